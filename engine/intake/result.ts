@@ -1,0 +1,81 @@
+import type { Expected } from '../log/log.ts'
+
+/**
+ * What an adapter hands in for one event: the parsed value (an envelope in CloudEvents JSON form, nothing checked
+ * yet), or the bytes that could not be parsed and why.
+ */
+export type Incoming =
+  | {
+      readonly value: unknown
+      readonly expected?: Expected | undefined
+      readonly fallbackId?: string | undefined
+    }
+  | { readonly unparsable: Uint8Array; readonly reason: QuarantineReason; readonly message: string }
+
+/** Why an event is kept in quarantine. The wording of a reason never carries personal data. */
+export type QuarantineReason =
+  | 'not_json'
+  | 'invalid_utf8'
+  | 'invalid_envelope'
+  | 'invalid_data'
+  | 'missing_id'
+  | 'schema_newer'
+  | 'schema_unknown'
+  | 'too_large'
+  | 'too_deep'
+  | 'forbidden_key'
+  | 'invalid_time'
+  | 'id_reused'
+  | 'suppressed'
+  | 'reserved_type'
+
+export type Refusal =
+  | {
+      readonly code: 'wrong_expected'
+      readonly message: string
+      readonly actualRevision: number
+      readonly actualPosition: number
+    }
+  | { readonly code: 'overloaded' | 'clock_jumped' | 'read_only' | 'stopped'; readonly message: string }
+
+/** One event's fate. `appended`, `duplicate` and `quarantined` are acknowledged and durable; `refused` is neither. */
+export type IntakeResult =
+  | {
+      readonly status: 'appended'
+      readonly id: string
+      readonly position: number
+      readonly stream: string
+      readonly revision: number
+    }
+  | {
+      readonly status: 'duplicate'
+      readonly id: string
+      readonly position: number
+      readonly stream: string
+      readonly revision: number
+    }
+  | {
+      readonly status: 'quarantined'
+      /** The event's own id where one could be read. */
+      readonly id: string | undefined
+      /** Position of the `event.quarantined` event. */
+      readonly position: number
+      readonly quarantineId: string
+      readonly reason: QuarantineReason
+      readonly message: string
+    }
+  | { readonly status: 'refused'; readonly id: string | undefined; readonly refusal: Refusal }
+
+export interface IntakeContext {
+  /** Used where the event names no source: the last token of the NATS subject. */
+  readonly defaultSource: string
+}
+
+/** The one door for writes. */
+export interface Intake {
+  /**
+   * One result for each, in order. Resolves when everything acknowledged in it is durable. One bad event never fails
+   * its neighbours. Events of a batch are taken in the order given.
+   */
+  submit(batch: readonly Incoming[], context: IntakeContext): Promise<readonly IntakeResult[]>
+}

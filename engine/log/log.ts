@@ -1,0 +1,124 @@
+import type { Either } from 'fp-ts/lib/Either.js'
+import type { NewEvent, RecordedEvent } from '../events/event.ts'
+import type { IdentityId } from '../events/identity.ts'
+
+/** What the writer believes of the stream: its last revision (-1: no such stream) or its last position (0: none). */
+export type Expected = { readonly revision: number } | { readonly position: number }
+
+export interface Appended {
+  readonly position: number
+  readonly revision: number
+}
+
+/** Expected failures; a bug throws instead. */
+export type LogFailure =
+  | {
+      readonly _tag: 'WrongExpected'
+      readonly stream: string
+      readonly actualRevision: number
+      readonly actualPosition: number
+    }
+  | { readonly _tag: 'EventTooLarge'; readonly sizeBytes: number; readonly limitBytes: number }
+  /** No room on the disk: nothing was written, reading goes on, appending works again when there is room. */
+  | { readonly _tag: 'DiskFull' }
+  /** A write or fsync failed: the writer has stopped for good, a restart checks the tail. */
+  | { readonly _tag: 'WriterStopped'; readonly cause: string }
+  | { readonly _tag: 'LogClosed' }
+
+/** Damage that was found while reading; nothing is cut or skipped because of it. */
+export class LogDamaged extends Error {
+  readonly segment: string
+  readonly offset: number
+  /** First position that can't be read, and the first whole one after it where that is known. */
+  readonly fromPosition: number
+  readonly untilPosition: number | undefined
+  constructor(
+    segment: string,
+    offset: number,
+    fromPosition: number,
+    untilPosition: number | undefined,
+    why: string,
+  ) {
+    super(
+      `log segment ${segment} is damaged at byte ${offset} (${why}); positions ${fromPosition} to ` +
+        `${untilPosition === undefined ? 'the end' : untilPosition - 1} can't be read`,
+    )
+    this.name = 'LogDamaged'
+    this.segment = segment
+    this.offset = offset
+    this.fromPosition = fromPosition
+    this.untilPosition = untilPosition
+  }
+}
+
+export interface AppendEvent {
+  readonly event: NewEvent
+  readonly expected?: Expected | undefined
+}
+
+export interface Head {
+  /** Last durable position, 0 on an empty log. */
+  readonly position: number
+  /** `received` of the event there, 0 on an empty log. */
+  readonly received: number
+}
+
+export interface ReadOptions {
+  /** First position to read, inclusive. Forwards: default 1. Backwards: default the head. */
+  readonly from?: number | undefined
+  /** At most this many events. */
+  readonly limit?: number | undefined
+  /** Only these types; others are skipped undecoded. */
+  readonly types?: ReadonlySet<string> | undefined
+}
+
+export interface StreamReadOptions {
+  readonly direction?: 'forwards' | 'backwards' | undefined
+  /** First position (inclusive) in the direction of reading; default the near end. */
+  readonly from?: number | undefined
+  readonly limit?: number | undefined
+}
+
+export interface SubscribeOptions {
+  /** First position to deliver, inclusive; default 1. */
+  readonly from?: number | undefined
+  readonly types?: ReadonlySet<string> | undefined
+  readonly signal: AbortSignal
+}
+
+/** One workspace's events in reading order, as any thread may read them. */
+export interface LogReader {
+  /** The last durable event. */
+  head(): Head
+  /** The durable events in batches, in order. Batches are never empty. Throws `LogDamaged`. */
+  read(options?: ReadOptions): AsyncIterable<readonly RecordedEvent[]>
+  readBackwards(options?: ReadOptions): AsyncIterable<readonly RecordedEvent[]>
+  /** The event at a position, or undefined where there is none. */
+  at(position: number): Promise<RecordedEvent | undefined>
+  /** Catches up from `from`, then goes on live, without a gap or repetition, until `signal` aborts. */
+  subscribe(options: SubscribeOptions): AsyncIterable<readonly RecordedEvent[]>
+  /** Frees handles; further calls throw. */
+  close(): Promise<void>
+}
+
+/**
+ * The append-only log of one workspace. One writer; the caller has already removed duplicates.
+ *
+ * `append` checks every event's expectation against what is stored and what is under way, and assigns places in
+ * the order given, synchronously, before it returns; the promise resolves when the events are durable, with one
+ * result for each. Events fail one by one, unless `atomic`: then either all are appended, in one commit, or none,
+ * and the others of a failed batch answer with the failure of the first that failed. The caller must hand in
+ * `received` that never decreases; a smaller one is an assertion failure.
+ */
+export interface Log extends LogReader {
+  append(
+    events: readonly AppendEvent[],
+    options?: { readonly atomic?: boolean },
+  ): Promise<readonly Either<LogFailure, Appended>[]>
+  /** Last revision and position of a stream, those under way included; undefined if there is no such stream. */
+  streamHead(stream: string): Appended | undefined
+  /** Durable events of one stream. */
+  readStream(stream: string, options?: StreamReadOptions): AsyncIterable<readonly RecordedEvent[]>
+  /** Durable events that name this identity, leading or not. */
+  readIdentity(id: IdentityId, options?: StreamReadOptions): AsyncIterable<readonly RecordedEvent[]>
+}

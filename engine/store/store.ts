@@ -1,0 +1,184 @@
+import type { CellValue, Row, Table } from './table.ts'
+
+/** A read model's build: `name__v<version>_<hash of configuration>`; tables carry this name. */
+export type BuildName = string
+
+/** What one key's fold came to: its state, and its rows where the grain isn't `profile`. */
+export interface StateWrite {
+  readonly key: string
+  /** MessagePack bytes of the state. */
+  readonly state: Uint8Array
+  /** When time alone would change it (ms). */
+  readonly due?: number | undefined
+}
+
+/** The rows of a key; parts that are not named any more are deleted. */
+export interface RowWrite {
+  readonly key: string
+  readonly rows: ReadonlyMap<string, Row>
+}
+
+export interface BuildWrite {
+  readonly build: BuildName
+  readonly states: readonly StateWrite[]
+  readonly rows: readonly RowWrite[]
+}
+
+export interface PoisonEvent {
+  readonly build: BuildName
+  readonly position: number
+  readonly type: string
+  readonly reason: string
+}
+
+/** Where builds stand. `serving` builds are those that queries by the projection's name reach. */
+export interface BuildStatus {
+  readonly projection: string
+  readonly build: BuildName
+  readonly version: number
+  readonly configuration: string
+  readonly serving: boolean
+  /** Folded up to and including this position. */
+  readonly position: number
+}
+
+/** A description of one table, as the writer creates it and queries check names against it. */
+export interface TableSpec {
+  readonly projection: string
+  readonly build: BuildName
+  readonly version: number
+  readonly configuration: string
+  readonly table: Pick<Table<never, never>, 'grain' | 'columns' | 'indexes' | 'search'>
+}
+
+/** Everything that one projector batch changes: committed whole or not at all. */
+export interface Commit {
+  /** Builds whose checkpoint moves to `position`. */
+  readonly builds: readonly BuildName[]
+  readonly position: number
+  /** `received` at `position`. */
+  readonly received: number
+  readonly writes: readonly BuildWrite[]
+  readonly poison: readonly PoisonEvent[]
+  /** Identity id → profile id, for those that changed. */
+  readonly members: ReadonlyMap<string, string>
+  /** Link and cut evidence that became known (MessagePack bytes), under each identity that it names. */
+  readonly evidence: readonly {
+    readonly id: string
+    readonly identities: readonly string[]
+    readonly bytes: Uint8Array
+  }[]
+}
+
+/**
+ * Read models of one workspace, as the projector writes them. One writer. Synchronous on purpose: it runs on the
+ * projector's own thread and a batch is one transaction.
+ */
+export interface StoreWriter {
+  builds(): readonly BuildStatus[]
+  /** Creates a build's tables, empty, at position 0, not serving. */
+  createBuild(spec: TableSpec): void
+  /** Makes it the one that its projection's queries reach, and drops the others of that projection; atomic. */
+  serve(build: BuildName): void
+  dropBuild(build: BuildName): void
+  state(build: BuildName, key: string): Uint8Array | undefined
+  /** All keys that fall due at or before `at`, earliest first. */
+  due(build: BuildName, at: number): readonly { readonly key: string; readonly due: number }[]
+  nextDue(): number | undefined
+  /** The profile that an identity belongs to; undefined: it stands alone and its profile has its own id. */
+  profileOf(identity: string): string | undefined
+  membersOf(profile: string): readonly string[]
+  /** Evidence that names this identity, in no particular order. */
+  evidenceOf(identity: string): readonly { readonly id: string; readonly bytes: Uint8Array }[]
+  commit(commit: Commit): void
+  close(): void
+}
+
+export type FilterOperator = 'eq' | 'ne' | 'lt' | 'lte' | 'gt' | 'gte' | 'in' | 'null'
+
+export interface Filter {
+  readonly column: string
+  readonly operator: FilterOperator
+  readonly value: CellValue
+}
+
+export interface ListQuery {
+  readonly projection: string
+  readonly filters?: readonly Filter[] | undefined
+  /** Full-text search over the table's search columns. */
+  readonly search?: string | undefined
+  readonly sort?: readonly { readonly column: string; readonly descending: boolean }[] | undefined
+  readonly limit: number
+  /** Opaque, from a previous answer of the same query. */
+  readonly cursor?: string | undefined
+}
+
+export interface AggregateQuery {
+  readonly projection: string
+  readonly filters?: readonly Filter[] | undefined
+  /** Columns, or the calendar month or year of a `day` column. */
+  readonly by: readonly { readonly column: string; readonly of?: 'month' | 'year' | undefined }[]
+  readonly figures: readonly {
+    readonly name: string
+    readonly of: 'count' | 'sum' | 'count_distinct' | 'min' | 'max'
+    readonly column?: string | undefined
+  }[]
+  readonly limit: number
+}
+
+export type StoreFailure =
+  | { readonly _tag: 'UnknownProjection'; readonly projection: string }
+  | { readonly _tag: 'UnknownColumn'; readonly column: string; readonly known: readonly string[] }
+  | { readonly _tag: 'BadFilter'; readonly column: string; readonly why: string }
+  | { readonly _tag: 'BadCursor'; readonly why: string }
+  | { readonly _tag: 'NotSearchable'; readonly projection: string }
+
+/** What an answer holds, and the position it holds at: one snapshot. */
+export interface Answer<T> {
+  readonly position: number
+  /** now(P): the greatest `received` up to there. */
+  readonly received: number
+  readonly value: T
+}
+
+export interface StoredRow {
+  readonly key: string
+  readonly part: string
+  readonly row: Row
+}
+
+export interface StoreReader {
+  /** A failed query throws `StoreQueryError` with a `StoreFailure`. */
+  list(
+    query: ListQuery,
+  ): Promise<Answer<{ readonly rows: readonly StoredRow[]; readonly next: string | undefined }>>
+  aggregate(query: AggregateQuery): Promise<Answer<readonly Row[]>>
+  /** All rows of one key, of several projections in one snapshot. For grain `profile`, any member's id will do. */
+  get(
+    projections: readonly string[],
+    key: string,
+  ): Promise<Answer<{ readonly profile: string; readonly rows: ReadonlyMap<string, readonly StoredRow[]> }>>
+  /** The states behind a key's rows, for explanations: for grain `profile` those of all atoms. MessagePack bytes. */
+  states(
+    projection: string,
+    key: string,
+  ): Promise<Answer<readonly { readonly key: string; readonly state: Uint8Array }[]>>
+  /** Identity id → profile id and all members of that profile. Unknown ids stand alone. */
+  members(
+    identities: readonly string[],
+  ): Promise<Answer<ReadonlyMap<string, { readonly profile: string; readonly members: readonly string[] }>>>
+  builds(): Promise<Answer<readonly BuildStatus[]>>
+  poison(limit: number): Promise<Answer<readonly PoisonEvent[]>>
+  /** Resolves when the store holds at least `position`, or false after `timeoutMs`. */
+  waitFor(position: number, timeoutMs: number): Promise<boolean>
+  close(): Promise<void>
+}
+
+export class StoreQueryError extends Error {
+  readonly failure: StoreFailure
+  constructor(failure: StoreFailure) {
+    super(`query refused: ${failure._tag}`)
+    this.name = 'StoreQueryError'
+    this.failure = failure
+  }
+}
