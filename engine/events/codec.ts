@@ -11,7 +11,8 @@ export type RetentionClass = 'profile' | 'behaviour' | 'transaction' | 'service'
 
 /**
  * Where an identity stands in the data as sent: `['email', 'traits.email']`. A path may end at a string or a
- * number. Anything else there is ignored; the codec says whether it is allowed.
+ * number. Anything else there is ignored; the codec says whether it is allowed. With the namespace `*` the path ends at
+ * an array of `{namespace, value}`.
  */
 export type IdentityPath = readonly [namespace: string, path: string]
 
@@ -30,6 +31,11 @@ export interface EventDefinition<C extends t.Mixed = t.Mixed> {
    * personal.
    */
   readonly record?: string | undefined
+  /**
+   * Without `record`: namespace of the identity whose id stands in a derived stream name, so that a lead's stream
+   * stays the lead's when an event about it also names a contact. Absent, or no such identity: the leading one.
+   */
+  readonly streamNamespace?: string | undefined
   readonly retention: RetentionClass
   readonly identities: readonly IdentityPath[]
   /** Path (a `*` stands for every element of an array) → what to make of it. */

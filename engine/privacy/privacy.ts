@@ -5,6 +5,9 @@ import type { IdentityId, StatedIdentity } from '../events/identity.ts'
 /** The data keys of events without any identity belong to the workspace itself. */
 export const WORKSPACE_OWNER: IdentityId = '0'.repeat(32)
 
+/** What a data key is for: the keys of an owner are destroyed class by class, or all at once. */
+export type KeyClass = RetentionClass | `quarantine:${string}`
+
 /** What a sealed part is bound to: it opens only as a part of this event. */
 export interface SealContext {
   readonly source: string
@@ -34,17 +37,22 @@ export interface KeyStore extends IdentityDirectory, Opener {
   identify(stated: StatedIdentity): IdentityId
   /** True if this identity was erased and must not be collected again without new consent. */
   suppressed(stated: StatedIdentity): boolean
-  seal(
-    owner: IdentityId,
-    retention: RetentionClass | `quarantine:${string}`,
-    plaintext: Uint8Array,
-    context: SealContext,
-  ): SealedPart
+  seal(owner: IdentityId, retention: KeyClass, plaintext: Uint8Array, context: SealContext): SealedPart
   /** HMAC-SHA256 under a data key, for hashes that nobody can guess at once the key is gone. Hexadecimal. */
-  mac(owner: IdentityId, retention: RetentionClass | `quarantine:${string}`, bytes: Uint8Array): string
+  mac(owner: IdentityId, retention: KeyClass, bytes: Uint8Array): string
   /** Makes what was created so far durable. Calls coalesce. */
   flush(): Promise<void>
   /** Destroys a class's key of an owner; what was sealed under it never opens again. Durable when resolved. */
-  destroyKey(owner: IdentityId, retention: RetentionClass | `quarantine:${string}`): Promise<void>
+  destroyKey(owner: IdentityId, retention: KeyClass): Promise<void>
   close(): Promise<void>
+}
+
+/** A key store that can also forget people; only an erasure is handed one. */
+export interface ErasingKeyStore extends KeyStore {
+  /**
+   * Deletes mapping and all keys of these identities and marks them as suppressed, in one transaction. Durable when
+   * resolved; until then this process already answers as if it were done. Other threads' openers must be told to
+   * `forget` them.
+   */
+  destroyOwner(ids: readonly IdentityId[]): Promise<void>
 }

@@ -1,4 +1,5 @@
 import type { AnyEvent, EventOf, EventType } from '../events/catalogue.ts'
+import type { Explanation } from '../reducers/rule.ts'
 import type { Table } from '../store/table.ts'
 
 /**
@@ -40,6 +41,8 @@ export interface Projection<State, T extends EventType = EventType> {
   /** When time alone would change the state (ms); the engine then calls `tick`. */
   due?(state: State): number | undefined
   tick?(state: State, tick: Tick): State
+  /** Column (or column.member, for a json column) → which write won and which were overruled. */
+  explain?(state: State, config: Configuration): Readonly<Record<string, Explanation<unknown>>>
   readonly table: Table<State, Configuration>
 }
 
@@ -57,4 +60,29 @@ export interface EnvelopeProjection<State> {
   reduce(state: State, event: AnyEvent, config: Configuration, key: string): State
   join(a: State, b: State): State
   readonly table: Table<State, Configuration>
+}
+
+/** A decoded event of whatever type, as `openEvent` gives it: unsealed as far as its keys exist, upcast. */
+export interface DecodedEvent extends AnyEvent {
+  readonly data: Readonly<Record<string, unknown>>
+  readonly normalised: Readonly<Record<string, unknown>>
+}
+
+/**
+ * Any projection, its state and event types forgotten: what the engine handles and `projections/catalog.ts` lists.
+ * Whoever calls it hands back only states that came from it and events of types that it handles.
+ */
+export interface AnyProjection {
+  readonly name: string
+  readonly version: number
+  readonly handles: readonly string[] | 'every'
+  readonly configuredBy: readonly EventType[]
+  keys(event: AnyEvent): readonly string[]
+  initial(key: string): unknown
+  reduce(state: unknown, event: AnyEvent, config: Configuration, key: string): unknown
+  join(a: unknown, b: unknown): unknown
+  due?(state: unknown): number | undefined
+  tick?(state: unknown, tick: Tick): unknown
+  explain?(state: unknown, config: Configuration): Readonly<Record<string, Explanation<unknown>>>
+  readonly table: Table<unknown, Configuration>
 }

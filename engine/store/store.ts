@@ -1,4 +1,4 @@
-import type { CellValue, Row, Table } from './table.ts'
+import type { CellValue, Row, TableShape } from './table.ts'
 
 /** A read model's build: `name__v<version>_<hash of configuration>`; tables carry this name. */
 export type BuildName = string
@@ -48,8 +48,11 @@ export interface TableSpec {
   readonly build: BuildName
   readonly version: number
   readonly configuration: string
-  readonly table: Pick<Table<never, never>, 'grain' | 'columns' | 'indexes' | 'search'>
+  readonly table: TableShape
 }
+
+/** What a reader is told of a projection: queries may name these projections and columns and no others. */
+export type ReadSpec = Pick<TableSpec, 'projection' | 'table'>
 
 /** Everything that one projector batch changes: committed whole or not at all. */
 export interface Commit {
@@ -75,8 +78,10 @@ export interface Commit {
  * projector's own thread and a batch is one transaction.
  */
 export interface StoreWriter {
+  /** How far the serving builds have got; 0 on a new store. A commit of a smaller position doesn't move it. */
+  checkpoint(): { readonly position: number; readonly received: number }
   builds(): readonly BuildStatus[]
-  /** Creates a build's tables, empty, at position 0, not serving. */
+  /** Creates a build's tables, empty, at position 0, not serving. A build of that name must not exist. */
   createBuild(spec: TableSpec): void
   /** Makes it the one that its projection's queries reach, and drops the others of that projection; atomic. */
   serve(build: BuildName): void
@@ -87,6 +92,7 @@ export interface StoreWriter {
   nextDue(): number | undefined
   /** The profile that an identity belongs to; undefined: it stands alone and its profile has its own id. */
   profileOf(identity: string): string | undefined
+  /** Sorted; the profile's own id is always among them. */
   membersOf(profile: string): readonly string[]
   /** Evidence that names this identity, in no particular order. */
   evidenceOf(identity: string): readonly { readonly id: string; readonly bytes: Uint8Array }[]
@@ -96,6 +102,16 @@ export interface StoreWriter {
 
 export type FilterOperator = 'eq' | 'ne' | 'lt' | 'lte' | 'gt' | 'gte' | 'in' | 'null'
 
+/**
+ * A condition on a column, or on `key` or `part`. Values may be those of a row, or their text as it stands in a URL:
+ * integers in decimal, `true`, instants in RFC 3339. For a `money` column a number is in ten-thousandths, a text in
+ * units (`12.50`).
+ *
+ * `ne` is the complement of `eq`, so that it matches null too; `lt`, `lte`, `gt`, `gte` and `in` never match null.
+ * `in` takes a list. `null` takes true (is null) or false (isn't), and is all that a `json` column understands.
+ * An `identity` column, and the `key` of grain `profile`, understands `eq`, `ne`, `in` and `null`: the id of a profile or of any
+ * member matches whatever is about one of that profile's members.
+ */
 export interface Filter {
   readonly column: string
   readonly operator: FilterOperator
@@ -105,14 +121,27 @@ export interface Filter {
 export interface ListQuery {
   readonly projection: string
   readonly filters?: readonly Filter[] | undefined
-  /** Full-text search over the table's search columns. */
+  /**
+   * Words; a row is found when each of them stands somewhere in its search columns, inside of a word too. Case and
+   * accents don't matter. No words: no restriction.
+   */
   readonly search?: string | undefined
+  /**
+   * Null is less than every value. Ties are broken by `key`, then `part`, in the direction of the last column named;
+   * texts are compared by code point.
+   */
   readonly sort?: readonly { readonly column: string; readonly descending: boolean }[] | undefined
   readonly limit: number
   /** Opaque, from a previous answer of the same query. */
   readonly cursor?: string | undefined
 }
 
+/**
+ * Answers one row a group, in ascending order of the groups: a whole column under its own name, a month (`2011-12`)
+ * or year (`2011`) under `<column>_month` or `<column>_year`, figures under the names given. Identities are grouped and
+ * counted as the profiles that they belong to. Without `by` there is exactly one row. Null is not counted or summed; the
+ * sum, least and greatest of nothing is null.
+ */
 export interface AggregateQuery {
   readonly projection: string
   readonly filters?: readonly Filter[] | undefined
@@ -132,8 +161,22 @@ export type StoreFailure =
   | { readonly _tag: 'BadFilter'; readonly column: string; readonly why: string }
   | { readonly _tag: 'BadCursor'; readonly why: string }
   | { readonly _tag: 'NotSearchable'; readonly projection: string }
+  /** A limit, sort or figure that makes no sense. */
+  | { readonly _tag: 'BadQuery'; readonly why: string }
+  /** Known, but no build of it serves yet. */
+  | { readonly _tag: 'NotServing'; readonly projection: string }
+  /** A sum that a safe integer can't hold; it is one of these. */
+  | { readonly _tag: 'Overflow'; readonly figures: readonly string[] }
+  /** More queries or waiters at once than the reader takes. */
+  | { readonly _tag: 'Overloaded'; readonly limit: number }
+  | { readonly _tag: 'StoreClosed' }
+  /** The file is absent, damaged, or of a newer version. */
+  | { readonly _tag: 'StoreUnavailable'; readonly why: string }
 
-/** What an answer holds, and the position it holds at: one snapshot. */
+/**
+ * What an answer holds, and the position it holds at: one snapshot. Where it draws on several builds, it is the position
+ * that all of them have reached.
+ */
 export interface Answer<T> {
   readonly position: number
   /** now(P): the greatest `received` up to there. */
@@ -169,8 +212,10 @@ export interface StoreReader {
   ): Promise<Answer<ReadonlyMap<string, { readonly profile: string; readonly members: readonly string[] }>>>
   builds(): Promise<Answer<readonly BuildStatus[]>>
   poison(limit: number): Promise<Answer<readonly PoisonEvent[]>>
-  /** Resolves when the store holds at least `position`, or false after `timeoutMs`. */
+  /** Resolves true when all serving builds have reached `position`, or false after `timeoutMs`. */
   waitFor(position: number, timeoutMs: number): Promise<boolean>
+  /** Tells the reader that this position is committed, so that nobody waits for the next look at the store. */
+  notifyPosition(position: number): void
   close(): Promise<void>
 }
 

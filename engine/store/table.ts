@@ -54,8 +54,11 @@ export interface Table<State, Config = unknown> {
    * The rows of a state: none while there is nothing to show, usually one with part '', several when a key has
    * a row for each day or so. Pure.
    */
-  rows(state: State, config: Config): ReadonlyMap<string, Row>
+  rows(state: State, config: Config, key: string): ReadonlyMap<string, Row>
 }
+
+/** The part of a table that stores and queries need. */
+export type TableShape = Pick<Table<never, never>, 'grain' | 'columns' | 'indexes' | 'search'>
 
 /** The usual case: one row for a state. */
 export function oneRow(row: Row | undefined): ReadonlyMap<string, Row> {

@@ -1,0 +1,112 @@
+import * as t from 'io-ts'
+import type { Terminal } from './command.ts'
+
+/** A profile as the engine answers it, for people. */
+
+const write = t.type({ value: t.unknown, event: t.string, source: t.string, time: t.string })
+type Write = t.TypeOf<typeof write>
+
+const explanation = t.type({ rule: t.string, winners: t.array(write), overruled: t.array(write) })
+type Explanation = t.TypeOf<typeof explanation>
+
+const shownIdentity = t.intersection([
+  t.type({ id: t.string }),
+  t.partial({ namespace: t.string, value: t.string }),
+])
+
+export const profileAnswer = t.intersection([
+  t.type({
+    position: t.number,
+    data: t.intersection([t.UnknownRecord, t.type({ id: t.string, identities: t.array(shownIdentity) })]),
+  }),
+  t.partial({ asOf: t.union([t.string, t.null]), explain: t.record(t.string, explanation) }),
+])
+export type ProfileAnswer = t.TypeOf<typeof profileAnswer>
+
+const timelineEvent = t.type({ position: t.number, time: t.string, type: t.string, source: t.string })
+export const timelineAnswer = t.type({ data: t.array(timelineEvent) })
+export type TimelineAnswer = t.TypeOf<typeof timelineAnswer>
+
+export function printProfile(terminal: Terminal, answer: ProfileAnswer, timeline: TimelineAnswer): void {
+  const { style } = terminal
+  const { id, identities, ...fields } = answer.data
+  terminal.out(`${style.bold(`profile ${id}`)}  at position ${answer.position}${asOf(answer)}`)
+  section(terminal, 'identities')
+  for (const { id: identityId, namespace, value } of identities) {
+    terminal.out(`  ${namespace === undefined ? `${identityId} (erased)` : `${namespace}:${value}`}`)
+  }
+  section(terminal, 'fields')
+  for (const line of fieldLines(terminal, fields, answer.explain ?? {})) terminal.out(line)
+  if (timeline.data.length > 0) section(terminal, 'latest events')
+  for (const event of timeline.data) {
+    terminal.out(
+      `  ${event.time}  ${event.type}  ${style.dim(`${event.source}, position ${event.position}`)}`,
+    )
+  }
+}
+
+function section(terminal: Terminal, name: string): void {
+  terminal.out('')
+  terminal.out(terminal.style.bold(name))
+}
+
+function asOf(answer: ProfileAnswer): string {
+  return answer.asOf === null || answer.asOf === undefined ? '' : `, as of ${answer.asOf}`
+}
+
+/** Columns with an explanation show it; `column.member` explains a member of a column that holds an object. */
+function fieldLines(
+  terminal: Terminal,
+  fields: Readonly<Record<string, unknown>>,
+  explain: Readonly<Record<string, Explanation>>,
+): readonly string[] {
+  const rows = Object.entries(fields).flatMap(([name, value]) => rowsOf(name, value, explain))
+  const shown = rows.filter(({ value }) => value !== null && value !== undefined)
+  const width = Math.max(0, ...shown.map(({ name }) => name.length))
+  return shown.flatMap(({ name, value }) => {
+    const why = explain[name]
+    const winner = why?.winners[0]
+    const origin = winner === undefined ? '' : terminal.style.dim(`  ${why?.rule}: ${writeText(winner)}`)
+    return [
+      `  ${name.padEnd(width)}  ${valueText(value)}${origin}`,
+      ...(why?.overruled ?? []).map((overruled) => {
+        const text = `overruled: ${valueText(overruled.value)}, ${writeText(overruled)}`
+        return terminal.style.dim(`  ${' '.repeat(width)}    ${text}`)
+      }),
+    ]
+  })
+}
+
+interface FieldRow {
+  readonly name: string
+  readonly value: unknown
+}
+
+function rowsOf(
+  name: string,
+  value: unknown,
+  explain: Readonly<Record<string, Explanation>>,
+): readonly FieldRow[] {
+  if (!t.UnknownRecord.is(value) || Array.isArray(value)) return [{ name, value }]
+  const members = Object.entries(value).map(([member, inner]) => ({
+    name: `${name}.${member}`,
+    value: inner,
+  }))
+  return members.some((member) => Object.hasOwn(explain, member.name)) ? members : [{ name, value }]
+}
+
+function writeText({ source, time, event }: Write): string {
+  return `${source}, ${time}, event ${event}`
+}
+
+function valueText(value: unknown): string {
+  if (value === '') return "'' (blank)"
+  if (value === null) return 'removed'
+  return typeof value === 'string' ? printable(value) : JSON.stringify(value)
+}
+
+/** What customers typed must not steer the terminal that shows it. */
+function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  return text.replaceAll(/[\x00-\x1f\x7f-\x9f]/g, '\ufffd')
+}

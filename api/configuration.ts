@@ -1,0 +1,213 @@
+import * as E from 'fp-ts/lib/Either.js'
+import type { Setting } from './setting.ts'
+import { choice, integer, list, optionalText, text } from './setting.ts'
+
+const KEY_PATTERN = /^[\x21-\x39\x3b-\x7e]{16,256}$/
+const KEY_FORM = '16 to 256 printable characters without spaces or colons'
+const MIB = 1024 * 1024
+
+/** The one configuration table: everything that can be set, by environment variable. */
+const TABLE = {
+  dataDirectory: text('HEADWATER_DATA', './data', {
+    about: 'Directory of the log, the key store and the read models.',
+  }),
+  host: text('HEADWATER_HOST', '127.0.0.1', {
+    about:
+      'Address that HTTP listens on. Anything but loopback puts customer data on the network: use TLS in front.',
+    pattern: /^[a-zA-Z0-9.:_-]+$/,
+    form: 'an address or a host name',
+  }),
+  port: integer('HEADWATER_PORT', 7070, {
+    about: 'Port that HTTP listens on; 0 takes a free one.',
+    unit: '',
+    min: 0,
+    max: 65_535,
+  }),
+  writeKey: optionalText('HEADWATER_WRITE_KEY', 'made at first start', {
+    about: 'Key that senders of events present.',
+    pattern: KEY_PATTERN,
+    form: KEY_FORM,
+    secret: true,
+  }),
+  readToken: optionalText('HEADWATER_READ_TOKEN', 'made at first start', {
+    about: 'Token that readers present.',
+    pattern: KEY_PATTERN,
+    form: KEY_FORM,
+    secret: true,
+  }),
+  allowedHosts: list('HEADWATER_ALLOWED_HOSTS', {
+    about: 'Names besides the loopback ones that the Host header may carry.',
+    pattern: /^[a-zA-Z0-9._-]+$|^\[[0-9a-fA-F:.]+\]$/,
+    form: 'host names without ports',
+  }),
+  masterKey: optionalText('HEADWATER_MASTER_KEY', 'made at first start', {
+    about: 'Key that wraps the data keys of the key store; without it one is kept beside the key store.',
+    pattern: /^(?:[0-9a-fA-F]{64}|[A-Za-z0-9+/]{43}=)$/,
+    form: '32 bytes as 64 hexadecimal digits or as base64',
+    secret: true,
+  }),
+  workspace: text('HEADWATER_WORKSPACE', 'default', {
+    about: 'The workspace served: its own log, keys and read models.',
+    pattern: /^[a-z0-9][a-z0-9_-]{0,62}$/,
+    form: '1 to 63 lower-case letters, digits, - and _',
+  }),
+  natsUrl: optionalText('NATS_URL', 'a nats-server of its own', {
+    about: 'NATS servers, separated by commas; without it a nats-server from PATH is started on loopback.',
+    pattern: /^\S+$/,
+    form: 'addresses without spaces',
+    secret: true,
+  }),
+  natsIntake: choice('NATS_INTAKE', 'direct', {
+    about: 'direct: the intake answers the subject itself; jetstream: it consumes a stream that captures it.',
+    values: ['direct', 'jetstream'],
+  }),
+  natsPort: integer('HEADWATER_NATS_PORT', 4222, {
+    about: 'Port of the nats-server that Headwater starts itself; 0 takes a free one.',
+    unit: '',
+    min: 0,
+    max: 65_535,
+  }),
+  bodyLimitBytes: integer('HEADWATER_BODY_LIMIT_BYTES', 8 * MIB, {
+    about: 'Largest request body or message, decompressed.',
+    unit: 'bytes',
+    min: 1024,
+    max: 64 * MIB,
+  }),
+  eventLimitBytes: integer('HEADWATER_EVENT_LIMIT_BYTES', MIB, {
+    about: 'Largest event; a larger one goes to quarantine.',
+    unit: 'bytes',
+    min: 1024,
+    max: MIB,
+  }),
+  maxDepth: integer('HEADWATER_MAX_DEPTH', 64, {
+    about: 'Deepest nesting of an event; a deeper one goes to quarantine.',
+    unit: 'levels',
+    min: 4,
+    max: 256,
+  }),
+  queueEvents: integer('HEADWATER_QUEUE_EVENTS', 20_000, {
+    about: 'Events under way in the intake before senders are told to wait.',
+    unit: 'events',
+    min: 1,
+    max: 10_000_000,
+  }),
+  queueBytes: integer('HEADWATER_QUEUE_BYTES', 64 * MIB, {
+    about: 'Bytes under way in the intake before senders are told to wait.',
+    unit: 'bytes',
+    min: MIB,
+    max: 1024 * MIB,
+  }),
+  afterWaitMs: integer('HEADWATER_AFTER_WAIT_MS', 10_000, {
+    about: 'Longest wait for a position (`?after=`) or for new events (`?wait=`).',
+    unit: 'ms',
+    min: 0,
+    max: 60_000,
+  }),
+  pageLimit: integer('HEADWATER_PAGE_LIMIT', 500, {
+    about: 'Most rows of one answer.',
+    unit: 'rows',
+    min: 1,
+    max: 10_000,
+  }),
+  logLevel: choice('LOG_LEVEL', 'info', {
+    about: 'Least severity that is logged.',
+    values: ['trace', 'debug', 'info', 'warn', 'error', 'silent'],
+  }),
+} as const satisfies Readonly<Record<string, Setting<unknown>>>
+
+type Value<S> = S extends Setting<infer T> ? T : never
+
+export type Configuration = { readonly [K in keyof typeof TABLE]: Value<(typeof TABLE)[K]> }
+
+export interface LoadedConfiguration extends Configuration {
+  /** Variables of our prefix that nothing reads: probably misspelt. */
+  readonly warnings: readonly string[]
+}
+
+export interface ConfigurationError {
+  readonly variable: string
+  /** A whole sentence; never repeats a secret. */
+  readonly message: string
+}
+
+/** Reads every setting, or says everything that is wrong at once. A variable set to '' counts as absent. */
+export function loadConfiguration(
+  env: Readonly<Record<string, string | undefined>>,
+): E.Either<readonly ConfigurationError[], LoadedConfiguration> {
+  const errors: ConfigurationError[] = []
+  const read = <T>(setting: Setting<T>): T => {
+    const stated = env[setting.name]
+    if (stated === undefined || stated === '') return setting.fallback
+    const parsed = setting.parse(stated)
+    if (parsed._tag === 'Right') return parsed.right
+    errors.push({ variable: setting.name, message: sentence(setting, stated, parsed.left) })
+    return setting.fallback
+  }
+  const configuration = readAll(read)
+  const { eventLimitBytes, bodyLimitBytes, writeKey, readToken } = configuration
+  if (eventLimitBytes > bodyLimitBytes) errors.push(EVENT_ABOVE_BODY)
+  if (writeKey !== undefined && writeKey === readToken) errors.push(SAME_KEYS)
+  return errors.length > 0 ? E.left(errors) : E.right({ ...configuration, warnings: unknownVariables(env) })
+}
+
+/** Written out, so that the compiler holds every setting to its own type. */
+function readAll(read: <T>(setting: Setting<T>) => T): Configuration {
+  return {
+    dataDirectory: read(TABLE.dataDirectory),
+    host: read(TABLE.host),
+    port: read(TABLE.port),
+    writeKey: read(TABLE.writeKey),
+    readToken: read(TABLE.readToken),
+    allowedHosts: read(TABLE.allowedHosts),
+    masterKey: read(TABLE.masterKey),
+    workspace: read(TABLE.workspace),
+    natsUrl: read(TABLE.natsUrl),
+    natsIntake: read(TABLE.natsIntake),
+    natsPort: read(TABLE.natsPort),
+    bodyLimitBytes: read(TABLE.bodyLimitBytes),
+    eventLimitBytes: read(TABLE.eventLimitBytes),
+    maxDepth: read(TABLE.maxDepth),
+    queueEvents: read(TABLE.queueEvents),
+    queueBytes: read(TABLE.queueBytes),
+    afterWaitMs: read(TABLE.afterWaitMs),
+    pageLimit: read(TABLE.pageLimit),
+    logLevel: read(TABLE.logLevel),
+  }
+}
+
+const EVENT_ABOVE_BODY: ConfigurationError = {
+  variable: TABLE.eventLimitBytes.name,
+  message: `${TABLE.eventLimitBytes.name} must not exceed ${TABLE.bodyLimitBytes.name}.`,
+}
+
+/** A key that does both would let every tracker read customers. */
+const SAME_KEYS: ConfigurationError = {
+  variable: TABLE.readToken.name,
+  message: `${TABLE.readToken.name} must differ from ${TABLE.writeKey.name}.`,
+}
+
+function sentence(setting: Setting<unknown>, stated: string, problem: string): string {
+  const shown = setting.secret ? '' : `; it is ${JSON.stringify(stated.slice(0, 100))}`
+  return `${setting.name} ${problem}${shown}.`
+}
+
+function unknownVariables(env: Readonly<Record<string, string | undefined>>): readonly string[] {
+  const known = new Set<string>(Object.values(TABLE).map((setting) => setting.name))
+  return Object.keys(env)
+    .filter((name) => name.startsWith('HEADWATER_') && !known.has(name))
+    .sort()
+    .map((name) => `${name} is set, but nothing reads it: is it misspelt?`)
+}
+
+/** The table as Markdown, as the README shows it. */
+export function configurationTable(): string {
+  const rows = Object.values(TABLE).map(
+    ({ name, type, shown, unit, about }) => `| \`${name}\` | ${type} | ${shown} | ${unit} | ${about} |`,
+  )
+  return [
+    '| variable | type | default | unit | meaning |',
+    '| --- | --- | --- | --- | --- |',
+    ...rows,
+    '',
+  ].join('\n')
+}

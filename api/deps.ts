@@ -1,0 +1,78 @@
+import type { Clock } from '../engine/clock.ts'
+import type { IdentityDirectory } from '../engine/events/codec.ts'
+import type { RecordedEvent } from '../engine/events/event.ts'
+import type { Intake, IntakeResult } from '../engine/intake/result.ts'
+import type { Log } from '../engine/log/log.ts'
+import type { OpenedEvent } from '../engine/privacy/sealing.ts'
+import type {
+  AnyProjection,
+  Configuration as PublishedConfiguration,
+} from '../engine/projector/projection.ts'
+import type { StoreReader } from '../engine/store/store.ts'
+import type { Configuration } from './configuration.ts'
+import type { Credentials } from './credentials.ts'
+import type { Metrics } from './metrics.ts'
+
+/** Bodies that the intake refused, kept sealed for 30 days. The list of them is the projection `quarantine`. */
+export interface QuarantineBodies {
+  /** The body as it came; undefined where there is none of that id, or its daily key is gone. */
+  open(quarantineId: string): Promise<QuarantinedBody | undefined>
+  /**
+   * Submits the kept body, or `corrected` in its place, and links the new event to the old. undefined where there is
+   * nothing to submit: no such id, a body whose key is gone, or one that can't be parsed while none corrects it.
+   */
+  resubmit(quarantineId: string, corrected: unknown | undefined): Promise<IntakeResult | undefined>
+}
+
+export interface QuarantinedBody {
+  readonly bytes: Uint8Array
+}
+
+/** How the engine is, at this instant. */
+export interface EngineStatus {
+  /** The read models have reached the head that the log had at start. */
+  readonly caughtUp: boolean
+  /** `read_only`: no room on the disk. `stopped`: a write failed; only a restart helps. */
+  readonly writer: 'running' | 'read_only' | 'stopped'
+  /** False after the wall clock jumped, until an operator confirms it. */
+  readonly clockTrusted: boolean
+  /** Position of the log's last durable event, and of the last one folded. */
+  readonly head: number
+  readonly projected: number
+}
+
+/** The least that the api asks of a logger; pino's is one. */
+export interface Logger {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+/** Everything that the app is handed by whoever composes the process. */
+export interface ApiDeps {
+  readonly configuration: Pick<
+    Configuration,
+    'host' | 'allowedHosts' | 'bodyLimitBytes' | 'afterWaitMs' | 'pageLimit' | 'maxDepth'
+  >
+  readonly credentials: Credentials
+  readonly intake: Intake
+  readonly log: Log
+  readonly store: StoreReader
+  readonly directory: IdentityDirectory
+  /** By name. A route whose projection is absent is not offered. */
+  readonly projections: ReadonlyMap<string, AnyProjection>
+  readonly quarantine: QuarantineBodies
+  readonly metrics: Metrics
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Of the package, for the documentation. */
+  readonly version: string
+  /** Puts an event's personal parts back in place, as far as their keys exist. */
+  openEvent(recorded: RecordedEvent): OpenedEvent
+  /** Normalises an identity's value as the intake does, so that look-ups find it. */
+  normaliseIdentity(namespace: string, value: string): string
+  /** What was published up to now and that folds depend on; for explanations. */
+  publishedConfiguration(): Promise<PublishedConfiguration>
+  confirmClock(): void
+  status(): EngineStatus
+}

@@ -1,0 +1,218 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import * as E from 'fp-ts/lib/Either.js'
+import type { Clock } from '../engine/clock.ts'
+import { registry } from '../engine/events/registry.ts'
+import type { ClockGuard } from '../engine/intake/clock-guard.ts'
+import { guardClock } from '../engine/intake/clock-guard.ts'
+import type { Duplicates } from '../engine/intake/duplicates.ts'
+import { createDuplicates } from '../engine/intake/duplicates.ts'
+import type { EngineIntake } from '../engine/intake/intake.ts'
+import { createIntake } from '../engine/intake/intake.ts'
+import type { Quarantine } from '../engine/intake/quarantine.ts'
+import { openQuarantine } from '../engine/intake/quarantine.ts'
+import type { IntakeResult } from '../engine/intake/result.ts'
+import type { EmbeddedLog } from '../engine/log/embedded/embedded.ts'
+import { openEmbeddedLog } from '../engine/log/embedded/embedded.ts'
+import { openKeyStore } from '../engine/privacy/key-store.ts'
+import type { ErasingKeyStore } from '../engine/privacy/privacy.ts'
+import { reassemble } from '../engine/privacy/sealing.ts'
+import type { Progress } from '../engine/projector/projector.ts'
+import { openSqliteReader } from '../engine/store/sqlite-reader.ts'
+import type { StoreReader } from '../engine/store/store.ts'
+import { catalog } from '../projections/catalog.ts'
+import { startProjector } from './projector-thread.ts'
+
+/** Raise it when a data directory of the release before can't be opened any more as it is. */
+const DATA_FORMAT = 1
+
+export interface EngineOptions {
+  readonly directory: string
+  readonly workspace: string
+  readonly masterKey: Uint8Array | undefined
+  readonly clock: Clock
+  readonly maxDepth: number
+  readonly eventLimitBytes: number
+  readonly queueEvents: number
+  readonly queueBytes: number
+  readonly onResult: (result: IntakeResult) => void
+  /** One line about what happens inside, for the operator's log; never personal data. */
+  readonly onNotice: (level: 'info' | 'warn' | 'error', message: string) => void
+}
+
+/** One workspace's engine, without its network sides. */
+export interface Engine {
+  readonly log: EmbeddedLog
+  readonly keyStore: ErasingKeyStore
+  readonly quarantine: Quarantine
+  readonly intake: EngineIntake
+  readonly store: StoreReader
+  readonly guard: ClockGuard
+  readonly duplicates: Duplicates
+  /** How far the read models have got, and why they stopped if they did. */
+  projected(): { readonly position: number; readonly received: number; readonly failure: string | undefined }
+  stop(): Promise<void>
+}
+
+/** Why a data directory can't be opened; a whole sentence that says what to do. */
+export type EngineFailure = string
+
+export async function openEngine(options: EngineOptions): Promise<E.Either<EngineFailure, Engine>> {
+  const { directory } = options
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const format = checkFormat(directory)
+  if (format !== undefined) return E.left(format)
+  const opened = await openEmbeddedLog(join(directory, 'log'), { workspace: options.workspace })
+  if (E.isLeft(opened)) return E.left(opened.left.message)
+  const log = opened.right
+  for (const warning of log.warnings) options.onNotice('warn', warning)
+  try {
+    return E.right(await assemble(options, log))
+  } catch (error) {
+    await log.close()
+    return E.left(
+      error instanceof Error ? `${error.name}: ${error.message}` : 'the engine could not be opened',
+    )
+  }
+}
+
+function checkFormat(directory: string): EngineFailure | undefined {
+  const path = join(directory, 'FORMAT')
+  if (!existsSync(path)) {
+    writeFileSync(path, `${DATA_FORMAT}\n`)
+    return undefined
+  }
+  const found = Number(readFileSync(path, 'utf8'))
+  if (found === DATA_FORMAT) return undefined
+  return `${directory} has data format ${found}, this release reads ${DATA_FORMAT}: use the release that wrote it, or a newer one`
+}
+
+async function assemble(options: EngineOptions, log: EmbeddedLog): Promise<Engine> {
+  const { directory, clock } = options
+  const keysDirectory = join(directory, 'keys')
+  const keyStore = openKeyStore(keysDirectory, {
+    clock,
+    masterKey: options.masterKey,
+    create: log.head().position === 0,
+  })
+  const quarantine = openQuarantine(join(directory, 'quarantine'), keyStore, clock)
+  const duplicates = createDuplicates()
+  const guard = guardClock(clock, log.head().received)
+  const intake = createIntake({
+    ...options,
+    log,
+    keyStore,
+    quarantine,
+    duplicates,
+    registry,
+    guard,
+    reassemble: (event) => reassemble(event, keyStore),
+  })
+  await recall(log, duplicates, intake)
+  const storePath = join(directory, 'read-models.sqlite')
+  const projector = followLog(options, log, intake, { storePath, keysDirectory })
+  const store = await projector.openReader()
+  return {
+    log,
+    keyStore,
+    quarantine,
+    intake,
+    store,
+    guard,
+    duplicates,
+    projected: projector.progress,
+    async stop() {
+      await intake.close()
+      await projector.stop()
+      await store.close()
+      await quarantine.close()
+      await keyStore.close()
+      await log.close()
+    },
+  }
+}
+
+/** What the intake knows by heart follows from the log. */
+async function recall(log: EmbeddedLog, duplicates: Duplicates, intake: EngineIntake): Promise<void> {
+  for await (const batch of log.read()) {
+    for (const event of batch) {
+      duplicates.add(event.source, event.id, event.position)
+      if (event.type === 'source.registered') intake.learn(event.type, event.data)
+    }
+  }
+}
+
+function followLog(
+  options: EngineOptions,
+  log: EmbeddedLog,
+  intake: EngineIntake,
+  paths: { readonly storePath: string; readonly keysDirectory: string },
+) {
+  let progress: Progress = { position: 0, received: 0, nextDue: undefined, events: 0 }
+  let failure: string | undefined
+  let reader: StoreReader | undefined
+  const ready = Promise.withResolvers<void>()
+  const deadline = deadlineTimer(options.clock, intake)
+  const thread = startProjector(
+    {
+      logDirectory: join(options.directory, 'log'),
+      headSignal: log.headSignal,
+      storePath: paths.storePath,
+      keysDirectory: paths.keysDirectory,
+      masterKey: options.masterKey,
+    },
+    (message) => {
+      switch (message.kind) {
+        case 'progress':
+          progress = message.progress
+          ready.resolve()
+          reader?.notifyPosition(progress.position)
+          deadline.at(progress.nextDue)
+          break
+        case 'build':
+          options.onNotice('info', `read model ${message.build}: ${message.state}`)
+          break
+        case 'failed':
+          failure = message.message
+          options.onNotice('error', `the projector has stopped: ${message.message}`)
+          ready.resolve()
+          break
+      }
+    },
+  )
+  return {
+    progress: () => ({ position: progress.position, received: progress.received, failure }),
+    async openReader(): Promise<StoreReader> {
+      // The file and its tables are there once the projector has reported for the first time.
+      await ready.promise
+      reader = openSqliteReader(paths.storePath, catalog)
+      return reader
+    },
+    async stop(): Promise<void> {
+      deadline.clear()
+      await thread.stop()
+    },
+  }
+}
+
+/** On an idle log nothing moves now(P) past a deadline, so the engine itself appends a tick. */
+function deadlineTimer(clock: Clock, intake: EngineIntake) {
+  let timer: NodeJS.Timeout | undefined
+  const clear = (): void => clearTimeout(timer)
+  return {
+    clear,
+    at(due: number | undefined): void {
+      clear()
+      if (due === undefined) return
+      const waitMs = Math.min(Math.max(due - clock.nowMs(), 0), MAX_TIMER_MS)
+      timer = setTimeout(() => {
+        if (clock.nowMs() >= due) void intake.record({ type: 'clock.advanced', id: `clock-${due}`, data: {} })
+        else this.at(due)
+      }, waitMs)
+      timer.unref()
+    },
+  }
+}
+
+/** The longest that Node's timers can wait. */
+const MAX_TIMER_MS = 2 ** 31 - 1

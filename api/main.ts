@@ -1,0 +1,260 @@
+import { readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import * as E from 'fp-ts/lib/Either.js'
+import { pino } from 'pino'
+import type { Logger } from 'pino'
+import { systemClock } from '../engine/clock.ts'
+import type { RecordedEvent } from '../engine/events/event.ts'
+import { registry } from '../engine/events/registry.ts'
+import { openNatsIntake, StreamCaptures } from '../engine/intake/nats.ts'
+import type { NatsIntake, NatsOptions } from '../engine/intake/nats.ts'
+import { normaliseIdentity } from '../engine/intake/normalise.ts'
+import { decodeMasterKey } from '../engine/privacy/master-key.ts'
+import { openEvent } from '../engine/privacy/sealing.ts'
+import { catalog } from '../projections/catalog.ts'
+import { buildApp } from './app.ts'
+import { loadConfiguration } from './configuration.ts'
+import type { Configuration } from './configuration.ts'
+import { loadCredentials } from './credentials.ts'
+import type { LoadedCredentials } from './credentials.ts'
+import type { ApiDeps } from './deps.ts'
+import { openEngine } from './engine.ts'
+import type { Engine } from './engine.ts'
+import { engineMetrics } from './engine-metrics.ts'
+import type { EngineMetrics } from './engine-metrics.ts'
+import { startNatsServer } from './nats-server.ts'
+import { publishedConfiguration } from './published-configuration.ts'
+import { quarantineBodies, resubmitKnown } from './quarantine-bodies.ts'
+
+/** Something that runs and is stopped in reverse order of its start. */
+type Stop = () => Promise<void>
+
+/** Opens everything, serves until SIGINT or SIGTERM, closes everything. Exit code 1 if it can't start. */
+export async function start(): Promise<void> {
+  const loaded = loadConfiguration(process.env)
+  if (E.isLeft(loaded)) {
+    for (const { message } of loaded.left) console.error(message)
+    process.exitCode = 1
+    return
+  }
+  const logger = pino({ level: loaded.right.logLevel }, pino.destination({ dest: 2, sync: true }))
+  for (const warning of loaded.right.warnings) logger.warn(warning)
+  const stops: Stop[] = []
+  const stopping = untilSignal()
+  try {
+    await serve(loaded.right, logger, stops)
+    await stopping
+    console.log('stopping: what is under way is finished first')
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : String(error))
+    process.exitCode = 1
+  }
+  for (const stop of stops.reverse()) await stop()
+  logger.info('stopped')
+}
+
+function untilSignal(): Promise<void> {
+  return new Promise((settle) => {
+    process.once('SIGINT', () => settle())
+    process.once('SIGTERM', () => settle())
+  })
+}
+
+async function serve(configuration: Configuration, logger: Logger, stops: Stop[]): Promise<void> {
+  const directory = resolve(configuration.dataDirectory)
+  const metrics = engineMetrics()
+  const engine = orThrow(
+    await openEngine({
+      ...configuration,
+      directory,
+      masterKey: configuration.masterKey === undefined ? undefined : decodeMasterKey(configuration.masterKey),
+      clock: systemClock,
+      onResult: metrics.count,
+      onNotice: (level, message) => logger[level](message),
+    }),
+  )
+  stops.push(engine.stop)
+  metrics.observe(engine)
+  const credentials = loadCredentials(directory, configuration)
+  if (E.isLeft(credentials)) throw new Error(credentials.left.message)
+  const app = await buildApp(depsOf(configuration, logger, engine, metrics, credentials.right))
+  stops.push(() => app.close())
+  const address = await app.listen({ host: configuration.host, port: configuration.port })
+  const nats = await openNats(configuration, directory, logger, engine, stops)
+  expireQuarantine(engine, logger, stops)
+  const known = await resubmitKnown(engine.quarantine, engine.intake)
+  if (known > 0) logger.info(`${known} quarantined events are of a schema that is known now: they are in the log`)
+  console.log(banner({ address, directory, nats, credentials: credentials.right, head: engine.log.head().position }))
+}
+
+function orThrow<T>(result: E.Either<string, T>): T {
+  if (E.isLeft(result)) throw new Error(result.left)
+  return result.right
+}
+
+function depsOf(
+  configuration: Configuration,
+  logger: Logger,
+  engine: Engine,
+  metrics: EngineMetrics,
+  credentials: LoadedCredentials,
+): ApiDeps {
+  const { log, store, intake, keyStore, quarantine, guard } = engine
+  const open = (recorded: RecordedEvent) => openEvent(recorded, keyStore, registry)
+  const headAtStart = log.head().position
+  return {
+    configuration,
+    credentials,
+    intake,
+    log,
+    store,
+    directory: keyStore,
+    projections: new Map(catalog.map((projection) => [projection.name, projection])),
+    quarantine: quarantineBodies(quarantine, intake),
+    metrics: metrics.registry,
+    clock: systemClock,
+    logger,
+    version: packageVersion(),
+    openEvent: open,
+    normaliseIdentity: (namespace, value) => normaliseIdentity(namespace, value),
+    publishedConfiguration: publishedConfiguration(log, catalog, open),
+    confirmClock: () => guard.confirm(),
+    status: () => ({
+      caughtUp: engine.projected().position >= headAtStart && engine.projected().failure === undefined,
+      writer: log.writer(),
+      clockTrusted: guard.trusted(),
+      head: log.head().position,
+      projected: engine.projected().position,
+    }),
+  }
+}
+
+function packageVersion(): string {
+  const compiled = !import.meta.url.endsWith('.ts')
+  const path = new URL(compiled ? '../../package.json' : '../package.json', import.meta.url)
+  const { version } = JSON.parse(readFileSync(path, 'utf8')) as { version: string }
+  return version
+}
+
+/** Where NATS is, or one line that says why it is off. */
+async function openNats(
+  configuration: Configuration,
+  directory: string,
+  logger: Logger,
+  engine: Engine,
+  stops: Stop[],
+): Promise<{ readonly url: string; readonly note: string } | { readonly off: string }> {
+  const given = configuration.natsUrl
+  const server =
+    given === undefined
+      ? await startNatsServer({
+          directory,
+          port: configuration.natsPort,
+          jetstream: configuration.natsIntake === 'jetstream',
+          maxPayloadBytes: configuration.bodyLimitBytes,
+          path: process.env['PATH'] ?? '',
+        })
+      : undefined
+  if (server !== undefined && E.isLeft(server)) return { off: server.left }
+  if (server !== undefined) stops.push(server.right.stop)
+  const url = server?.right.url ?? given ?? ''
+  const options: NatsOptions = {
+    url,
+    workspace: configuration.workspace,
+    mode: configuration.natsIntake,
+    intake: engine.intake,
+    onStatus: (status) => logger.info(`nats: ${status}`),
+  }
+  const connected = await keepConnecting(options, logger, stops)
+  const moved = server?.right.onConfiguredPort === false ? `; port ${configuration.natsPort} was taken` : ''
+  const whose = given === undefined ? `its own nats-server${moved}` : 'NATS_URL'
+  return { url, note: connected ? whose : `${whose}; not reachable yet, trying again every ${RECONNECT_MS / 1000} s` }
+}
+
+const RECONNECT_MS = 2_000
+
+/**
+ * True if NATS answered at once; else it is tried again in the background, while everything else is up. A stream that
+ * captures our subject is no outage: it ends the start.
+ */
+async function keepConnecting(options: NatsOptions, logger: Logger, stops: Stop[]): Promise<boolean> {
+  let nats: NatsIntake | undefined
+  const stopping = new AbortController()
+  const connect = async (): Promise<boolean> => {
+    try {
+      nats = await openNatsIntake(options)
+      return true
+    } catch (error) {
+      if (error instanceof StreamCaptures) throw error
+      return false
+    }
+  }
+  const connected = await connect()
+  const retrying = connected ? Promise.resolve() : retry(connect, logger, stopping.signal)
+  stops.push(async () => {
+    stopping.abort()
+    await retrying
+    await nats?.stop()
+  })
+  return connected
+}
+
+async function retry(connect: () => Promise<boolean>, logger: Logger, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await sleep(RECONNECT_MS, undefined, { signal }).catch(() => undefined)
+    try {
+      if (signal.aborted || (await connect())) return
+    } catch (error) {
+      logger.error(error instanceof Error ? error.message : 'nats: the intake could not be opened')
+      return
+    }
+  }
+}
+
+const EXPIRE_EVERY_MS = 3_600_000
+
+/** Bodies are kept 30 days; their keys go with them. */
+function expireQuarantine({ quarantine }: Engine, logger: Logger, stops: Stop[]): void {
+  const expire = (): void => {
+    quarantine.expire().catch((error: unknown) => {
+      logger.error(`expiring quarantine failed: ${error instanceof Error ? error.name : 'unknown error'}`)
+    })
+  }
+  expire()
+  const timer = setInterval(expire, EXPIRE_EVERY_MS)
+  timer.unref()
+  stops.push(async () => clearInterval(timer))
+}
+
+interface Started {
+  readonly address: string
+  readonly directory: string
+  readonly nats: { readonly url: string; readonly note: string } | { readonly off: string }
+  readonly credentials: LoadedCredentials
+  readonly head: number
+}
+
+function banner({ address, directory, nats, credentials, head }: Started): string {
+  const kept = join(directory, 'credentials.json')
+  const keys = credentials.created
+    ? [
+        '  keys      made just now, shown this once:',
+        `              write key   ${credentials.writeKey}`,
+        `              read token  ${credentials.readToken}`,
+        `            and kept in ${kept}`,
+      ]
+    : [`  keys      from ${kept} or the environment`]
+  return [
+    'Headwater is up.',
+    `  http      ${address}   (documentation: ${address}/docs)`,
+    'off' in nats ? `  nats      off: ${nats.off}` : `  nats      ${nats.url}   (${nats.note})`,
+    `  data      ${directory}   (last position ${head})`,
+    ...keys,
+    'Try, in another terminal:',
+    `  npx headwater append '{"id":"1","source":"web","type":"cdp.identify","data":{"userId":"42","traits":{"email":"jane@example.com","phone":"+44 20 7946 0018"}}}'`,
+    '  npx headwater show jane@example.com',
+    '  npx headwater stats',
+    'Ctrl-C stops it.',
+  ].join('\n')
+}

@@ -1,0 +1,342 @@
+import type { FastifySchema } from 'fastify'
+import type { AnyProjection } from '../engine/projector/projection.ts'
+import type { ProblemCode } from './problem.ts'
+import type { FigureView } from './routes/figures.ts'
+import { figureType } from './routes/figures.ts'
+import type { View } from './routes/views.ts'
+import type { JsonSchema } from './schemas.ts'
+import {
+  AFTER,
+  answerSchema,
+  array,
+  BOOLEAN,
+  cellSchema,
+  filterProperties,
+  INSTANT,
+  INTEGER,
+  limitSchema,
+  listQuerySchema,
+  object,
+  POSITION,
+  problemResponses,
+  RESULT,
+  rowSchema,
+  STRING,
+} from './schemas.ts'
+import type { Access } from './security.ts'
+
+/** What the documentation says of each route. */
+
+interface Operation {
+  readonly tag: string
+  readonly summary: string
+  readonly access: Access
+  readonly query?: JsonSchema | undefined
+  readonly params?: JsonSchema | undefined
+  readonly body?: JsonSchema | undefined
+  readonly answer: JsonSchema
+  readonly problems: readonly ProblemCode[]
+  readonly description?: string | undefined
+}
+
+const SECURITY = {
+  open: [],
+  read: [{ readToken: [] }],
+  write: [{ writeKey: [] }, { writeKeyBasic: [] }],
+} as const
+
+function operation(stated: Operation): FastifySchema {
+  const { tag, summary, description, access, query, params, body, answer, problems } = stated
+  const headers = {
+    'headwater-position': { ...POSITION, description: 'The position that the answer holds at.' },
+  }
+  return {
+    tags: [tag],
+    summary,
+    security: SECURITY[access],
+    ...(description === undefined ? {} : { description }),
+    ...(query === undefined ? {} : { querystring: query }),
+    ...(params === undefined ? {} : { params }),
+    ...(body === undefined ? {} : { body }),
+    response: { 200: { description: 'As asked.', headers, ...answer }, ...problemResponses(problems) },
+  }
+}
+
+interface Limits {
+  readonly maximum: number
+  readonly fallback: number
+}
+
+const ID = object({ id: { ...STRING, description: "A row's id, an identity's id, or namespace:value." } })
+const CURSOR = { ...STRING, description: '`next` of the answer before; opaque.' }
+const NEXT = { type: ['string', 'null'], description: 'The cursor of the next page; null on the last.' }
+
+export function listSchema(view: View, projection: AnyProjection, limits: Limits): FastifySchema {
+  return operation({
+    tag: view.tag,
+    summary: `The view ${projection.name}: filter, sort, search, page by page`,
+    access: 'read',
+    query: listQuerySchema(projection, limitSchema(limits.maximum, limits.fallback)),
+    answer: answerSchema({ data: array(rowSchema(projection)), next: NEXT }),
+    problems: ['invalid_query', 'projection_unavailable', 'position_not_reached'],
+  })
+}
+
+export function itemSchema(view: View, projection: AnyProjection): FastifySchema {
+  const write = object(
+    {
+      value: {},
+      event: STRING,
+      source: STRING,
+      position: POSITION,
+      time: INSTANT,
+      sequence: INTEGER,
+      basedOn: POSITION,
+    },
+    ['value', 'event', 'source', 'position', 'time'],
+  )
+  const field = object({ value: {}, rule: STRING, winners: array(write), overruled: array(write) })
+  const explained = {
+    type: 'object',
+    description: 'Why each field says what it says.',
+    additionalProperties: field,
+  }
+  return operation({
+    tag: view.tag,
+    summary: `One row of the view ${projection.name}`,
+    access: 'read',
+    params: ID,
+    query: object(
+      { explain: { ...BOOLEAN, description: 'Adds, for each field, who wrote it.' }, after: AFTER },
+      [],
+    ),
+    answer: answerSchema({ data: rowSchema(projection), explain: explained }, ['data']),
+    problems: ['invalid_query', 'not_found', 'projection_unavailable', 'position_not_reached'],
+  })
+}
+
+export function figuresSchema(view: FigureView, projection: AnyProjection, maximum: number): FastifySchema {
+  const figures = view.figures.map((figure) => {
+    const type = figureType(projection, figure)
+    return [figure.name, cellSchema({ type, about: `${figure.of} of ${figure.column ?? 'rows'}` })] as const
+  })
+  const day = { type: 'string', format: 'date' }
+  const query = {
+    by: {
+      ...STRING,
+      description: `Of ${view.dimensions.join(', ')}, separated by commas.`,
+      default: view.by.join(','),
+    },
+    from: { ...day, description: 'First day.' },
+    to: { ...day, description: 'Last day.' },
+    limit: limitSchema(maximum, maximum),
+    after: AFTER,
+    ...filterProperties(projection),
+  }
+  const groups = { type: 'object', additionalProperties: {}, properties: Object.fromEntries(figures) }
+  return operation({
+    tag: view.tag,
+    summary: view.about,
+    access: 'read',
+    query: object(query, []),
+    answer: answerSchema({ by: array(STRING), data: array(groups), truncated: BOOLEAN }),
+    problems: ['invalid_query', 'overflow', 'projection_unavailable', 'position_not_reached'],
+  })
+}
+
+export function lookupSchema(projection: AnyProjection, maximum: number): FastifySchema {
+  const identities = { ...array({ ...STRING, description: 'namespace:value, or an id' }), maxItems: maximum }
+  return operation({
+    tag: 'Profiles',
+    summary: 'Profiles by identities, in the order asked; null where nobody is known',
+    access: 'read',
+    query: object({ after: AFTER }, []),
+    body: object({ identities }),
+    answer: answerSchema({ data: array({ anyOf: [rowSchema(projection), { type: 'null' }] }) }),
+    problems: ['invalid_body', 'too_large', 'position_not_reached'],
+  })
+}
+
+const EVENT_OUT: JsonSchema = {
+  type: 'object',
+  description: "An event as recorded, its personal parts back in place as far as they weren't erased.",
+  properties: {
+    specversion: { type: 'string', enum: ['1.0'] },
+    position: POSITION,
+    revision: INTEGER,
+    id: STRING,
+    source: STRING,
+    type: STRING,
+    schema: INTEGER,
+    subject: STRING,
+    time: INSTANT,
+    received: INSTANT,
+    identities: array(object({ id: STRING, namespace: STRING })),
+    data: { type: 'object' },
+    normalised: { type: 'object' },
+    erased: { ...INTEGER, description: 'Personal parts that were erased.' },
+  },
+}
+
+export function timelineSchema(limits: Limits): FastifySchema {
+  return operation({
+    tag: 'Profiles',
+    summary: "A profile's events, newest first",
+    access: 'read',
+    params: ID,
+    query: object({ limit: limitSchema(limits.maximum, limits.fallback), cursor: CURSOR, after: AFTER }, []),
+    answer: answerSchema({ data: array(EVENT_OUT), next: NEXT }),
+    problems: ['invalid_query', 'not_found', 'position_not_reached'],
+  })
+}
+
+export function logSchema(limits: Limits, maxWaitMs: number): FastifySchema {
+  const query = {
+    after: { ...POSITION, description: 'Events behind this position; default 0.' },
+    limit: limitSchema(limits.maximum, limits.fallback),
+    types: { ...STRING, description: 'Only these types, separated by commas.' },
+    wait: {
+      ...INTEGER,
+      minimum: 0,
+      maximum: maxWaitMs,
+      description: 'Waits so many ms for an event, if there is none.',
+    },
+  }
+  return operation({
+    tag: 'Log',
+    summary: 'The log itself, in order',
+    access: 'read',
+    query: object(query, []),
+    answer: answerSchema({ data: array(EVENT_OUT), next: { ...POSITION, description: 'The next `after`.' } }),
+    problems: ['invalid_query', 'log_damaged'],
+  })
+}
+
+const SEND_HELP =
+  'CloudEvents 1.0: one event, a batch, or binary mode with `ce-` headers. Every event has a fate of its own in ' +
+  '`results`; 200 as soon as one is acknowledged. `expectedrevision` (-1: no such stream) or `expectedposition` (0: ' +
+  'none) say what the sender believes of the stream. Sending an event again is safe: its first position is answered.'
+
+const RESULTS = object({ position: POSITION, results: array(RESULT) })
+
+export function eventsSchema(): FastifySchema {
+  const event = { $ref: 'CloudEvent#' }
+  const one = { schema: event }
+  const many = { schema: array(event) }
+  const body = {
+    content: {
+      'application/cloudevents+json': one,
+      'application/cloudevents-batch+json': many,
+      'application/json': { schema: { anyOf: [event, array(event)] } },
+    },
+  }
+  return operation({
+    tag: 'Log',
+    summary: 'Sends events',
+    description: SEND_HELP,
+    access: 'write',
+    body,
+    answer: RESULTS,
+    problems: [
+      'unparsable_body',
+      'wrong_expected',
+      'too_large',
+      'unsupported_encoding',
+      'overloaded',
+      'read_only',
+      'clock_jumped',
+      'stopped',
+    ],
+  })
+}
+
+export function preflightSchema(): FastifySchema {
+  return { hide: true }
+}
+
+export function resubmitSchema(): FastifySchema {
+  const event = { $ref: 'CloudEvent#' }
+  return operation({
+    tag: 'Governance',
+    summary: 'Submits a quarantined event again, corrected or as it was',
+    access: 'write',
+    params: ID,
+    body: object({ event }, []),
+    answer: RESULTS,
+    problems: [
+      'invalid_body',
+      'not_found',
+      'wrong_expected',
+      'overloaded',
+      'read_only',
+      'clock_jumped',
+      'stopped',
+    ],
+  })
+}
+
+export function projectionsSchema(): FastifySchema {
+  const build = object({ build: STRING, version: INTEGER, serving: BOOLEAN, position: POSITION })
+  const projection = object({
+    name: STRING,
+    version: INTEGER,
+    grain: STRING,
+    columns: { type: 'object' },
+    builds: array(build),
+  })
+  const poison = object({ build: STRING, position: POSITION, type: STRING, reason: STRING })
+  return operation({
+    tag: 'Operations',
+    summary: "The views: what they are, where they stand, what they couldn't fold",
+    access: 'read',
+    answer: answerSchema({ data: array(projection), poison: array(poison) }),
+    problems: ['invalid_query'],
+  })
+}
+
+export function clockSchema(): FastifySchema {
+  return operation({
+    tag: 'Operations',
+    summary: 'Confirms that the wall clock is right after it jumped',
+    access: 'write',
+    answer: answerSchema({ clockTrusted: BOOLEAN }),
+    problems: ['invalid_query'],
+  })
+}
+
+export function healthSchema(): FastifySchema {
+  const answer = object({ status: STRING })
+  return operation({
+    tag: 'Operations',
+    summary: 'The process answers',
+    access: 'open',
+    answer,
+    problems: [],
+  })
+}
+
+export function readySchema(): FastifySchema {
+  const answer = object({
+    ready: BOOLEAN,
+    reasons: array(STRING),
+    caughtUp: BOOLEAN,
+    writer: STRING,
+    clockTrusted: BOOLEAN,
+    head: POSITION,
+    projected: POSITION,
+  })
+  const schema = operation({
+    tag: 'Operations',
+    summary: 'Ready to serve',
+    access: 'open',
+    answer,
+    problems: [],
+  })
+  return { ...schema, response: { 200: answer, 503: { description: 'Not ready.', ...answer } } }
+}
+
+export function metricsSchema(): FastifySchema {
+  const content = { 'text/plain': { schema: STRING } }
+  const answer = { content }
+  return operation({ tag: 'Operations', summary: 'Prometheus metrics', access: 'open', answer, problems: [] })
+}

@@ -1,0 +1,59 @@
+import type { FastifyInstance } from 'fastify'
+import type { ApiDeps } from '../deps.ts'
+import type { FigureView } from './figures.ts'
+import { registerFigures } from './figures.ts'
+
+/** Figures over read models. To offer others, add a view here. */
+const FIGURES: readonly FigureView[] = [
+  {
+    path: '/v1/pipeline',
+    projection: 'pipeline',
+    tag: 'Sales',
+    about: 'Opportunities by stage and owner: how many, worth how much',
+    by: ['stage', 'owner'],
+    dimensions: ['stage', 'owner', 'currency'],
+    apart: ['currency'],
+    figures: [
+      { name: 'count', of: 'sum', column: 'count' },
+      { name: 'amount', of: 'sum', column: 'amount' },
+    ],
+  },
+  {
+    path: '/v1/analytics/events',
+    projection: 'daily_events',
+    tag: 'Analytics',
+    about: 'Events by day (UTC, when they happened), type and source',
+    by: ['day'],
+    dimensions: ['day', 'month', 'year', 'type', 'source'],
+    apart: [],
+    figures: [{ name: 'events', of: 'sum', column: 'events' }],
+  },
+  {
+    path: '/v1/analytics/people',
+    projection: 'active_people',
+    tag: 'Analytics',
+    about: 'Distinct people who did something',
+    by: ['day'],
+    dimensions: ['day', 'month', 'year'],
+    apart: [],
+    figures: [{ name: 'people', of: 'count_distinct', column: 'key' }],
+  },
+  {
+    path: '/v1/analytics/revenue',
+    projection: 'revenue',
+    tag: 'Analytics',
+    about: 'Revenue by day, product and country; what was ordered and what was invoiced stand apart',
+    by: ['month'],
+    dimensions: ['day', 'month', 'year', 'product', 'country', 'basis', 'currency'],
+    apart: ['basis', 'currency'],
+    figures: [
+      { name: 'amount', of: 'sum', column: 'amount' },
+      { name: 'quantity', of: 'sum', column: 'quantity' },
+      { name: 'lines', of: 'sum', column: 'lines' },
+    ],
+  },
+]
+
+export function registerAnalytics(app: FastifyInstance, deps: ApiDeps): void {
+  for (const view of FIGURES) registerFigures(app, deps, view)
+}

@@ -1,0 +1,118 @@
+import { strict as assert } from 'node:assert'
+import { Unpackr } from 'msgpackr'
+import type { AnyProjection } from '../../engine/projector/projection.ts'
+import type { Candidate, Explanation } from '../../engine/reducers/rule.ts'
+import type { Answer } from '../../engine/store/store.ts'
+import type { ColumnType } from '../../engine/store/table.ts'
+import type { ApiDeps } from '../deps.ts'
+import type { ProfileOf } from './cells.ts'
+import { formatInstant, presentCell } from './cells.ts'
+import { ask } from './rows.ts'
+
+/** Why a row says what it says: per field the write that won, its rule, and what it overruled. */
+
+const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number' })
+
+export interface ShownWrite {
+  readonly value: unknown
+  readonly event: string
+  readonly source: string
+  readonly position: number
+  readonly time: string
+  readonly sequence?: number | undefined
+  readonly basedOn?: number | undefined
+}
+
+export interface ShownExplanation {
+  readonly value: unknown
+  readonly rule: string
+  readonly winners: readonly ShownWrite[]
+  readonly overruled: readonly ShownWrite[]
+}
+
+/** Field (a column, or `column.member`) → explanation; undefined where the projection explains nothing. */
+export async function explain(
+  deps: ApiDeps,
+  projection: AnyProjection,
+  key: string,
+): Promise<Answer<Readonly<Record<string, ShownExplanation>>> | undefined> {
+  if (projection.explain === undefined) return undefined
+  const [answer, configuration] = await Promise.all([
+    ask(() => deps.store.states(projection.name, key)),
+    deps.publishedConfiguration(),
+  ])
+  const state = joined(projection, key, answer.value)
+  const fields = Object.entries(projection.explain(state, configuration))
+  const profileOf = await profilesIn(deps, projection, fields)
+  const shown = fields.map(([field, explanation]) => {
+    const show = (value: unknown) => presentField(typeOf(projection, field), value, profileOf)
+    return [field, showExplanation(explanation, show)] as const
+  })
+  return { ...answer, value: Object.fromEntries(shown) }
+}
+
+function joined(
+  projection: AnyProjection,
+  key: string,
+  parts: readonly { readonly state: Uint8Array }[],
+): unknown {
+  let state = projection.initial(key)
+  for (const part of parts) state = projection.join(state, unpackr.unpack(part.state))
+  return state
+}
+
+function typeOf(projection: AnyProjection, field: string): ColumnType {
+  return projection.table.columns[field]?.type ?? 'json'
+}
+
+async function profilesIn(
+  deps: ApiDeps,
+  projection: AnyProjection,
+  fields: readonly (readonly [string, Explanation<unknown>])[],
+): Promise<ProfileOf> {
+  const ids = new Set<string>()
+  for (const [field, { value, winners, overruled }] of fields) {
+    if (typeOf(projection, field) !== 'identity') continue
+    for (const written of [value, ...winners.map(([v]) => v), ...overruled.map(([v]) => v)]) {
+      if (typeof written === 'string') ids.add(written)
+    }
+  }
+  if (ids.size === 0) return (id) => id
+  const members = await ask(() => deps.store.members([...ids]))
+  return (id) => members.value.get(id)?.profile ?? id
+}
+
+function showExplanation(
+  explanation: Explanation<unknown>,
+  show: (value: unknown) => unknown,
+): ShownExplanation {
+  return {
+    value: show(explanation.value),
+    rule: explanation.rule,
+    winners: explanation.winners.map((winner) => showWrite(winner, show)),
+    overruled: explanation.overruled.map((write) => showWrite(write, show)),
+  }
+}
+
+function showWrite(candidate: Candidate<unknown>, show: (value: unknown) => unknown): ShownWrite {
+  const [value, time, source, sequence, event, position, basedOn] = candidate
+  return {
+    value: show(value),
+    event,
+    source,
+    position,
+    time: formatInstant(time),
+    ...(sequence === 0 ? {} : { sequence }),
+    ...(basedOn === 0 ? {} : { basedOn }),
+  }
+}
+
+/** A write's value may be more than a cell holds: a rule's own write (`together`, `union`) is shown as it is. */
+function presentField(type: ColumnType, value: unknown, profileOf: ProfileOf): unknown {
+  if (value === undefined || value === null) return null
+  if (typeof value === 'number' && (type === 'money' || type === 'instant')) {
+    assert.ok(Number.isFinite(value))
+    return presentCell(type, value, profileOf)
+  }
+  return type === 'identity' && typeof value === 'string' ? profileOf(value) : value
+}

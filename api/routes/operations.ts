@@ -1,0 +1,89 @@
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { ApiDeps, EngineStatus } from '../deps.ts'
+import { clockSchema, healthSchema, metricsSchema, projectionsSchema, readySchema } from '../openapi.ts'
+import { standing } from './answer.ts'
+import { decodeQuery, queryPairs } from './query.ts'
+import { ask } from './rows.ts'
+
+/** Operators' routes: is it alive, is it ready, how is it doing, which views are there. */
+export function registerOperations(app: FastifyInstance, deps: ApiDeps): void {
+  registerHealth(app, deps)
+  registerProjections(app, deps)
+  registerMetrics(app, deps)
+  app.post(
+    '/v1/clock/confirm',
+    { config: { access: 'write' }, schema: clockSchema() },
+    async (request, reply) => {
+      decodeQuery(queryPairs(request.url), {})
+      deps.confirmClock()
+      deps.logger.warn({}, 'an operator confirmed the wall clock')
+      return { ...standing(reply, deps.log.head()), clockTrusted: deps.status().clockTrusted }
+    },
+  )
+}
+
+function registerHealth(app: FastifyInstance, deps: ApiDeps): void {
+  app.get('/healthz', { config: { access: 'open' }, schema: healthSchema() }, async () => ({ status: 'ok' }))
+  app.get(
+    '/readyz',
+    { config: { access: 'open' }, schema: readySchema() },
+    async (_, reply: FastifyReply) => {
+      const status = deps.status()
+      const reasons = reasonsAgainst(status)
+      reply.code(reasons.length === 0 ? 200 : 503)
+      return { ready: reasons.length === 0, reasons, ...status }
+    },
+  )
+}
+
+/** What keeps the engine from doing its work; a full disk and a distrusted clock still let it answer queries. */
+function reasonsAgainst(status: EngineStatus): readonly string[] {
+  const reasons: string[] = []
+  if (!status.caughtUp) reasons.push("the views haven't caught up with the log yet")
+  if (status.writer === 'stopped') reasons.push("the log's writer has stopped")
+  return reasons
+}
+
+function registerMetrics(app: FastifyInstance, deps: ApiDeps): void {
+  const { metrics, status } = deps
+  const gauge = (name: string, help: string, read: () => number) =>
+    metrics.gauge(`headwater_${name}`, help, read)
+  gauge('ready', '1 when the engine is ready.', () => (reasonsAgainst(status()).length === 0 ? 1 : 0))
+  gauge('writer_running', '1 while the log can be written.', () => (status().writer === 'running' ? 1 : 0))
+  gauge('clock_trusted', '0 while an operator has to confirm the clock.', () =>
+    status().clockTrusted ? 1 : 0,
+  )
+  gauge('resident_memory_bytes', 'Memory of the process.', () => process.memoryUsage.rss())
+  app.get(
+    '/metrics',
+    { config: { access: 'open' }, schema: metricsSchema() },
+    async (_, reply: FastifyReply) =>
+      reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8').send(metrics.render()),
+  )
+}
+
+const MAX_POISON = 100
+
+function registerProjections(app: FastifyInstance, deps: ApiDeps): void {
+  const schema = projectionsSchema()
+  app.get('/v1/projections', { config: { access: 'read' }, schema }, async (request, reply) => {
+    decodeQuery(queryPairs(request.url), {})
+    const [builds, poison] = await Promise.all([
+      ask(() => deps.store.builds()),
+      ask(() => deps.store.poison(MAX_POISON)),
+    ])
+    const data = [...deps.projections.values()].map(
+      ({ name, version, handles, configuredBy, table, explain }) => ({
+        name,
+        version,
+        grain: table.grain,
+        handles,
+        configuredBy,
+        explains: explain !== undefined,
+        columns: table.columns,
+        builds: builds.value.filter((build) => build.projection === name),
+      }),
+    )
+    return { ...standing(reply, builds), data, poison: poison.value }
+  })
+}

@@ -1,0 +1,118 @@
+import type { FastifyInstance } from 'fastify'
+import * as t from 'io-ts'
+import type { AnyProjection } from '../../engine/projector/projection.ts'
+import type { ApiDeps } from '../deps.ts'
+import { lookupSchema, timelineSchema } from '../openapi.ts'
+import { invalidBody, Problem } from '../problem.ts'
+import { awaitPosition, standing } from './answer.ts'
+import { showEvent } from './events.ts'
+import { resolveIdentity, revealAll } from './identities.ts'
+import { decodeQuery, parsed, position, queryPairs, wholeNumber } from './query.ts'
+import type { ShownRow } from './rows.ts'
+import { ask, showRows } from './rows.ts'
+import { readTimeline } from './timeline.ts'
+import type { View } from './views.ts'
+import { idOf, registerView } from './views.ts'
+
+const MAX_LOOKUPS = 1000
+const DEFAULT_LIMIT = 50
+
+const PROFILES: View = {
+  path: '/v1/profiles',
+  projection: 'profile',
+  tag: 'Profiles',
+  items: true,
+  detail: async (deps, key) => ({ identities: revealAll(deps, await membersOf(deps, key)) }),
+}
+
+export function registerProfiles(app: FastifyInstance, deps: ApiDeps): void {
+  registerView(app, deps, PROFILES)
+  const projection = deps.projections.get(PROFILES.projection)
+  if (projection === undefined) return
+  registerLookup(app, deps, projection)
+  registerTimeline(app, deps)
+}
+
+async function membersOf(deps: ApiDeps, id: string): Promise<readonly string[]> {
+  const answer = await ask(() => deps.store.members([id]))
+  return answer.value.get(id)?.members ?? [id]
+}
+
+const lookupCodec = t.type({ identities: t.array(t.string) })
+
+/** Many look-ups in one request whose address names nobody. */
+function registerLookup(app: FastifyInstance, deps: ApiDeps, projection: AnyProjection): void {
+  const options = { config: { access: 'read' }, schema: lookupSchema(projection, MAX_LOOKUPS) } as const
+  app.post(`${PROFILES.path}/lookup`, options, async (request, reply) => {
+    const query = decodeQuery(queryPairs(request.url), { after: position })
+    const body = lookupCodec.decode(request.body)
+    if (body._tag === 'Left') throw invalidBody('/identities', 'identities must be a list of namespace:value')
+    const { identities } = body.right
+    if (identities.length > MAX_LOOKUPS) throw invalidBody('/identities', `must be at most ${MAX_LOOKUPS}`)
+    await awaitPosition(deps, query.after)
+    const ids = identities.map((stated) => resolveIdentity(deps, stated))
+    const answer = await profilesById(deps, projection, ids)
+    return { ...standing(reply, answer), data: ids.map((id) => (id === undefined ? null : answer.find(id))) }
+  })
+}
+
+async function profilesById(deps: ApiDeps, projection: AnyProjection, ids: readonly (string | undefined)[]) {
+  const known = [...new Set(ids.filter((id) => id !== undefined))]
+  const members = await ask(() => deps.store.members(known))
+  const profileOf = (id: string) => members.value.get(id)?.profile ?? id
+  const profiles = [...new Set(known.map(profileOf))]
+  const rows = new Map<string, ShownRow>()
+  let at = { position: members.position, received: members.received }
+  if (profiles.length > 0) {
+    const filters = [{ column: 'key', operator: 'in', value: profiles }] as const
+    const answer = await ask(() =>
+      deps.store.list({ projection: projection.name, filters, limit: profiles.length }),
+    )
+    const shown = await showRows(deps, projection, answer.value.rows)
+    for (const row of shown) rows.set(String(row.id), row)
+    at = {
+      position: Math.min(at.position, answer.position),
+      received: Math.min(at.received, answer.received),
+    }
+  }
+  return { ...at, find: (id: string) => rows.get(profileOf(id)) ?? null }
+}
+
+/** Opaque to callers; holds the position to go on from. */
+const cursorCodec = parsed('a cursor of an earlier answer', t.number.is, (text) => {
+  const found = /^t(\d{1,16})$/.exec(Buffer.from(text, 'base64url').toString('latin1'))
+  const at = Number(found?.[1] ?? Number.NaN)
+  return Number.isSafeInteger(at) && at > 0 ? at : undefined
+})
+
+function cursorAt(at: number): string {
+  return Buffer.from(`t${at}`, 'latin1').toString('base64url')
+}
+
+function registerTimeline(app: FastifyInstance, deps: ApiDeps): void {
+  const { pageLimit } = deps.configuration
+  const fallback = Math.min(DEFAULT_LIMIT, pageLimit)
+  const codecs = { limit: wholeNumber(1, pageLimit), cursor: cursorCodec, after: position }
+  const schema = timelineSchema({ maximum: pageLimit, fallback })
+  app.get(`${PROFILES.path}/:id/timeline`, { config: { access: 'read' }, schema }, async (request, reply) => {
+    const query = decodeQuery(queryPairs(request.url), codecs)
+    await awaitPosition(deps, query.after)
+    const id = resolveIdentity(deps, idOf(request))
+    if (id === undefined) throw nobody()
+    const answer = await ask(() => deps.store.members([id]))
+    const at = standing(reply, answer)
+    if (answer.position === 0) throw nobody()
+    // Who belongs together is known up to this position; events beyond it wait for the next answer.
+    const from = Math.min(query.cursor ?? answer.position, answer.position)
+    const members = answer.value.get(id)?.members ?? [id]
+    const page = await readTimeline(deps.log, members, { from, limit: query.limit ?? fallback })
+    if (page.events.length === 0 && query.cursor === undefined) throw nobody()
+    const data = page.events.map((event) => showEvent(deps.openEvent(event)))
+    return { ...at, data, next: page.next === undefined ? null : cursorAt(page.next) }
+  })
+}
+
+/** An id that the log knows has events. */
+function nobody(): Problem {
+  return new Problem('not_found', 'Nobody is known by this id.')
+}

@@ -1,0 +1,101 @@
+import { strict as assert } from 'node:assert'
+import type { AnyProjection } from '../../engine/projector/projection.ts'
+import type { Answer, Filter, ListQuery, StoredRow } from '../../engine/store/store.ts'
+import { StoreQueryError } from '../../engine/store/store.ts'
+import type { ApiDeps } from '../deps.ts'
+import { problemOfStore } from '../problem.ts'
+import type { ProfileOf } from './cells.ts'
+import { identitiesIn, presentRow } from './cells.ts'
+import { findStated } from './identities.ts'
+
+/** Rows of read models, asked for and shown. */
+
+export type ShownRow = Readonly<Record<string, unknown>>
+
+/** What every row has besides its columns. */
+const RESERVED = ['id', 'part']
+
+/** Start-up check: what we add to rows and queries must not hide a column. */
+export function assertNoReserved(projection: AnyProjection, parameters: readonly string[]): void {
+  for (const name of [...RESERVED, ...parameters]) {
+    assert.ok(!Object.hasOwn(projection.table.columns, name), `${projection.name} has a column ${name}`)
+  }
+}
+
+/** Runs a query; what the store refuses becomes a problem. */
+export async function ask<T>(query: () => Promise<T>): Promise<T> {
+  try {
+    return await query()
+  } catch (error) {
+    if (error instanceof StoreQueryError) throw problemOfStore(error.failure)
+    throw error
+  }
+}
+
+/** Filters on people may say `email:someone@example.com`; a person that nobody knows matches nothing. */
+export function resolveFilters(
+  deps: ApiDeps,
+  projection: AnyProjection,
+  filters: readonly Filter[],
+): readonly Filter[] {
+  const resolve = (value: unknown) =>
+    typeof value === 'string' && value.includes(':') ? (findStated(deps, value) ?? NOBODY) : value
+  return filters.map((filter) => {
+    const type = projection.table.columns[filter.column]?.type
+    if (type !== 'identity' || filter.operator === 'null') return filter
+    const { value } = filter
+    if (typeof value === 'string') return { ...filter, value: findStatedOr(value, resolve) }
+    return Array.isArray(value) ? { ...filter, value: value.map(resolve) } : filter
+  })
+}
+
+const NOBODY = 'nobody'
+
+function findStatedOr(value: string, resolve: (value: unknown) => unknown): string {
+  const found = resolve(value)
+  return typeof found === 'string' ? found : NOBODY
+}
+
+export async function profilesOf(
+  deps: ApiDeps,
+  projection: AnyProjection,
+  rows: readonly StoredRow[],
+): Promise<ProfileOf> {
+  const ids = identitiesIn(
+    projection.table.columns,
+    rows.map(({ row }) => row),
+  )
+  if (ids.length === 0) return (id) => id
+  const members = await ask(() => deps.store.members(ids))
+  return (id) => members.value.get(id)?.profile ?? id
+}
+
+export function showRow(projection: AnyProjection, stored: StoredRow, profileOf: ProfileOf): ShownRow {
+  const part = stored.part === '' ? {} : { part: stored.part }
+  return { id: stored.key, ...part, ...presentRow(projection.table.columns, stored.row, profileOf) }
+}
+
+export async function showRows(
+  deps: ApiDeps,
+  projection: AnyProjection,
+  rows: readonly StoredRow[],
+): Promise<readonly ShownRow[]> {
+  const profileOf = await profilesOf(deps, projection, rows)
+  return rows.map((row) => showRow(projection, row, profileOf))
+}
+
+export interface Page {
+  readonly rows: readonly ShownRow[]
+  readonly next: string | undefined
+}
+
+export async function listRows(
+  deps: ApiDeps,
+  projection: AnyProjection,
+  query: ListQuery,
+): Promise<Answer<Page>> {
+  const filters = resolveFilters(deps, projection, query.filters ?? [])
+  const answer = await ask(() => deps.store.list({ ...query, filters }))
+  const rows = await showRows(deps, projection, answer.value.rows)
+  return { ...answer, value: { rows, next: answer.value.next } }
+}

@@ -1,0 +1,121 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import * as t from 'io-ts'
+import type { AnyProjection } from '../../engine/projector/projection.ts'
+import type { Answer, StoredRow } from '../../engine/store/store.ts'
+import type { ApiDeps } from '../deps.ts'
+import { itemSchema, listSchema } from '../openapi.ts'
+import { Problem } from '../problem.ts'
+import { awaitPosition, etagOf, standing, unchanged } from './answer.ts'
+import { explain } from './explain.ts'
+import { parseFilters, parseSort } from './filters.ts'
+import { findIdentity, findStated, resolveIdentity } from './identities.ts'
+import { decodeQuery, flag, position, queryPairs, splitQuery, wholeNumber } from './query.ts'
+import type { ShownRow } from './rows.ts'
+import { ask, assertNoReserved, listRows, showRows } from './rows.ts'
+
+/** A read model as a collection of rows: its list and, where `items`, its single rows. All follow from the table. */
+export interface View {
+  readonly path: string
+  readonly projection: string
+  readonly tag: string
+  readonly items: boolean
+  /** Namespace of the identity that a row's key is, so that the sender's own id finds it too. */
+  readonly namespace?: string | undefined
+  /** Adds to a single row what stands in no column. */
+  readonly detail?: ((deps: ApiDeps, key: string) => Promise<Readonly<Record<string, unknown>>>) | undefined
+}
+
+const DEFAULT_LIMIT = 50
+const LIST_PARAMETERS = ['q', 'sort', 'limit', 'cursor', 'after']
+const ITEM_QUERY = { explain: flag, after: position }
+
+export function registerView(app: FastifyInstance, deps: ApiDeps, view: View): void {
+  const projection = deps.projections.get(view.projection)
+  if (projection === undefined) return
+  assertNoReserved(projection, LIST_PARAMETERS)
+  registerList(app, deps, view, projection)
+  if (view.items) registerItem(app, deps, view, projection)
+}
+
+function registerList(app: FastifyInstance, deps: ApiDeps, view: View, projection: AnyProjection): void {
+  const { pageLimit } = deps.configuration
+  const codecs = {
+    q: t.string,
+    sort: t.string,
+    limit: wholeNumber(1, pageLimit),
+    cursor: t.string,
+    after: position,
+  }
+  const fallback = Math.min(DEFAULT_LIMIT, pageLimit)
+  const schema = listSchema(view, projection, { maximum: pageLimit, fallback })
+  app.get(view.path, { config: { access: 'read' }, schema }, async (request, reply) => {
+    const { known, rest } = splitQuery(queryPairs(request.url), codecs)
+    const { columns } = projection.table
+    const filters = parseFilters(rest, columns, LIST_PARAMETERS)
+    const sort = known.sort === undefined ? undefined : parseSort(known.sort, columns)
+    await awaitPosition(deps, known.after)
+    const answer = await listRows(deps, projection, {
+      projection: projection.name,
+      filters,
+      search: known.q,
+      sort,
+      limit: known.limit ?? fallback,
+      cursor: known.cursor,
+    })
+    const { rows: data, next = null } = answer.value
+    const at = standing(reply, answer)
+    return unchanged(request, reply, etagOf([data, next])) ? reply.send() : { ...at, data, next }
+  })
+}
+
+function registerItem(app: FastifyInstance, deps: ApiDeps, view: View, projection: AnyProjection): void {
+  const schema = itemSchema(view, projection)
+  app.get(`${view.path}/:id`, { config: { access: 'read' }, schema }, async (request, reply) => {
+    const query = decodeQuery(queryPairs(request.url), ITEM_QUERY)
+    await awaitPosition(deps, query.after)
+    const found = await findRow(deps, view, projection, idOf(request))
+    const [row] = await showRows(deps, projection, [found.value])
+    const detail = (await view.detail?.(deps, found.value.key)) ?? {}
+    const data: ShownRow = { ...row, ...detail }
+    const explained = query.explain === true ? await explain(deps, projection, found.value.key) : undefined
+    // Read after the row: what it explains may be newer, and the answer only vouches for the older.
+    const at = standing(reply, found)
+    const content = explained === undefined ? { data } : { data, explain: explained.value }
+    return unchanged(request, reply, etagOf(content)) ? reply.send() : { ...at, ...content }
+  })
+}
+
+const idCodec = t.type({ id: t.string })
+
+export function idOf(request: FastifyRequest): string {
+  const decoded = idCodec.decode(request.params)
+  if (decoded._tag === 'Right' && decoded.right.id.isWellFormed()) return decoded.right.id
+  throw new Problem('not_found', 'There is nothing of this id.')
+}
+
+/** The row that an id names: a key, an identity id, `namespace:value`, or the sender's own id. */
+export async function findRow(
+  deps: ApiDeps,
+  view: View,
+  projection: AnyProjection,
+  id: string,
+): Promise<Answer<StoredRow>> {
+  for (const key of candidateKeys(deps, view, projection, id)) {
+    const answer = await ask(() => deps.store.get([projection.name], key))
+    const row = answer.value.rows.get(projection.name)?.[0]
+    if (row !== undefined) return { ...answer, value: row }
+  }
+  throw new Problem('not_found', 'There is nothing of this id.')
+}
+
+function candidateKeys(deps: ApiDeps, view: View, projection: AnyProjection, id: string): readonly string[] {
+  const keys =
+    projection.table.grain === 'profile'
+      ? [resolveIdentity(deps, id)]
+      : [
+          id,
+          findStated(deps, id),
+          view.namespace === undefined ? undefined : findIdentity(deps, view.namespace, id),
+        ]
+  return keys.filter((key) => key !== undefined)
+}

@@ -1,0 +1,261 @@
+import assert from 'node:assert/strict'
+import type { IdentityId } from '../events/identity.ts'
+import { type Group, Groups } from './groups.ts'
+import type { CutEvidence, Evidence, IdentityRules, LinkEvidence } from './identity.ts'
+import { follow } from './partition.ts'
+import { compareLinks, slotOf, supersedes } from './slot.ts'
+
+/** What is stored: everything that earlier updates answered with. */
+export interface EvidenceSource {
+  /** Evidence that names this identity, in any order. Of each slot at least the piece that holds it. */
+  evidenceOf(id: IdentityId): readonly Evidence[]
+  /** The identity's profile; undefined: it stands alone. */
+  profileOf(id: IdentityId): IdentityId | undefined
+  membersOf(profile: IdentityId): readonly IdentityId[]
+}
+
+export interface MembershipUpdate {
+  /** Identity → its profile, for all whose profile changed; also for the one that a profile formed around. */
+  readonly members: ReadonlyMap<IdentityId, IdentityId>
+  /** Every profile that won or lost members → its members now, sorted; none: there is no such profile any more. */
+  readonly profiles: ReadonlyMap<IdentityId, readonly IdentityId[]>
+  /** Slot → evidence to store under both its identities, in place of what the slot holds. */
+  readonly evidence: ReadonlyMap<string, Evidence>
+}
+
+/** Identities kept in memory between updates, some 1 KB each. */
+const MAX_CACHED = 50_000
+
+/** What is known of one identity. */
+interface Node {
+  namespace: string | undefined
+  /** Other identity → links with it, one for each rule. */
+  readonly links: Map<IdentityId, readonly LinkEvidence[]>
+  /** Few have any. */
+  cuts: Map<IdentityId, CutEvidence> | undefined
+}
+
+/** One update in the making. */
+interface Work {
+  readonly kept: Map<string, Evidence>
+  /** Profile as stored, for identities whose group changed; undefined: stood alone. */
+  readonly before: Map<IdentityId, IdentityId | undefined>
+  /** Groups that must be worked out anew from their component's evidence. */
+  readonly stale: Set<Group>
+}
+
+/**
+ * The partition, kept up to date piece by piece: after every update it equals `partition` over all evidence so far.
+ *
+ * Most pieces need no recomputation. A piece that a known one of its slot precedes is dropped after two look-ups. A
+ * link whose two groups may become one merges them: wherever in the order it stands, earlier steps only joined subsets
+ * of the merged group, and what was refused was refused for a set that has only grown. A link whose groups may not become
+ * one, and which comes after all links that they are made of, is refused. What is left (a late link that
+ * displaces others, a cut inside a profile, a lifted cut) recomputes the component of evidence, once an update.
+ *
+ * Between updates it remembers what it read, so whoever uses it stores an update's answer before asking for the next,
+ * or calls `forget`.
+ */
+export class Components {
+  readonly #source: EvidenceSource
+  readonly #rules: IdentityRules
+  readonly #maxCached: number
+  #nodes = new Map<IdentityId, Node>()
+  #groups: Groups
+
+  constructor(source: EvidenceSource, rules: IdentityRules, maxCached: number = MAX_CACHED) {
+    this.#source = source
+    this.#rules = rules
+    this.#maxCached = maxCached
+    this.#groups = new Groups(rules)
+  }
+
+  update(evidence: Iterable<Evidence>): MembershipUpdate {
+    // All at once: groups need all their members, and a fresh start costs at most what was read since the last.
+    if (this.#nodes.size > this.#maxCached) this.forget()
+    const work: Work = { kept: new Map(), before: new Map(), stale: new Set() }
+    try {
+      for (const each of evidence) {
+        if (each.kind === 'link') this.#link(each, work)
+        else this.#cut(each, work)
+      }
+      if (work.stale.size > 0) this.#recompute(work)
+      return this.#answer(work)
+    } catch (error) {
+      this.forget()
+      throw error
+    }
+  }
+
+  /** Drops everything remembered: what the source says counts again. */
+  forget(): void {
+    this.#nodes = new Map()
+    this.#groups = new Groups(this.#rules)
+  }
+
+  #link(link: LinkEvidence, work: Work): void {
+    assert(link.a !== link.b, 'an identity is not linked with itself')
+    // Of a star's links the second end is the one with fewer, as a rule.
+    const known = knownOf(this.#node(link.b), link.b, link)
+    if (known !== undefined && !supersedes(link, known)) return
+    remember(this.#node(link.a), link.a, link)
+    remember(this.#node(link.b), link.b, link)
+    work.kept.set(slotOf(link), link)
+    const a = this.#named(link.a, link.aNamespace)
+    const b = this.#named(link.b, link.bNamespace)
+    if (a === b) return
+    if (this.#groups.obstacle(a, b) === undefined) this.#merge(a, b, link, work)
+    else if (this.#before(link, a) || this.#before(link, b)) work.stale.add(a).add(b)
+  }
+
+  /** Whether the group is made with a link that comes after this one. */
+  #before(link: LinkEvidence, group: Group): boolean {
+    return group.last !== undefined && compareLinks(link, group.last, this.#rules) < 0
+  }
+
+  #merge(a: Group, b: Group, link: LinkEvidence, work: Work): void {
+    if (a.members.length === 1 || b.least < a.least) noteBefore(a, work)
+    if (b.members.length === 1 || a.least < b.least) noteBefore(b, work)
+    const last = this.#later(this.#later(a.last, b.last), link)
+    this.#groups.merge(a, b, last)
+  }
+
+  #later(a: LinkEvidence | undefined, b: LinkEvidence | undefined): LinkEvidence | undefined {
+    if (a === undefined || b === undefined) return a ?? b
+    return compareLinks(a, b, this.#rules) < 0 ? b : a
+  }
+
+  #cut(cut: CutEvidence, work: Work): void {
+    assert(cut.a !== cut.b, 'an identity is not cut from itself')
+    const known = knownOf(this.#node(cut.a), cut.a, cut)
+    if (known !== undefined && !supersedes(cut, known)) return
+    const a = this.#group(cut.a)
+    const b = this.#group(cut.b)
+    remember(this.#node(cut.a), cut.a, cut)
+    remember(this.#node(cut.b), cut.b, cut)
+    work.kept.set(slotOf(cut), cut)
+    const active = cut.kind === 'cut'
+    if (active === (known?.kind === 'cut')) return
+    this.#groups.setCut(cut.a, cut.b, active)
+    // A cut between two profiles forbids what never happened; a lifted one may let in what it had refused.
+    if (!active || a === b) work.stale.add(a).add(b)
+  }
+
+  #node(id: IdentityId): Node {
+    const known = this.#nodes.get(id)
+    if (known !== undefined) return known
+    const node: Node = { namespace: undefined, links: new Map(), cuts: undefined }
+    for (const evidence of this.#source.evidenceOf(id)) {
+      const known = knownOf(node, id, evidence)
+      if (known !== undefined && !supersedes(evidence, known)) continue
+      remember(node, id, evidence)
+      if (evidence.kind === 'link')
+        node.namespace = evidence.a === id ? evidence.aNamespace : evidence.bNamespace
+    }
+    for (const [other, cut] of node.cuts ?? []) {
+      if (cut.kind === 'cut') this.#groups.setCut(id, other, true)
+    }
+    this.#nodes.set(id, node)
+    return node
+  }
+
+  #group(id: IdentityId): Group {
+    const known = this.#groups.groupOf(id)
+    if (known !== undefined) return known
+    const profile = this.#source.profileOf(id)
+    const members = new Set(profile === undefined ? [id] : [...this.#source.membersOf(profile), id])
+    let group = this.#groups.place(id, this.#node(id).namespace)
+    let last: LinkEvidence | undefined
+    for (const member of members) {
+      const node = this.#node(member)
+      for (const [other, links] of node.links) {
+        if (!members.has(other)) continue
+        for (const link of links) last = this.#later(last, link)
+      }
+      if (member === id) continue
+      group = this.#groups.merge(group, this.#groups.place(member, node.namespace), undefined)
+    }
+    group.last = members.size === 1 ? undefined : last
+    return group
+  }
+
+  /** The group of an identity whose namespace a link tells. */
+  #named(id: IdentityId, namespace: string): Group {
+    const node = this.#node(id)
+    const group = this.#group(id)
+    if (node.namespace === namespace) return group
+    assert(node.namespace === undefined, `identity ${id} is of one namespace`)
+    assert(group.members.length === 1, 'an identity that was never linked stands alone')
+    node.namespace = namespace
+    return this.#groups.place(id, namespace)
+  }
+
+  #recompute(work: Work): void {
+    const region = new Set<IdentityId>()
+    for (const group of work.stale) for (const id of group.members) region.add(id)
+    const groups = new Set<Group>()
+    const links: LinkEvidence[] = []
+    // The set grows while it is walked: it ends up as the whole component of evidence.
+    for (const id of region) {
+      groups.add(this.#group(id))
+      for (const [other, between] of this.#node(id).links) {
+        region.add(other)
+        if (id < other) links.push(...between)
+      }
+    }
+    for (const group of groups) noteBefore(group, work)
+    for (const id of region) this.#groups.place(id, this.#node(id).namespace)
+    follow(this.#groups, links, this.#rules)
+  }
+
+  #answer(work: Work): MembershipUpdate {
+    const members = new Map<IdentityId, IdentityId>()
+    const profiles = new Map<IdentityId, readonly IdentityId[]>()
+    for (const [id, before] of work.before) {
+      const group = this.#group(id)
+      if (group.least === (before ?? id) && (before !== undefined || group.members.length === 1)) continue
+      members.set(id, group.least)
+      for (const profile of [before ?? id, group.least]) {
+        if (!profiles.has(profile)) profiles.set(profile, this.#membersNow(profile))
+      }
+    }
+    return { members, profiles, evidence: work.kept }
+  }
+
+  #membersNow(profile: IdentityId): readonly IdentityId[] {
+    const group = this.#group(profile)
+    if (group.least !== profile) return []
+    // Kept sorted, so that sorting a large profile again costs little more than a walk.
+    group.members.sort()
+    return [...group.members]
+  }
+}
+
+function noteBefore(group: Group, work: Work): void {
+  const profile = group.members.length === 1 ? undefined : group.least
+  for (const id of group.members) {
+    if (!work.before.has(id)) work.before.set(id, profile)
+  }
+}
+
+/** What the slot of some evidence holds, by one of its identities. */
+function knownOf(node: Node, id: IdentityId, evidence: Evidence): Evidence | undefined {
+  const other = evidence.a === id ? evidence.b : evidence.a
+  if (evidence.kind !== 'link') return node.cuts?.get(other)
+  return node.links.get(other)?.find((each) => each.rule === evidence.rule)
+}
+
+/** Stores evidence with one of its identities, in place of what its slot holds. */
+function remember(node: Node, id: IdentityId, evidence: Evidence): void {
+  const other = evidence.a === id ? evidence.b : evidence.a
+  if (evidence.kind !== 'link') {
+    node.cuts ??= new Map()
+    node.cuts.set(other, evidence)
+    return
+  }
+  const links = node.links.get(other)
+  node.links.set(
+    other,
+    links === undefined ? [evidence] : [...links.filter((each) => each.rule !== evidence.rule), evidence],
+  )
+}

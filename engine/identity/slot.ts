@@ -1,0 +1,49 @@
+import type { CutEvidence, Evidence, IdentityRules, LinkEvidence } from './identity.ts'
+
+/**
+ * Evidence repeats itself (every event of a signed-in person states the same link), so one piece is kept for each slot:
+ * of the links of one pair and rule the first in order, of a pair's cuts and lifts the newest. The partition is the
+ * same as of all evidence: a link between two that are together already changes nothing, and one that was refused is
+ * refused for ever after, because profiles only grow while links are followed and what forbids a set forbids
+ * every larger one.
+ */
+export function slotOf(evidence: Evidence): string {
+  const { a, b } = evidence
+  return a < b ? `${slotKind(evidence)} ${a} ${b}` : `${slotKind(evidence)} ${b} ${a}`
+}
+
+function slotKind(evidence: Evidence): string {
+  return evidence.kind === 'link' ? evidence.rule : 'cut'
+}
+
+/** True if `evidence` takes the place of `known`, which is of the same slot. */
+export function supersedes(evidence: Evidence, known: Evidence): boolean {
+  const order = compareAge(evidence, known)
+  return evidence.kind === 'link' ? order < 0 : order > 0
+}
+
+/** One piece for each slot. */
+export function condense(evidence: Iterable<Evidence>): ReadonlyMap<string, Evidence> {
+  const slots = new Map<string, Evidence>()
+  for (const each of evidence) {
+    const slot = slotOf(each)
+    const known = slots.get(slot)
+    if (known === undefined || supersedes(each, known)) slots.set(slot, each)
+  }
+  return slots
+}
+
+/** Order in which links are followed. */
+export function compareLinks(a: LinkEvidence, b: LinkEvidence, rules: IdentityRules): number {
+  if (a.rule !== b.rule) {
+    const byPriority = rules.priorities[a.rule] - rules.priorities[b.rule]
+    if (byPriority !== 0) return byPriority
+  }
+  return compareAge(a, b)
+}
+
+function compareAge(a: LinkEvidence | CutEvidence, b: LinkEvidence | CutEvidence): number {
+  if (a.time !== b.time) return a.time - b.time
+  if (a.eventId !== b.eventId) return a.eventId < b.eventId ? -1 : 1
+  return a.id === b.id ? 0 : a.id < b.id ? -1 : 1
+}

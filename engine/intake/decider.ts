@@ -1,0 +1,250 @@
+import assert from 'node:assert/strict'
+import * as E from 'fp-ts/lib/Either.js'
+import type { EventDefinition } from '../events/codec.ts'
+import type { NewEvent } from '../events/event.ts'
+import { namespaceOf } from '../events/identity.ts'
+import type { Identity, StatedIdentity } from '../events/identity.ts'
+import type { DecodeFailure, Registry } from '../events/registry.ts'
+import { SPEC_NAMES } from '../events/registry.ts'
+import type { KeyStore } from '../privacy/privacy.ts'
+import { WORKSPACE_OWNER } from '../privacy/privacy.ts'
+import { sealEvent } from '../privacy/sealing.ts'
+import { isRecord, readEnvelope } from './envelope.ts'
+import type { StatedEnvelope } from './envelope.ts'
+import { inspect } from './inspect.ts'
+import { NORMALISER_VERSION, normalise, normaliseIdentity, statedIdentities } from './normalise.ts'
+import type { SourceDefaults } from './normalise.ts'
+import type { Incoming, QuarantineReason } from './result.ts'
+import { streamName } from './stream-name.ts'
+
+/** An event that may be appended, if it is no repetition. */
+export interface Accepted {
+  readonly kind: 'accepted'
+  readonly envelope: StatedEnvelope
+  readonly definition: EventDefinition | undefined
+  readonly normalised: Readonly<Record<string, unknown>>
+  readonly identities: readonly StatedIdentity[]
+  /** What the event stands for, if it tells of one that was refused. */
+  readonly quarantined: Quarantined | undefined
+  /** As it came, for quarantine in case it can't be appended after all. */
+  readonly incoming: Incoming
+  readonly sizeBytes: number
+}
+
+export interface Quarantined {
+  readonly quarantineId: string
+  readonly eventId: string | undefined
+  readonly reason: QuarantineReason
+  readonly message: string
+}
+
+/** An event for quarantine. */
+export interface Refused {
+  readonly kind: 'refused'
+  readonly incoming: Incoming
+  readonly reason: QuarantineReason
+  readonly message: string
+  readonly id: string | undefined
+  readonly source: string
+  readonly type: string | undefined
+  readonly sizeBytes: number
+}
+
+export type Decided = Accepted | Refused
+
+export interface DeciderOptions {
+  readonly registry: Registry
+  readonly keyStore: KeyStore
+  readonly maxDepth: number
+  readonly eventLimitBytes: number
+}
+
+/** Types that only the engine appends: a sender that could would forge its decisions. */
+const RESERVED: ReadonlySet<string> = new Set([
+  'clock.advanced',
+  'event.quarantined',
+  'event.resubmitted',
+  'person.erased',
+  'projection.switched',
+])
+
+/** The source of the engine's own events. */
+export const ENGINE_SOURCE = 'headwater'
+
+/** Consent is what lifts a suppression, so it must get in. */
+const LIFTS_SUPPRESSION: ReadonlySet<string> = new Set(['consent.granted'])
+
+/** Judges one event at a time: envelope → codec → normalise; and seals it once it is known to be new. */
+export class Decider {
+  readonly #options: DeciderOptions
+  readonly #sources = new Map<string, SourceDefaults>()
+
+  constructor(options: DeciderOptions) {
+    this.#options = options
+  }
+
+  /** Takes note of a source's default country, time zone and currency. */
+  learn(type: string, data: Readonly<Record<string, unknown>>): void {
+    if (type !== 'source.registered' || typeof data['source'] !== 'string') return
+    this.#sources.set(data['source'], {
+      country: textOf(data['default_country']),
+      timeZone: textOf(data['time_zone']),
+      currency: textOf(data['currency']),
+    })
+  }
+
+  decide(incoming: Incoming, defaultSource: string): Decided {
+    if ('unparsable' in incoming) return refuse(incoming, defaultSource, incoming.reason, incoming.message, incoming.unparsable.length)
+    const looked = inspect(incoming.value, this.#options.maxDepth)
+    const size = looked.sizeBytes
+    if (looked.finding !== undefined) return refuse(incoming, defaultSource, looked.finding.reason, looked.finding.message, size)
+    if (size > this.#options.eventLimitBytes) {
+      return refuse(incoming, defaultSource, 'too_large', `the event is larger than ${this.#options.eventLimitBytes} bytes`, size)
+    }
+    const read = readEnvelope(incoming.value, { source: defaultSource, id: incoming.fallbackId, expected: incoming.expected })
+    if (E.isLeft(read)) return refuse(incoming, defaultSource, read.left.reason, read.left.message, size)
+    const envelope = unwrapTrack(read.right)
+    if (RESERVED.has(envelope.type)) {
+      return refuse(incoming, defaultSource, 'reserved_type', 'only the engine itself appends events of this type', size)
+    }
+    return this.#accept(incoming, envelope, size)
+  }
+
+  /** One of the engine's own events. */
+  decideOwn(event: { readonly type: string; readonly id: string; readonly data: Readonly<Record<string, unknown>> }): Accepted {
+    const value = { ...event, source: ENGINE_SOURCE }
+    const read = readEnvelope(value, { source: ENGINE_SOURCE, id: undefined, expected: undefined })
+    const decided = E.isRight(read) ? this.#accept({ value }, read.right, 0) : undefined
+    assert(decided?.kind === 'accepted', `an own event of type ${event.type} is malformed`)
+    return decided
+  }
+
+  /** The event that tells of a refused one, whose body is kept under `quarantineId`. */
+  decideQuarantined(
+    refused: Refused,
+    kept: { readonly quarantineId: string; readonly hash: string },
+  ): Accepted {
+    const { quarantineId, hash } = kept
+    const data = {
+      quarantine_id: quarantineId,
+      hash,
+      reason: refused.reason,
+      source: nameOf(refused.source) ?? 'unknown',
+      event_type: nameOf(refused.type),
+      size_bytes: refused.sizeBytes,
+    }
+    const quarantined = { quarantineId, eventId: refused.id, reason: refused.reason, message: refused.message }
+    const known = Object.fromEntries(Object.entries(data).filter(([, value]) => value !== undefined))
+    return { ...this.decideOwn({ type: 'event.quarantined', id: quarantineId, data: known }), quarantined }
+  }
+
+  #accept(incoming: Incoming, envelope: StatedEnvelope, sizeBytes: number): Decided {
+    const { registry, keyStore } = this.#options
+    const decoded = registry.decode(envelope.type, envelope.schema, envelope.data)
+    if (E.isLeft(decoded)) {
+      return refuse(incoming, envelope.source, decoded.left._tag, explainDecode(decoded.left), sizeBytes)
+    }
+    const { definition, data } = decoded.right
+    const defaults = this.#sources.get(envelope.source) ?? {}
+    const normalised = normalise(definition, data, defaults)
+    const identities = allIdentities(envelope, statedIdentities(definition, data, normalised, defaults), defaults)
+    if (!LIFTS_SUPPRESSION.has(envelope.type) && identities.some((stated) => keyStore.suppressed(stated))) {
+      return refuse(incoming, envelope.source, 'suppressed', 'the person was erased and has not consented again', sizeBytes)
+    }
+    return { kind: 'accepted', envelope, definition, normalised, identities, quarantined: undefined, incoming, sizeBytes }
+  }
+
+  /** The event as the log keeps it; `received` and `time` are the appender's. New identities and keys await `flush`. */
+  seal(accepted: Accepted): Omit<NewEvent, 'received' | 'time' | 'originalTime'> {
+    const { envelope, definition } = accepted
+    const { keyStore } = this.#options
+    const identify = (stated: StatedIdentity): Identity => ({ id: keyStore.identify(stated), namespace: stated.namespace })
+    const identities = accepted.identities.map(identify)
+    const parts = sealEvent(
+      {
+        definition,
+        context: { source: envelope.source, id: envelope.id, type: envelope.type },
+        data: envelope.data,
+        normalised: accepted.normalised,
+        leading: identities[0]?.id ?? WORKSPACE_OWNER,
+      },
+      keyStore,
+    )
+    return {
+      stream: streamName(envelope, definition, accepted.identities, identities, identify),
+      id: envelope.id,
+      source: envelope.source,
+      type: envelope.type,
+      schema: envelope.schema,
+      sequence: envelope.sequence,
+      identities,
+      actor: envelope.actor,
+      origin: envelope.origin,
+      causation: envelope.causation,
+      correlation: envelope.correlation,
+      basedOn: envelope.basedOn,
+      sentTime: envelope.sent,
+      normaliser: NORMALISER_VERSION,
+      ...parts,
+    }
+  }
+}
+
+/** A `cdp.track` of a name that the catalogue knows is that event: its properties are the data. */
+function unwrapTrack(envelope: StatedEnvelope): StatedEnvelope {
+  const { event, properties, ...rest } = envelope.data
+  if (envelope.type !== 'cdp.track' || typeof event !== 'string' || !SPEC_NAMES.has(event)) return envelope
+  if (properties !== undefined && !isRecord(properties)) return envelope
+  return { ...envelope, type: event, data: { ...properties, ...rest } }
+}
+
+/** Stated ones and those found in the data, normalised, each once, the leading one first. */
+function allIdentities(
+  envelope: StatedEnvelope,
+  found: readonly StatedIdentity[],
+  defaults: SourceDefaults,
+): readonly StatedIdentity[] {
+  if (envelope.identities.length === 0) return found
+  const stated = envelope.identities.map(({ namespace, value }) => ({ namespace, value: normaliseIdentity(namespace, value, defaults) }))
+  const unique = new Map([...stated, ...found].map((identity) => [`${identity.namespace}:${identity.value}`, identity]))
+  return [...unique.values()].sort((a, b) => namespaceOf(a.namespace).priority - namespaceOf(b.namespace).priority)
+}
+
+export function refuse(incoming: Incoming, source: string, reason: QuarantineReason, message: string, sizeBytes: number): Refused {
+  const value = 'value' in incoming && isRecord(incoming.value) ? incoming.value : {}
+  const fallbackId = 'value' in incoming ? incoming.fallbackId : undefined
+  return {
+    kind: 'refused',
+    incoming,
+    reason,
+    message,
+    id: shortText(value['id']) ?? fallbackId,
+    source: shortText(value['source']) ?? source,
+    type: shortText(value['type']),
+    sizeBytes,
+  }
+}
+
+function explainDecode(failure: DecodeFailure): string {
+  switch (failure._tag) {
+    case 'schema_newer':
+      return `schema ${failure.schema} is newer than ${failure.known}, the newest that is known; it waits until it is`
+    case 'schema_unknown':
+      return 'there is no such schema version'
+    case 'invalid_data':
+      return failure.errors.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ')
+  }
+}
+
+function shortText(value: unknown): string | undefined {
+  return typeof value === 'string' && value.length <= 256 && value.isWellFormed() ? value : undefined
+}
+
+/** What a refused event says of itself enters the log only if it looks like a name. */
+function nameOf(value: string | undefined): string | undefined {
+  return value !== undefined && /^[\w .:/-]{1,100}$/.test(value) ? value : undefined
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined
+}

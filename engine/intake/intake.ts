@@ -1,0 +1,382 @@
+import * as E from 'fp-ts/lib/Either.js'
+import type { Clock } from '../clock.ts'
+import type { RecordedEvent } from '../events/event.ts'
+import type { Registry } from '../events/registry.ts'
+import type { Appended, Log, LogFailure } from '../log/log.ts'
+import type { KeyStore } from '../privacy/privacy.ts'
+import type { ClockGuard } from './clock-guard.ts'
+import { Decider, refuse } from './decider.ts'
+import type { Accepted, Decided, Refused } from './decider.ts'
+import type { Duplicates } from './duplicates.ts'
+import type { StatedEnvelope } from './envelope.ts'
+import type { Quarantine } from './quarantine.ts'
+import type { Incoming, Intake, IntakeContext, IntakeResult, Refusal } from './result.ts'
+import { sameJson } from './same-content.ts'
+
+export interface IntakeOptions {
+  readonly log: Log
+  readonly keyStore: KeyStore
+  readonly quarantine: Quarantine
+  readonly duplicates: Duplicates
+  readonly registry: Registry
+  readonly clock: Clock
+  readonly guard: ClockGuard
+  readonly maxDepth: number
+  readonly eventLimitBytes: number
+  /** Events and bytes under way before senders are told to wait. */
+  readonly queueEvents: number
+  readonly queueBytes: number
+  /** `data` as it was sent, and how many sealed parts don't open any more. */
+  readonly reassemble: (event: RecordedEvent) => { readonly data: Readonly<Record<string, unknown>>; readonly erased: number }
+  /** Told of every event's fate, once. */
+  readonly onResult: (result: IntakeResult) => void
+}
+
+export interface OwnEvent {
+  readonly type: string
+  readonly id: string
+  readonly data: Readonly<Record<string, unknown>>
+}
+
+/** The intake, and what only the engine itself may do with it. */
+export interface EngineIntake extends Intake {
+  /** Appends one of the engine's own events (`clock.advanced`, `event.resubmitted`), which senders may not send. */
+  record(event: OwnEvent): Promise<IntakeResult>
+  /** Published source defaults that the log held at start. */
+  learn(type: string, data: Readonly<Record<string, unknown>>): void
+  readonly queue: { readonly events: number; readonly bytes: number }
+  /** Resolves when everything under way is settled; nothing may be submitted afterwards. */
+  close(): Promise<void>
+}
+
+/** Events of one pass through sealing, key flush and append: bounds how long the thread is busy with it. */
+const MAX_GROUP_EVENTS = 1_000
+/** A sender's clock may be this far ahead; beyond, what it says of the time is not believed. */
+const MAX_AHEAD_MS = 10 * 60_000
+
+/** One event on its way; `settle` ends it, once. */
+interface Entry {
+  readonly decided: Decided
+  readonly settle: (result: IntakeResult) => void
+}
+
+interface AcceptedEntry extends Entry {
+  readonly decided: Accepted
+}
+
+interface RefusedEntry extends Entry {
+  readonly decided: Refused
+}
+
+/**
+ * Decides each event when it is submitted and passes those under way on in groups: duplicates → sealing → keys durable
+ * → append. Groups are appended in order of submission; while one waits for its keys, the next one gathers.
+ */
+export function createIntake(options: IntakeOptions): EngineIntake {
+  return new GroupingIntake(options)
+}
+
+class GroupingIntake implements EngineIntake {
+  readonly #options: IntakeOptions
+  readonly #decider: Decider
+  readonly #queued: Entry[] = []
+  /** Keys under way → settled: a repetition waits for it and is then an ordinary duplicate. */
+  readonly #underWay = new Map<string, Promise<unknown>>()
+  #pumping: Promise<void> | undefined
+  #events = 0
+  #bytes = 0
+  #lastReceived: number
+  #whenIdle: (() => void) | undefined
+
+  constructor(options: IntakeOptions) {
+    this.#options = options
+    this.#decider = new Decider(options)
+    this.#lastReceived = options.log.head().received
+  }
+
+  get queue(): { readonly events: number; readonly bytes: number } {
+    return { events: this.#events, bytes: this.#bytes }
+  }
+
+  learn(type: string, data: Readonly<Record<string, unknown>>): void {
+    this.#decider.learn(type, data)
+  }
+
+  submit(batch: readonly Incoming[], context: IntakeContext): Promise<readonly IntakeResult[]> {
+    const refusal = this.#refusal(batch.length)
+    if (refusal !== undefined) {
+      return Promise.resolve(batch.map(() => this.#tell({ status: 'refused', id: undefined, refusal })))
+    }
+    return Promise.all(batch.map((incoming) => this.#enter(this.#decider.decide(incoming, context.defaultSource))))
+  }
+
+  record(event: OwnEvent): Promise<IntakeResult> {
+    return this.#enter(this.#decider.decideOwn(event))
+  }
+
+  close(): Promise<void> {
+    if (this.#events === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#whenIdle = resolve
+    })
+  }
+
+  #refusal(events: number): Refusal | undefined {
+    const { guard, queueEvents, queueBytes } = this.#options
+    if (!guard.trusted()) {
+      return { code: 'clock_jumped', message: 'the wall clock jumped; nothing is acknowledged until an operator confirms it' }
+    }
+    // An empty queue takes any batch: one that is larger than the queue would otherwise never get in.
+    if (this.#events > 0 && (this.#events + events > queueEvents || this.#bytes > queueBytes)) {
+      return { code: 'overloaded', message: 'too many events are under way; send again later' }
+    }
+    return undefined
+  }
+
+  #enter(decided: Decided): Promise<IntakeResult> {
+    this.#events += 1
+    this.#bytes += decided.sizeBytes
+    const settled = new Promise<IntakeResult>((resolve) => {
+      this.#queued.push({ decided, settle: resolve })
+    })
+    this.#pumping ??= this.#pump()
+    return settled.then((result) => {
+      this.#events -= 1
+      this.#bytes -= decided.sizeBytes
+      if (this.#events === 0) this.#whenIdle?.()
+      return this.#tell(result)
+    })
+  }
+
+  #tell(result: IntakeResult): IntakeResult {
+    this.#options.onResult(result)
+    return result
+  }
+
+  async #pump(): Promise<void> {
+    // Lets everything that arrived together be one group.
+    await Promise.resolve()
+    while (this.#queued.length > 0) {
+      const group = this.#queued.splice(0, MAX_GROUP_EVENTS)
+      try {
+        await this.#pass(group)
+      } catch (error) {
+        // Settling twice does nothing, so those that were decided before keep their answer.
+        for (const entry of group) entry.settle(failed(entry, error))
+      }
+    }
+    this.#pumping = undefined
+  }
+
+  async #pass(group: readonly Entry[]): Promise<void> {
+    const fresh: AcceptedEntry[] = []
+    const refused: RefusedEntry[] = []
+    for (const entry of group) {
+      const judged = isAccepted(entry) ? await this.#judge(entry) : entry
+      if (judged === undefined) continue
+      if (isRefused(judged)) refused.push(judged)
+      if (isAccepted(judged)) fresh.push(judged)
+    }
+    fresh.push(...(await this.#quarantine(refused)))
+    const sealed = fresh.flatMap((entry) => this.#seal(entry))
+    if (sealed.length === 0) return
+    await this.#options.keyStore.flush()
+    this.#append(sealed)
+  }
+
+  /** The entry if it is new, a refused one if it repeats an id with other content, undefined if it is settled or waits. */
+  async #judge(entry: AcceptedEntry): Promise<AcceptedEntry | RefusedEntry | undefined> {
+    const { id, source } = entry.decided.envelope
+    const key = `${source}\u0000${id}`
+    const twin = this.#underWay.get(key)
+    if (twin !== undefined) {
+      void twin.then(() => this.#again(entry))
+      return undefined
+    }
+    for (const position of this.#options.duplicates.candidates(source, id)) {
+      const recorded = await this.#options.log.at(position)
+      if (recorded === undefined || recorded.id !== id || recorded.source !== source) continue
+      if (!this.#sameContent(entry.decided, recorded)) return { decided: reusedId(entry.decided), settle: entry.settle }
+      entry.settle(done('duplicate', entry.decided, recorded))
+      return undefined
+    }
+    return this.#hold(key, entry)
+  }
+
+  #again(entry: Entry): void {
+    this.#queued.push(entry)
+    this.#pumping ??= this.#pump()
+  }
+
+  /** Keeps the entry's key until it is settled. */
+  #hold(key: string, entry: AcceptedEntry): AcceptedEntry {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#underWay.set(key, promise)
+    return {
+      decided: entry.decided,
+      settle: (result) => {
+        entry.settle(result)
+        if (this.#underWay.get(key) === promise) this.#underWay.delete(key)
+        resolve()
+      },
+    }
+  }
+
+  #sameContent({ envelope }: Accepted, recorded: RecordedEvent): boolean {
+    if (recorded.type !== envelope.type || recorded.schema !== envelope.schema) return false
+    const statedTime = recorded.originalTime ?? recorded.time
+    if (envelope.time !== undefined && envelope.time !== statedTime) return false
+    const { data, erased } = this.#options.reassemble(recorded)
+    // What a destroyed key held can't be compared; the event's id still says that it came before.
+    return erased > 0 || sameJson(data, envelope.data)
+  }
+
+  /** Keeps the bodies; what remains to be appended are `event.quarantined` events in their place. */
+  async #quarantine(entries: readonly RefusedEntry[]): Promise<readonly AcceptedEntry[]> {
+    if (entries.length === 0) return []
+    const received = this.#options.clock.nowMs()
+    const kept = await this.#options.quarantine.put(entries.map(({ decided }) => quarantineItem(decided, received)))
+    const fresh: AcceptedEntry[] = []
+    for (const [index, { decided, settle }] of entries.entries()) {
+      const outcome = kept[index]
+      if (outcome === undefined || E.isLeft(outcome)) {
+        settle({ status: 'refused', id: decided.id, refusal: NO_QUARANTINE })
+        continue
+      }
+      const judged = await this.#judge({ decided: this.#decider.decideQuarantined(decided, outcome.right), settle })
+      if (judged !== undefined && isAccepted(judged)) fresh.push(judged)
+    }
+    return fresh
+  }
+
+  #seal(entry: AcceptedEntry): readonly SealedEntry[] {
+    try {
+      return [{ entry, event: this.#decider.seal(entry.decided) }]
+    } catch (error) {
+      entry.settle(failed(entry, error))
+      return []
+    }
+  }
+
+  /** Assigns places at once; whoever waits is told when the commit is durable. */
+  #append(sealed: readonly SealedEntry[]): void {
+    const received = Math.max(this.#lastReceived, this.#options.clock.nowMs())
+    this.#lastReceived = received
+    const batch = sealed.map(({ entry, event }) => ({
+      event: { ...event, received, ...happened(entry.decided.envelope, received) },
+      expected: entry.decided.envelope.expected,
+    }))
+    this.#options.log.append(batch).then(
+      (outcomes) => {
+        for (const [index, { entry, event }] of sealed.entries()) {
+          const outcome = outcomes[index]
+          if (outcome !== undefined) this.#settle(entry, event, outcome)
+        }
+      },
+      (error: unknown) => {
+        for (const { entry } of sealed) entry.settle(failed(entry, error))
+      },
+    )
+  }
+
+  #settle(entry: AcceptedEntry, event: Sealed, outcome: E.Either<LogFailure, Appended>): void {
+    if (E.isLeft(outcome)) {
+      if (outcome.left._tag !== 'EventTooLarge') {
+        entry.settle({ status: 'refused', id: event.id, refusal: refusalOf(outcome.left) })
+        return
+      }
+      const { limitBytes } = outcome.left
+      const { incoming, sizeBytes } = entry.decided
+      const message = `the event is larger than ${limitBytes} bytes in the log`
+      this.#again({ decided: refuse(incoming, event.source, 'too_large', message, sizeBytes), settle: entry.settle })
+      return
+    }
+    this.#options.duplicates.add(event.source, event.id, outcome.right.position)
+    this.#decider.learn(event.type, entry.decided.envelope.data)
+    entry.settle(done('appended', entry.decided, { ...outcome.right, stream: event.stream }))
+  }
+}
+
+type Sealed = ReturnType<Decider['seal']>
+
+interface SealedEntry {
+  readonly entry: AcceptedEntry
+  readonly event: Sealed
+}
+
+function isRefused(entry: Entry): entry is RefusedEntry {
+  return entry.decided.kind === 'refused'
+}
+
+function isAccepted(entry: Entry): entry is AcceptedEntry {
+  return entry.decided.kind === 'accepted'
+}
+
+/**
+ * When it happened: what the sender says, corrected by its clock's skew where it says when it sent it
+ * (`received − (sent − original)`, as Segment's spec has it), and never far ahead of `received`.
+ */
+function happened(envelope: StatedEnvelope, received: number): { readonly time: number; readonly originalTime?: number } {
+  if (envelope.time === undefined) return { time: received }
+  const time = envelope.sent === undefined ? envelope.time : received - (envelope.sent - envelope.time)
+  const believed = time > received + MAX_AHEAD_MS ? received : time
+  return believed === envelope.time ? { time: believed } : { time: believed, originalTime: envelope.time }
+}
+
+function done(
+  status: 'appended' | 'duplicate',
+  { envelope, quarantined }: Accepted,
+  at: { readonly position: number; readonly revision: number; readonly stream: string },
+): IntakeResult {
+  const { position, revision, stream } = at
+  if (quarantined === undefined) return { status, id: envelope.id, position, stream, revision }
+  const { quarantineId, eventId, reason, message } = quarantined
+  return { status: 'quarantined', id: eventId, position, quarantineId, reason, message }
+}
+
+function reusedId({ incoming, envelope, sizeBytes }: Accepted): Refused {
+  const message = 'this source sent another event under the same id; an id is never used twice'
+  return refuse(incoming, envelope.source, 'id_reused', message, sizeBytes)
+}
+
+function quarantineItem(decided: Refused, received: number) {
+  const { reason, message, source, id, type } = decided
+  // A person who was erased isn't collected again, not even here.
+  const body = reason === 'suppressed' ? new Uint8Array() : bodyOf(decided.incoming)
+  return { body, reason, message, source, id, type, received }
+}
+
+/** The bytes as they came, or the JSON text of what was parsed from a batch. */
+function bodyOf(incoming: Incoming): Uint8Array {
+  if ('unparsable' in incoming) return incoming.unparsable
+  const text = JSON.stringify(incoming.value, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value))
+  return Buffer.from(text ?? 'null')
+}
+
+function refusalOf(failure: Exclude<LogFailure, { readonly _tag: 'EventTooLarge' }>): Refusal {
+  switch (failure._tag) {
+    case 'WrongExpected': {
+      const { stream, actualRevision, actualPosition } = failure
+      const message = `the stream ${stream} is at revision ${actualRevision}, position ${actualPosition}`
+      return { code: 'wrong_expected', message, actualRevision, actualPosition }
+    }
+    case 'DiskFull':
+      return { code: 'read_only', message: 'the disk is full; nothing is taken until there is room' }
+    case 'WriterStopped':
+      return { code: 'stopped', message: 'writing the log failed; the engine must be restarted' }
+    case 'LogClosed':
+      return { code: 'stopped', message: 'the engine is stopping' }
+  }
+}
+
+function failed(entry: Entry, error: unknown): IntakeResult {
+  const id = entry.decided.kind === 'accepted' ? entry.decided.envelope.id : entry.decided.id
+  // The kind of error alone: its message may quote personal data.
+  const message = `the intake failed: ${error instanceof Error ? error.name : 'unknown error'}`
+  return { status: 'refused', id, refusal: { code: 'stopped', message } }
+}
+
+const NO_QUARANTINE: Refusal = {
+  code: 'read_only',
+  message: 'the event is not acceptable, and quarantine has no room to keep it',
+}

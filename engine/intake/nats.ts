@@ -1,0 +1,276 @@
+import { AckPolicy, connect, headers as natsHeaders, StorageType } from 'nats'
+import type { ConsumerMessages, JsMsg, MsgHdrs, NatsConnection, Subscription } from 'nats'
+import type { Expected } from '../log/log.ts'
+import { parseValue, incomingOf } from './parse.ts'
+import type { Incoming, Intake, IntakeResult, Refusal } from './result.ts'
+import * as E from 'fp-ts/lib/Either.js'
+
+/** `direct`: the intake answers publishes itself. `jetstream`: it consumes a stream that captured them. */
+export type NatsMode = 'direct' | 'jetstream'
+
+export interface NatsOptions {
+  readonly url: string
+  readonly workspace: string
+  readonly mode: NatsMode
+  readonly intake: Intake
+  /** What happens to the connection, for the operator's log. */
+  readonly onStatus: (status: string) => void
+}
+
+export interface NatsIntake {
+  readonly connection: NatsConnection
+  /** Takes no new messages, answers those under way, closes. */
+  stop(): Promise<void>
+}
+
+/** A stream captures the direct subject: its acknowledgement would win the race against ours, and be false. */
+export class StreamCaptures extends Error {
+  constructor(stream: string, subject: string) {
+    super(
+      `the JetStream stream ${stream} captures ${subject}, so its acknowledgement would reach senders before an event ` +
+        'is in the log; set NATS_INTAKE=jetstream to consume that stream, or take the subject out of it',
+    )
+    this.name = 'StreamCaptures'
+  }
+}
+
+/** The stream may be created while we run; how often that is looked for. */
+const CAPTURE_CHECK_MS = 10_000
+/** Messages of a stream that may be under way, each acknowledged on its own. */
+const MAX_UNACKNOWLEDGED = 10_000
+
+export async function openNatsIntake(options: NatsOptions): Promise<NatsIntake> {
+  const connection = await connect({ servers: options.url, name: 'headwater', maxReconnectAttempts: -1, waitOnFirstConnect: false })
+  void reportStatus(connection, options.onStatus)
+  try {
+    return options.mode === 'direct' ? await serveDirect(connection, options) : await consumeStream(connection, options)
+  } catch (error) {
+    await connection.close()
+    throw error
+  }
+}
+
+async function reportStatus(connection: NatsConnection, onStatus: (status: string) => void): Promise<void> {
+  for await (const status of connection.status()) {
+    if (status.type !== 'pingTimer') onStatus(String(status.type))
+  }
+}
+
+/** `events.<workspace>.<source>`; the source may have several tokens. */
+function subjectsOf(workspace: string): string {
+  return `events.${workspace}.>`
+}
+
+function sourceOf(subject: string, workspace: string): string {
+  return subject.slice(`events.${workspace}.`.length)
+}
+
+async function serveDirect(connection: NatsConnection, options: NatsOptions): Promise<NatsIntake> {
+  const subject = subjectsOf(options.workspace)
+  await refuseCapture(connection, subject)
+  const subscription = connection.subscribe(subject)
+  const answering = answerAll(subscription, options)
+  const check = setInterval(() => {
+    refuseCapture(connection, subject).catch((error: unknown) => {
+      if (!(error instanceof StreamCaptures)) return
+      // Better to answer nobody than to leave senders with a false acknowledgement.
+      options.onStatus(error.message)
+      subscription.unsubscribe()
+    })
+  }, CAPTURE_CHECK_MS)
+  check.unref()
+  await connection.flush()
+  return {
+    connection,
+    async stop() {
+      clearInterval(check)
+      if (!subscription.isClosed()) await subscription.drain()
+      await answering
+      await connection.drain()
+    },
+  }
+}
+
+async function refuseCapture(connection: NatsConnection, subject: string): Promise<void> {
+  if (connection.info?.jetstream !== true) return
+  const manager = await connection.jetstreamManager()
+  for await (const stream of manager.streams.list()) {
+    const captured = stream.config.subjects?.some((pattern) => subjectsOverlap(pattern, subject)) ?? false
+    if (captured) throw new StreamCaptures(stream.config.name, subject)
+  }
+}
+
+/** Whether some subject matches both patterns (`*` one token, `>` one or more at the end). */
+export function subjectsOverlap(a: string, b: string): boolean {
+  const [left, right] = [a.split('.'), b.split('.')]
+  for (let at = 0; ; at++) {
+    const [l, r] = [left[at], right[at]]
+    if (l === undefined || r === undefined) return l === r
+    if (l === '>' || r === '>') return true
+    if (l !== '*' && r !== '*' && l !== r) return false
+  }
+}
+
+async function answerAll(subscription: Subscription, options: NatsOptions): Promise<void> {
+  const underWay = new Set<Promise<void>>()
+  for await (const message of subscription) {
+    const batch = incomingOfMessage(message.data, message.headers)
+    // Submitted in order of arrival; answered when durable, in whatever order that comes about.
+    const answered = options.intake
+      .submit(batch, { defaultSource: sourceOf(message.subject, options.workspace) })
+      .then((results) => {
+        if (message.reply) message.respond(JSON.stringify(pubAck(options.workspace, results)))
+      })
+      .catch((error: unknown) => {
+        options.onStatus(`intake failed: ${String(error)}`)
+      })
+    underWay.add(answered)
+    void answered.finally(() => underWay.delete(answered))
+  }
+  await Promise.all(underWay)
+}
+
+async function consumeStream(connection: NatsConnection, options: NatsOptions): Promise<NatsIntake> {
+  const subject = subjectsOf(options.workspace)
+  const manager = await connection.jetstreamManager()
+  const stream = await capturingStream(connection, subject, options.workspace)
+  const durable = `headwater_${options.workspace}`
+  await manager.consumers.add(stream, {
+    durable_name: durable,
+    ack_policy: AckPolicy.Explicit,
+    filter_subject: subject,
+    max_ack_pending: MAX_UNACKNOWLEDGED,
+  })
+  const consumer = await connection.jetstream().consumers.get(stream, durable)
+  const messages = await consumer.consume({ max_messages: 1_000 })
+  const consuming = takeAll(messages, options)
+  return {
+    connection,
+    async stop() {
+      await messages.close()
+      await consuming
+      await connection.drain()
+    },
+  }
+}
+
+/** The stream that captures our subject; made where there is none, so that senders can publish while we are down. */
+async function capturingStream(connection: NatsConnection, subject: string, workspace: string): Promise<string> {
+  const manager = await connection.jetstreamManager()
+  for await (const stream of manager.streams.list()) {
+    if (stream.config.subjects?.some((pattern) => subjectsOverlap(pattern, subject))) return stream.config.name
+  }
+  const name = `HEADWATER_${workspace.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`
+  await manager.streams.add({ name, subjects: [subject], storage: StorageType.File })
+  return name
+}
+
+async function takeAll(messages: ConsumerMessages, options: NatsOptions): Promise<void> {
+  const underWay = new Set<Promise<void>>()
+  for await (const message of messages) {
+    const batch = incomingOfMessage(message.data, message.headers)
+    const taken = options.intake
+      .submit(batch, { defaultSource: sourceOf(message.subject, options.workspace) })
+      .then((results) => settle(message, results))
+      .catch((error: unknown) => {
+        options.onStatus(`intake failed: ${String(error)}`)
+        message.nak(RETRY_DELAY_MS)
+      })
+    underWay.add(taken)
+    void taken.finally(() => underWay.delete(taken))
+  }
+  await Promise.all(underWay)
+}
+
+const RETRY_DELAY_MS = 1_000
+
+/** Acknowledges after our append; what only the sender can mend is ended, what time mends comes again. */
+function settle(message: JsMsg, results: readonly IntakeResult[]): void {
+  const refused = results.flatMap((result) => (result.status === 'refused' ? [result.refusal] : []))
+  if (refused.length === 0) message.ack()
+  else if (refused.every((refusal) => refusal.code === 'wrong_expected')) message.term()
+  else message.nak(RETRY_DELAY_MS)
+}
+
+function incomingOfMessage(data: Uint8Array, headers: MsgHdrs | undefined): readonly Incoming[] {
+  const id = headers?.get('Nats-Msg-Id') || undefined
+  const expected = expectedOf(headers)
+  const batch = headers?.has('ce-specversion') ? [binaryCloudEvent(data, headers)] : incomingOf(data, id)
+  if (expected === undefined) return batch
+  return batch.map((incoming) => ('value' in incoming ? { ...incoming, expected } : incoming))
+}
+
+function expectedOf(headers: MsgHdrs | undefined): Expected | undefined {
+  const position = headers?.get('Nats-Expected-Last-Subject-Sequence')
+  return position !== undefined && /^\d{1,15}$/.test(position) ? { position: Number(position) } : undefined
+}
+
+/** CloudEvents over NATS 1.0.3, binary mode: attributes in `ce-*` headers, percent-encoded; the payload is `data`. */
+function binaryCloudEvent(data: Uint8Array, headers: MsgHdrs): Incoming {
+  const envelope: Record<string, unknown> = {}
+  for (const name of headers.keys()) {
+    if (!/^ce-/i.test(name)) continue
+    try {
+      envelope[name.slice(3).toLowerCase()] = decodeURIComponent(headers.get(name))
+    } catch {
+      return { unparsable: data, reason: 'invalid_utf8', message: `the header ${name} is not percent-encoded UTF-8` }
+    }
+  }
+  if (data.length === 0) return { value: envelope }
+  const parsed = parseValue(data)
+  if (E.isLeft(parsed)) return { unparsable: data, ...parsed.left }
+  return { value: { ...envelope, data: parsed.right } }
+}
+
+/** The answer that every JetStream publisher understands; `results` stands beside it for those who look. */
+export type PubAck =
+  | { readonly stream: string; readonly seq: number; readonly duplicate?: true; readonly results: readonly IntakeResult[] }
+  | {
+      readonly error: { readonly code: number; readonly err_code: number; readonly description: string }
+      readonly results: readonly IntakeResult[]
+    }
+
+export function pubAck(workspace: string, results: readonly IntakeResult[]): PubAck {
+  let seq = 0
+  let duplicates = 0
+  for (const result of results) {
+    if (result.status === 'refused') return { error: pubError(result.refusal), results }
+    seq = Math.max(seq, result.position)
+    if (result.status === 'duplicate') duplicates += 1
+  }
+  const ack = { stream: `headwater_${workspace}`, seq, results }
+  return duplicates === results.length && duplicates > 0 ? { ...ack, duplicate: true } : ack
+}
+
+/** Codes of nats-server's own JetStream API: 10071 wrong last sequence, 10023 insufficient resources. */
+function pubError(refusal: Refusal): { code: number; err_code: number; description: string } {
+  switch (refusal.code) {
+    case 'wrong_expected':
+      return { code: 400, err_code: 10071, description: `wrong last sequence: ${refusal.actualPosition}` }
+    case 'overloaded':
+    case 'clock_jumped':
+    case 'read_only':
+    case 'stopped':
+      return { code: 503, err_code: 10023, description: refusal.message }
+  }
+}
+
+export interface Publisher {
+  /** Publishes and awaits the answer; rejects when the answer is an error or doesn't come. */
+  publish(subject: string, payload: Uint8Array, options?: { readonly msgId?: string | undefined }): Promise<PubAck>
+  close(): Promise<void>
+}
+
+/** A connection that sends events, as `headwater import --nats` uses it. */
+export async function openPublisher(url: string, timeoutMs = 30_000): Promise<Publisher> {
+  const connection = await connect({ servers: url, name: 'headwater import', maxReconnectAttempts: -1 })
+  return {
+    async publish(subject, payload, options) {
+      const headers = natsHeaders()
+      if (options?.msgId !== undefined) headers.set('Nats-Msg-Id', options.msgId)
+      const reply = await connection.request(subject, payload, { timeout: timeoutMs, headers })
+      return reply.json<PubAck>()
+    },
+    close: () => connection.drain(),
+  }
+}

@@ -1,0 +1,55 @@
+import * as E from 'fp-ts/lib/Either.js'
+import { Unpackr } from 'msgpackr'
+import type { Rejection } from './envelope.ts'
+import type { Incoming } from './result.ts'
+
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number' })
+
+/**
+ * The value in a message: JSON, or MessagePack where the first byte is that of a MessagePack map or array (no JSON
+ * text begins with one).
+ */
+export function parseValue(bytes: Uint8Array): E.Either<Rejection, unknown> {
+  return isMessagePack(bytes[0]) ? parseMessagePack(bytes) : parseJson(bytes)
+}
+
+function isMessagePack(first: number | undefined): boolean {
+  return first !== undefined && ((first >= 0x80 && first <= 0x9f) || (first >= 0xdc && first <= 0xdf))
+}
+
+export function parseJson(bytes: Uint8Array): E.Either<Rejection, unknown> {
+  let text: string
+  try {
+    text = utf8.decode(bytes)
+  } catch {
+    return E.left({ reason: 'invalid_utf8', message: 'the body is not valid UTF-8' })
+  }
+  try {
+    return E.right(JSON.parse(text))
+  } catch {
+    // The engine's own message quotes the text, which may be personal.
+    return E.left({ reason: 'not_json', message: 'the body is not JSON' })
+  }
+}
+
+function parseMessagePack(bytes: Uint8Array): E.Either<Rejection, unknown> {
+  try {
+    return E.right(unpackr.unpack(bytes))
+  } catch (error) {
+    return error instanceof RangeError
+      ? E.left({ reason: 'too_deep', message: 'the body is nested too deeply' })
+      : E.left({ reason: 'not_json', message: 'the body is neither JSON nor MessagePack' })
+  }
+}
+
+/** One event or an array of events, as the intake takes them. `id` stands in where an event states none. */
+export function incomingOf(bytes: Uint8Array, id: string | undefined): readonly Incoming[] {
+  const parsed = parseValue(bytes)
+  if (E.isLeft(parsed)) return [{ unparsable: bytes, ...parsed.left }]
+  if (!Array.isArray(parsed.right)) return [{ value: parsed.right, fallbackId: id }]
+  return parsed.right.map((value: unknown, index) => ({
+    value,
+    fallbackId: id === undefined ? undefined : `${id}.${index}`,
+  }))
+}

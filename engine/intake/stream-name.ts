@@ -1,0 +1,51 @@
+import type { EventDefinition } from '../events/codec.ts'
+import type { Identity, StatedIdentity } from '../events/identity.ts'
+import type { StatedEnvelope } from './envelope.ts'
+
+/** What stands for the record where an event names neither a record nor a person. */
+const NOBODY = 'none'
+
+/** Turns an identity's value into its id; the names of streams never hold the value itself. */
+export type Identify = (stated: StatedIdentity) => Identity
+
+/**
+ * The event's stream, `category-id`: the sender's `subject`, else the record that the definition names, else the
+ * identity of its `streamNamespace`, else the leading one. Where the id is an identity's value, or looks like an address, the identity's id stands in its place.
+ */
+export function streamName(
+  envelope: StatedEnvelope,
+  definition: EventDefinition | undefined,
+  stated: readonly StatedIdentity[],
+  identities: readonly Identity[],
+  identify: Identify,
+): string {
+  const category = definition?.category ?? categoryOf(envelope.type)
+  if (envelope.subject !== undefined && envelope.subject !== '') {
+    const dash = envelope.subject.indexOf('-')
+    const [head, id] = dash < 0 ? [category, envelope.subject] : [envelope.subject.slice(0, dash), envelope.subject.slice(dash + 1)]
+    return `${safeId(head, stated, identities, identify)}-${safeId(id, stated, identities, identify)}`
+  }
+  const record = definition?.record === undefined ? undefined : recordId(envelope.data, definition.record)
+  if (record !== undefined) return `${category}-${safeId(record, stated, identities, identify)}`
+  const own = identities.find(({ namespace }) => namespace === definition?.streamNamespace)
+  return `${category}-${(own ?? identities[0])?.id ?? NOBODY}`
+}
+
+function categoryOf(type: string): string {
+  const head = type.split('.')[0]?.toLowerCase().replaceAll(/[^a-z0-9]+/g, '_') ?? ''
+  return head === '' ? 'custom' : head
+}
+
+function recordId(data: Readonly<Record<string, unknown>>, property: string): string | undefined {
+  const value = Object.hasOwn(data, property) ? data[property] : undefined
+  if (typeof value === 'number') return String(value)
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+function safeId(id: string, stated: readonly StatedIdentity[], identities: readonly Identity[], identify: Identify): string {
+  const folded = id.trim().toLowerCase()
+  const at = stated.findIndex(({ value }) => value.trim().toLowerCase() === folded)
+  if (at >= 0) return identities[at]?.id ?? id
+  // Nobody stated it as an identity, yet it must not stand in a name for ever.
+  return id.includes('@') ? identify({ namespace: 'email', value: folded }).id : id
+}

@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict'
+import { crc32 } from 'node:zlib'
+import type { Identity } from '../../events/identity.ts'
+import { type Columns, readColumns } from './columns.ts'
+import { BLOCK, BLOCK_PREFIX, MAX_BLOCK_BYTES } from './format.ts'
+import { binHeadBytes, type Payload, readPayload, readShapes, type Shape } from './payload-reader.ts'
+import { type PayloadSource, StoredEvent } from './stored-event.ts'
+import { MalformedError, Unpacker } from './unpack.ts'
+
+const TWO_32 = 0x1_0000_0000
+
+/** A block's fixed-width header. */
+export interface BlockHeader {
+  /** The whole block with its header. */
+  readonly sizeBytes: number
+  readonly checksum: number
+  readonly first: number
+  readonly count: number
+  /** The greatest `received` in it: that of its last event. */
+  readonly received: number
+  /** The last position before it, 0 for none. */
+  readonly previous: number
+}
+
+/** The header at `offset`, or undefined where none can be: the checksum isn't looked at. */
+export function readBlockHeader(bytes: Buffer, offset: number): BlockHeader | undefined {
+  if (bytes.length - offset < BLOCK.COLUMNS) return undefined
+  if (bytes.compare(BLOCK_PREFIX, 0, BLOCK_PREFIX.length, offset, offset + BLOCK_PREFIX.length) !== 0) {
+    return undefined
+  }
+  const header: BlockHeader = {
+    sizeBytes: bytes.readUInt32BE(offset + BLOCK.LENGTH + 1) + BLOCK.CHECKSUM,
+    checksum: bytes.readUInt32BE(offset + BLOCK.CHECKSUM + 1),
+    first: readWide64(bytes, offset + BLOCK.FIRST),
+    count: bytes.readUInt32BE(offset + BLOCK.COUNT + 1),
+    received: readWide64(bytes, offset + BLOCK.RECEIVED),
+    previous: readWide64(bytes, offset + BLOCK.PREVIOUS),
+  }
+  const sized = header.sizeBytes > BLOCK.COLUMNS && header.sizeBytes <= MAX_BLOCK_BYTES
+  const placed = header.count > 0 && header.previous < header.first && header.count < header.sizeBytes
+  return sized && placed && Number.isSafeInteger(header.first + header.count) ? header : undefined
+}
+
+function readWide64(bytes: Buffer, offset: number): number {
+  return bytes.readUInt32BE(offset + 1) * TWO_32 + bytes.readUInt32BE(offset + 5)
+}
+
+/** Of everything in the block but the checksum itself, seeded by the segment's salt. */
+export function blockChecksum(block: Buffer, salt: number): number {
+  return crc32(block.subarray(BLOCK.FIRST), crc32(block.subarray(0, BLOCK.CHECKSUM), salt))
+}
+
+/**
+ * A whole block whose checksum was verified. Columns are views of its bytes; nothing is decoded before it is asked
+ * for. An event keeps the bytes alive until its payload was read.
+ */
+export class Block implements PayloadSource {
+  readonly first: number
+  readonly count: number
+  readonly received: number
+  readonly previous: number
+  readonly columns: Columns
+  readonly #unpacker: Unpacker
+  readonly #shapes: readonly Shape[]
+  readonly #payloadsAt: number
+
+  /** `bytes`: exactly the block. Throws where it breaks the format although its checksum is right. */
+  constructor(bytes: Buffer) {
+    const header = readBlockHeader(bytes, 0)
+    assert.ok(header !== undefined && header.sizeBytes === bytes.length, 'these bytes are no block')
+    this.first = header.first
+    this.count = header.count
+    this.received = header.received
+    this.previous = header.previous
+    const unpacker = new Unpacker(bytes, BLOCK.COLUMNS)
+    this.columns = readColumns(unpacker, this.count)
+    this.#shapes = readShapes(unpacker)
+    if (unpacker.arrayHead() !== this.count) throw new MalformedError('payloads', unpacker.position)
+    this.#payloadsAt = unpacker.position
+    this.#unpacker = unpacker
+    if (this.#payloadEnd(this.count - 1) !== bytes.length) throw new MalformedError('payloads', bytes.length)
+  }
+
+  get last(): number {
+    return this.first + this.count - 1
+  }
+
+  event(index: number): StoredEvent {
+    assert.ok(index >= 0 && index < this.count)
+    return new StoredEvent(this, index)
+  }
+
+  /** Adds to `into` the events of these types (all where `types` is absent) at [from, until), up to `room` in all. */
+  collect(
+    into: StoredEvent[],
+    from: number,
+    until: number,
+    types: ReadonlySet<string> | undefined,
+    room: number,
+  ): void {
+    const { entries, indexes } = this.columns.type
+    const wanted = entries.map((type) => types === undefined || (type !== undefined && types.has(type)))
+    if (!wanted.includes(true)) return
+    for (let i = from; i < until && into.length < room; i++) {
+      if (wanted[indexes.at(i)]) into.push(new StoredEvent(this, i))
+    }
+  }
+
+  streamAt(index: number): string {
+    return this.columns.stream.at(index)
+  }
+
+  revisionAt(index: number): number {
+    return this.columns.revision?.at(index) ?? 0
+  }
+
+  identitiesAt(index: number): readonly Identity[] {
+    return this.columns.identities?.at(index) ?? []
+  }
+
+  shapeAt(index: number): Shape {
+    const shape = this.#shapes[this.columns.shape?.at(index) ?? 0]
+    if (shape === undefined) throw new MalformedError('no such shape', index)
+    return shape
+  }
+
+  #payloadEnd(index: number): number {
+    return this.#payloadsAt + (index < 0 ? 0 : this.columns.payloadEnd.at(index))
+  }
+
+  /** What the payload's bin holds. */
+  payloadBytes(index: number): Buffer {
+    const start = this.#payloadEnd(index - 1)
+    const { bytes } = this.#unpacker
+    return bytes.subarray(start + binHeadBytes(bytes[start]), this.#payloadEnd(index))
+  }
+
+  payload(index: number): Payload {
+    const unpacker = this.#unpacker
+    const start = this.#payloadEnd(index - 1)
+    unpacker.position = start + binHeadBytes(unpacker.bytes[start])
+    const payload = readPayload(unpacker, this.shapeAt(index))
+    if (unpacker.position !== this.#payloadEnd(index)) throw new MalformedError('a payload', start)
+    return payload
+  }
+}

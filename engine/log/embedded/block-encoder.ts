@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict'
+import type { NewEvent } from '../../events/event.ts'
+import { ByteSink } from './byte-sink.ts'
+import {
+  DictionaryColumnWriter,
+  IdentityColumnWriter,
+  NumberColumnWriter,
+  TextColumnWriter,
+} from './column-writer.ts'
+import {
+  BLOCK,
+  BLOCK_OVERHEAD_BYTES,
+  BLOCK_PREFIX,
+  EVENT_FIXED_BYTES,
+  IDENTITY_COLUMN_BYTES,
+  MAX_BLOCK_BYTES,
+  MAX_EVENT_BYTES,
+} from './format.ts'
+import { PayloadWriter } from './payload-writer.ts'
+
+const COLUMN_BYTES = 16 * 1024
+/** Equals no value: the default of a column that is never left out. */
+const NEVER = Number.NaN
+
+/** Fills one block after the other. `add` events, then `finish`, which leaves it empty for the next. */
+export class BlockEncoder {
+  readonly #time = new NumberColumnWriter()
+  readonly #received = new NumberColumnWriter()
+  readonly #revision = new NumberColumnWriter()
+  readonly #schema = new NumberColumnWriter()
+  readonly #normaliser = new NumberColumnWriter()
+  readonly #sequence = new NumberColumnWriter()
+  readonly #basedOn = new NumberColumnWriter()
+  readonly #originalTime = new NumberColumnWriter()
+  readonly #sentTime = new NumberColumnWriter()
+  readonly #stream = new TextColumnWriter(COLUMN_BYTES)
+  readonly #id = new TextColumnWriter(COLUMN_BYTES)
+  readonly #causation = new TextColumnWriter(64)
+  readonly #correlation = new TextColumnWriter(64)
+  readonly #source = new DictionaryColumnWriter()
+  readonly #type = new DictionaryColumnWriter()
+  readonly #actor = new DictionaryColumnWriter()
+  readonly #origin = new DictionaryColumnWriter()
+  readonly #identities = new IdentityColumnWriter()
+  readonly #payloads = new PayloadWriter()
+  #count = 0
+  #otherBytes = 0
+  #lastReceived = 0
+
+  get count(): number {
+    return this.#count
+  }
+
+  /** At least what the finished block will take. */
+  get sizeBytes(): number {
+    const texts = this.#stream.sizeBytes + this.#id.sizeBytes
+    const rare = this.#causation.sizeBytes + this.#correlation.sizeBytes
+    return BLOCK_OVERHEAD_BYTES + texts + rare + this.#payloads.sizeBytes + this.#otherBytes
+  }
+
+  /**
+   * Adds an event; answers its size: what it takes in a block of its own, without the block's header. An event above
+   * `MAX_EVENT_BYTES` is not added. Throws, without adding it, when the event isn't plain data.
+   */
+  add(event: NewEvent, revision: number): number {
+    const before = this.#count
+    const otherBytes = this.#otherBytes
+    try {
+      const sizeBytes = this.#add(event, revision)
+      if (sizeBytes > MAX_EVENT_BYTES) this.#restore(before, otherBytes)
+      return sizeBytes
+    } catch (error) {
+      this.#restore(before, otherBytes)
+      throw error
+    }
+  }
+
+  #add(event: NewEvent, revision: number): number {
+    assert.ok(Number.isSafeInteger(event.time) && Number.isSafeInteger(event.received), 'instants are ms')
+    assert.ok(Number.isSafeInteger(revision) && revision >= 0)
+    const textsBefore = this.#textBytes()
+    const payloadBytes = this.#payloads.add(event, this.#type.add(event.type))
+    this.#addNumbers(event, revision)
+    const namesBytes = this.#addTexts(event)
+    this.#identities.add(event.identities)
+    const fixedBytes = namesBytes + event.identities.length * IDENTITY_COLUMN_BYTES + EVENT_FIXED_BYTES
+    this.#count++
+    this.#otherBytes += fixedBytes
+    this.#lastReceived = event.received
+    return payloadBytes + this.#textBytes() - textsBefore + fixedBytes
+  }
+
+  #addNumbers(event: NewEvent, revision: number): void {
+    this.#time.add(event.time)
+    this.#received.add(event.received)
+    this.#revision.add(revision)
+    this.#schema.add(event.schema)
+    this.#normaliser.add(event.normaliser)
+    this.#sequence.add(event.sequence)
+    this.#basedOn.add(event.basedOn)
+    this.#originalTime.add(event.originalTime)
+    this.#sentTime.add(event.sentTime)
+  }
+
+  /** Answers the size of the strings that stand in dictionaries. */
+  #addTexts(event: NewEvent): number {
+    this.#stream.add(event.stream)
+    this.#id.add(event.id)
+    this.#causation.add(event.causation)
+    this.#correlation.add(event.correlation)
+    this.#source.add(event.source)
+    this.#actor.add(event.actor)
+    this.#origin.add(event.origin)
+    let namesBytes = Buffer.byteLength(event.type) + Buffer.byteLength(event.source)
+    if (event.actor !== undefined) namesBytes += Buffer.byteLength(event.actor)
+    if (event.origin !== undefined) namesBytes += Buffer.byteLength(event.origin)
+    for (const identity of event.identities) namesBytes += identity.namespace.length
+    return namesBytes
+  }
+
+  #textBytes(): number {
+    const common = this.#stream.sizeBytes + this.#id.sizeBytes
+    return common + this.#causation.sizeBytes + this.#correlation.sizeBytes
+  }
+
+  #restore(count: number, otherBytes: number): void {
+    this.#truncate(count)
+    this.#otherBytes = otherBytes
+  }
+
+  /** What `rewind` needs to take back the events that are added after this. */
+  mark(): { readonly count: number; readonly otherBytes: number } {
+    return { count: this.#count, otherBytes: this.#otherBytes }
+  }
+
+  rewind(mark: { readonly count: number; readonly otherBytes: number }): void {
+    this.#restore(mark.count, mark.otherBytes)
+  }
+
+  clear(): void {
+    this.#restore(0, 0)
+  }
+
+  #truncate(count: number): void {
+    const columns = [
+      ...this.#numberColumns().map(([, column]) => column),
+      ...[this.#stream, this.#id, this.#causation, this.#correlation],
+      ...[this.#source, this.#type, this.#actor, this.#origin, this.#identities, this.#payloads],
+    ]
+    for (const column of columns) column.truncate(count)
+    this.#count = count
+  }
+
+  /**
+   * The block, in `memory` if it is large enough, with the checksum still zero: that is seeded by the segment it goes
+   * to. `previous`: the last position before it.
+   */
+  finish(first: number, previous: number, memory: ArrayBuffer): Buffer<ArrayBuffer> {
+    assert.ok(this.#count > 0 && previous < first)
+    const sink = new ByteSink(memory)
+    sink.raw(BLOCK_PREFIX)
+    sink.length = BLOCK.CHECKSUM
+    sink.wide32(0)
+    sink.wide64(first)
+    sink.wide32(this.#count)
+    sink.wide64(this.#lastReceived)
+    sink.wide64(previous)
+    assert.equal(sink.length, BLOCK.COLUMNS)
+    this.#writeColumns(sink)
+    this.#payloads.writeShapes(sink)
+    this.#payloads.writePayloads(sink)
+    sink.patch32(BLOCK.LENGTH + 1, sink.length - BLOCK.CHECKSUM)
+    assert.ok(sink.length <= MAX_BLOCK_BYTES, 'a block is larger than its limit')
+    this.#restore(0, 0)
+    return sink.bytes.subarray(0, sink.length)
+  }
+
+  #numberColumns(): readonly (readonly [string, NumberColumnWriter, number | undefined])[] {
+    return [
+      ['received', this.#received, this.#lastReceived],
+      ['revision', this.#revision, 0],
+      ['schema', this.#schema, 1],
+      ['normaliser', this.#normaliser, 0],
+      ['sequence', this.#sequence, undefined],
+      ['based_on', this.#basedOn, undefined],
+      ['original_time', this.#originalTime, undefined],
+      ['sent_time', this.#sentTime, undefined],
+      ['time', this.#time, NEVER],
+    ]
+  }
+
+  #writeColumns(sink: ByteSink): void {
+    const columns: [string, { write(sink: ByteSink): void }][] = [
+      ['stream', this.#stream],
+      ['id', this.#id],
+      ['source', this.#source],
+      ['type', this.#type],
+    ]
+    for (const [name, column, byDefault] of this.#numberColumns()) {
+      if (!column.isAll(byDefault)) columns.push([name, column])
+    }
+    if (this.#causation.used) columns.push(['causation', this.#causation])
+    if (this.#correlation.used) columns.push(['correlation', this.#correlation])
+    if (this.#actor.used) columns.push(['actor', this.#actor])
+    if (this.#origin.used) columns.push(['origin', this.#origin])
+    if (this.#identities.used) columns.push(['identities', this.#identities])
+    const payloads = this.#payloads
+    if (payloads.hasManyShapes) columns.push(['shape', { write: (into) => payloads.writeShapeColumn(into) }])
+    columns.push(['payload_end', { write: (into) => payloads.writeEndColumn(into) }])
+    sink.map(columns.length)
+    for (const [name, column] of columns) {
+      sink.string(name)
+      column.write(sink)
+    }
+  }
+}

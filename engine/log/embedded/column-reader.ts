@@ -1,0 +1,182 @@
+import { IDENTITY_BYTES } from './format.ts'
+import { MalformedError, textAt, type Unpacker } from './unpack.ts'
+
+/**
+ * The columns of a block that was read: views of its bytes, decoded one value at a time. Their constructors check
+ * that sizes fit together, so that `at` can't leave the column.
+ */
+
+/** Unsigned integers of width 0, 1, 2 or 4 bytes, little-endian; width = bytes / count. */
+export class UnsignedColumn {
+  readonly #bytes: Buffer
+  readonly #view: DataView
+  readonly #width: number
+
+  constructor(bytes: Buffer, count: number) {
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    this.#width = widthOf(bytes, count)
+    if (this.#width === 8) throw new MalformedError('a column of width 8', 0)
+  }
+
+  at(index: number): number {
+    switch (this.#width) {
+      case 0:
+        return 0
+      case 1:
+        return this.#bytes[index] ?? 0
+      case 2:
+        return this.#view.getUint16(index * 2, true)
+      default:
+        return this.#view.getUint32(index * 4, true)
+    }
+  }
+}
+
+function widthOf(bytes: Buffer, count: number): number {
+  const width = bytes.length / count
+  if (bytes.length === 0) return 0
+  if (width === 1 || width === 2 || width === 4 || width === 8) return width
+  throw new MalformedError(`a column of ${bytes.length} bytes for ${count} values`, 0)
+}
+
+/** One bit for each value, least significant first; set: present. */
+class Presence {
+  readonly #bits: Buffer
+
+  constructor(bits: Buffer, count: number) {
+    if (bits.length !== Math.ceil(count / 8)) throw new MalformedError('a presence of the wrong size', 0)
+    this.#bits = bits
+  }
+
+  at(index: number): boolean {
+    return ((this.#bits[index >> 3] ?? 0) & (1 << (index & 7))) !== 0
+  }
+}
+
+function presence(unpacker: Unpacker, elements: number, count: number): Presence | undefined {
+  if (elements === 2) return undefined
+  if (elements === 3) return new Presence(unpacker.binary(), count)
+  throw new MalformedError('a column of the wrong shape', unpacker.position)
+}
+
+export class NumberColumn {
+  readonly #base: number
+  readonly #offsets: UnsignedColumn | undefined
+  readonly #doubles: DataView | undefined
+  readonly #presence: Presence | undefined
+
+  constructor(unpacker: Unpacker, count: number) {
+    const elements = unpacker.arrayHead()
+    this.#base = unpacker.number()
+    const bytes = unpacker.binary()
+    const doubles = bytes.length > 0 && bytes.length === count * 8
+    this.#offsets = doubles ? undefined : new UnsignedColumn(bytes, count)
+    this.#doubles = doubles ? new DataView(bytes.buffer, bytes.byteOffset, bytes.length) : undefined
+    this.#presence = presence(unpacker, elements, count)
+  }
+
+  /** The value, for columns without absences. */
+  at(index: number): number {
+    if (this.#offsets !== undefined) return this.#base + this.#offsets.at(index)
+    return this.#doubles?.getFloat64(index * 8, true) ?? 0
+  }
+
+  find(index: number): number | undefined {
+    if (this.#presence !== undefined && !this.#presence.at(index)) return undefined
+    return this.at(index)
+  }
+}
+
+/** Ends must not decrease, and the last one is the size of what they divide. */
+function checkEnds(ends: UnsignedColumn, count: number, sizeBytes: number): void {
+  let last = 0
+  for (let i = 0; i < count; i++) {
+    const end = ends.at(i)
+    if (end < last) throw new MalformedError('ends that decrease', i)
+    last = end
+  }
+  if (last !== sizeBytes) throw new MalformedError('ends that miss their bytes', last)
+}
+
+export class TextColumn {
+  readonly #ends: UnsignedColumn
+  readonly #bytes: Buffer
+  readonly #presence: Presence | undefined
+
+  constructor(unpacker: Unpacker, count: number) {
+    const elements = unpacker.arrayHead()
+    this.#ends = new UnsignedColumn(unpacker.binary(), count)
+    this.#bytes = unpacker.binary()
+    this.#presence = presence(unpacker, elements, count)
+    checkEnds(this.#ends, count, this.#bytes.length)
+  }
+
+  at(index: number): string {
+    return textAt(this.#bytes, index === 0 ? 0 : this.#ends.at(index - 1), this.#ends.at(index))
+  }
+
+  find(index: number): string | undefined {
+    if (this.#presence !== undefined && !this.#presence.at(index)) return undefined
+    return this.at(index)
+  }
+}
+
+export class DictionaryColumn {
+  readonly entries: readonly (string | undefined)[]
+  readonly indexes: UnsignedColumn
+
+  constructor(unpacker: Unpacker, count: number) {
+    if (unpacker.arrayHead() !== 2) throw new MalformedError('a dictionary of the wrong shape', 0)
+    this.indexes = new UnsignedColumn(unpacker.binary(), count)
+    const size = unpacker.arrayHead()
+    const entries: (string | undefined)[] = []
+    for (let i = 0; i < size; i++) {
+      const entry = unpacker.value()
+      if (entry !== null && typeof entry !== 'string') throw new MalformedError('a dictionary entry', i)
+      entries.push(entry ?? undefined)
+    }
+    this.entries = entries
+    for (let i = 0; i < count; i++) {
+      if (this.indexes.at(i) >= size) throw new MalformedError('an index beyond its dictionary', i)
+    }
+  }
+
+  find(index: number): string | undefined {
+    return this.entries[this.indexes.at(index)]
+  }
+
+  at(index: number): string {
+    const value = this.find(index)
+    if (value === undefined) throw new MalformedError('a missing value', index)
+    return value
+  }
+}
+
+export class IdentityColumn {
+  readonly #ends: UnsignedColumn
+  readonly #ids: Buffer
+  readonly #namespaces: DictionaryColumn
+
+  constructor(unpacker: Unpacker, count: number) {
+    if (unpacker.arrayHead() !== 3) throw new MalformedError('identities of the wrong shape', 0)
+    this.#ends = new UnsignedColumn(unpacker.binary(), count)
+    this.#ids = unpacker.binary()
+    const total = this.#ids.length / IDENTITY_BYTES
+    this.#namespaces = new DictionaryColumn(unpacker, total)
+    checkEnds(this.#ends, count, total)
+  }
+
+  at(index: number): { readonly id: string; readonly namespace: string }[] {
+    const identities: { id: string; namespace: string }[] = []
+    const end = this.#ends.at(index)
+    for (let i = index === 0 ? 0 : this.#ends.at(index - 1); i < end; i++) {
+      identities.push({ id: this.#id(i), namespace: this.#namespaces.at(i) })
+    }
+    return identities
+  }
+
+  #id(at: number): string {
+    return this.#ids.toString('hex', at * IDENTITY_BYTES, (at + 1) * IDENTITY_BYTES)
+  }
+}

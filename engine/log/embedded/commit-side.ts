@@ -1,0 +1,76 @@
+import { Worker } from 'node:worker_threads'
+import { type CommitOrder, Committer, type CommitReport } from './committer.ts'
+import type { Files } from './files.ts'
+import type { HeadSignal } from './head-signal.ts'
+import { SegmentWriter, type SegmentWriterOptions, type WriterStart } from './segment-writer.ts'
+import type { WriterThreadData } from './writer-thread.ts'
+
+/** The committing side, wherever it runs. Every block that is sent gets one report, in order. */
+export interface CommitSide {
+  send(order: CommitOrder): void
+  /** Call when nothing is under way. */
+  close(): Promise<void>
+}
+
+export interface CommitListener {
+  onReport(report: CommitReport): void
+  /** The committing side is gone. */
+  onLost(cause: string): void
+}
+
+export function startWriterThread(
+  options: SegmentWriterOptions,
+  start: WriterStart | undefined,
+  signal: HeadSignal,
+  listener: CommitListener,
+): CommitSide {
+  const workerData: WriterThreadData = { options, start, signal }
+  // Compiled, this file and the thread's both end in .js.
+  const name = import.meta.url.endsWith('.ts') ? './writer-thread.ts' : './writer-thread.js'
+  const worker = new Worker(new URL(name, import.meta.url), { workerData })
+  let underWay = 0
+  let closing = false
+  const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
+  worker.on('message', (report: CommitReport) => {
+    // An idle log doesn't keep the process alive; one with a commit under way does.
+    if (--underWay === 0 && !closing) worker.unref()
+    listener.onReport(report)
+  })
+  worker.on('error', (error) => listener.onLost(error instanceof Error ? error.message : String(error)))
+  worker.on('exit', () => {
+    if (!closing) listener.onLost('the writing thread ended')
+  })
+  worker.unref()
+  return {
+    send: (order) => {
+      if (order.kind === 'block' && underWay++ === 0) worker.ref()
+      worker.postMessage(order, order.kind === 'block' ? [order.memory] : [])
+    },
+    close: async () => {
+      closing = true
+      worker.ref()
+      worker.postMessage({ kind: 'close' } satisfies CommitOrder)
+      await exited
+    },
+  }
+}
+
+/** Commits on the calling thread: deterministic, for tests with a disk of their own. */
+export function commitInline(
+  files: Files,
+  options: SegmentWriterOptions,
+  start: WriterStart | undefined,
+  signal: HeadSignal,
+  listener: CommitListener,
+): CommitSide {
+  const committer = new Committer(new SegmentWriter(files, options, start), signal)
+  return {
+    send: (order) => {
+      const report = committer.handle(order)
+      if (report !== undefined) queueMicrotask(() => listener.onReport(report))
+    },
+    close: async () => {
+      committer.handle({ kind: 'close' })
+    },
+  }
+}

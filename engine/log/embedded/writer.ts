@@ -1,0 +1,329 @@
+import assert from 'node:assert/strict'
+import * as E from 'fp-ts/lib/Either.js'
+import type { NewEvent } from '../../events/event.ts'
+import type { Identity } from '../../events/identity.ts'
+import type { AppendEvent, Appended, Expected, Head, LogFailure } from '../log.ts'
+import { type AppendResult, AppendTicket, BlockTickets } from './append-ticket.ts'
+import { BlockEncoder } from './block-encoder.ts'
+import type { CommitSide } from './commit-side.ts'
+import type { CommitReport } from './committer.ts'
+import { BLOCK_TARGET_BYTES, KIB, MAX_BATCH_BYTES, MAX_BLOCK_BYTES, MAX_EVENT_BYTES, MIB } from './format.ts'
+import type { IndexedBlock } from './log-index.ts'
+import { MemoryPool } from './memory-pool.ts'
+import type { WriteOutcome } from './segment-writer.ts'
+
+/** With fewer blocks under way than this, whatever was appended is committed at once. */
+const EAGER_BLOCKS = 2
+/** With fewer than this, a block of some size is. */
+const MAX_BLOCKS_UNDER_WAY = 4
+const WORTHWHILE_BYTES = 256 * KIB
+const POOLED_BYTES = 2 * MIB
+
+assert.ok(EAGER_BLOCKS <= MAX_BLOCKS_UNDER_WAY)
+assert.ok(WORTHWHILE_BYTES <= BLOCK_TARGET_BYTES)
+
+interface Planned {
+  readonly event: NewEvent
+  readonly place: Appended
+}
+
+/** A block from its first event on, until it is durable or given up. */
+class PendingBlock implements IndexedBlock {
+  readonly events: Planned[] = []
+  readonly tickets = new BlockTickets()
+  readonly number: number
+  sizeBytes = 0
+  encoded: Buffer<ArrayBuffer> | undefined
+
+  constructor(number: number) {
+    this.number = number
+  }
+
+  get first(): number {
+    return this.#at(0).place.position
+  }
+  get count(): number {
+    return this.events.length
+  }
+  get head(): Head {
+    const { event, place } = this.#at(this.count - 1)
+    return { position: place.position, received: event.received }
+  }
+  streamAt(index: number): string {
+    return this.#at(index).event.stream
+  }
+  revisionAt(index: number): number {
+    return this.#at(index).place.revision
+  }
+  identitiesAt(index: number): readonly Identity[] {
+    return this.#at(index).event.identities
+  }
+  #at(index: number): Planned {
+    const planned = this.events[index]
+    assert.ok(planned !== undefined)
+    return planned
+  }
+}
+
+export interface WriterListener {
+  /** A block became durable, at this place. */
+  onDurable(block: IndexedBlock, head: Head, sizeBytes: number, place: DurablePlace): void
+  /** Durable head of a stream. */
+  durableStreamHead(stream: string): Appended | undefined
+}
+
+export type DurablePlace = Extract<WriteOutcome, { readonly _tag: 'Durable' }>
+
+/**
+ * Group commit: `append` assigns places and encodes at once; blocks are committed one by one elsewhere, and what is
+ * appended meanwhile gathers in the next. When a block fails, all behind it fail too, and places are taken back.
+ */
+export class Writer {
+  readonly #listener: WriterListener
+  readonly #commitSide: CommitSide
+  readonly #encoder = new BlockEncoder()
+  readonly #pool = new MemoryPool(MAX_BLOCKS_UNDER_WAY, POOLED_BYTES)
+  /** Closed blocks in order: those sent, then those waiting. */
+  #closed: PendingBlock[] = []
+  #sent = 0
+  #filling: PendingBlock | undefined
+  /** Stream heads that aren't durable yet. */
+  readonly #streamHeads = new Map<string, Appended>()
+  #durable: Head
+  #assigned: Head
+  #nextNumber = 0
+  #scheduled = false
+  #ended: LogFailure | undefined
+  #idle: (() => void)[] = []
+
+  constructor(
+    start: Head,
+    listener: WriterListener,
+    commitSide: (writer: Pick<Writer, 'onReport' | 'onLost'>) => CommitSide,
+  ) {
+    this.#durable = start
+    this.#assigned = start
+    this.#listener = listener
+    this.#commitSide = commitSide(this)
+  }
+
+  /** Bytes of events that were appended and aren't durable yet. */
+  get pendingBytes(): number {
+    const filling = this.#encoder.count > 0 ? this.#encoder.sizeBytes : 0
+    return this.#closed.reduce((sum, block) => sum + block.sizeBytes, filling)
+  }
+
+  streamHead(stream: string): Appended | undefined {
+    return this.#streamHeads.get(stream) ?? this.#listener.durableStreamHead(stream)
+  }
+
+  async append(appends: readonly AppendEvent[], atomic: boolean): Promise<readonly AppendResult[]> {
+    const ended = this.#ended
+    if (ended !== undefined) return appends.map(() => E.left(ended))
+    this.#assertReceived(appends)
+    const ticket = new AppendTicket()
+    if (atomic) this.#appendAll(appends, ticket)
+    else for (const append of appends) this.#appendOne(append, ticket)
+    this.#schedule()
+    ticket.release()
+    return ticket.promise
+  }
+
+  #assertReceived(appends: readonly AppendEvent[]): void {
+    let { received } = this.#assigned
+    for (const { event } of appends) {
+      assert.ok(event.received >= received, `received ${event.received} is before ${received}`)
+      received = event.received
+    }
+  }
+
+  #appendOne(append: AppendEvent, ticket: AppendTicket): void {
+    const { event, expected } = append
+    const head = this.streamHead(event.stream)
+    const place = nextPlace(head, this.#assigned.position + 1)
+    const wrong = checkExpected(event.stream, expected, head)
+    if (wrong !== undefined) {
+      ticket.add(E.left(wrong))
+      return
+    }
+    this.#makeRoom()
+    const sizeBytes = this.#encoder.add(event, place.revision)
+    if (sizeBytes > MAX_EVENT_BYTES) {
+      ticket.add(E.left({ _tag: 'EventTooLarge', sizeBytes, limitBytes: MAX_EVENT_BYTES }))
+      return
+    }
+    this.#assign({ event, place }, ticket)
+  }
+
+  #appendAll(appends: readonly AppendEvent[], ticket: AppendTicket): void {
+    const planned = this.#plan(appends)
+    const failure = '_tag' in planned ? planned : this.#encodeAll(planned)
+    if (failure !== undefined) for (const _ of appends) ticket.add(E.left(failure))
+    else if (!('_tag' in planned)) for (const each of planned) this.#assign(each, ticket)
+  }
+
+  /** The places of an atomic batch, or the first expectation that doesn't hold. Changes nothing. */
+  #plan(appends: readonly AppendEvent[]): readonly Planned[] | LogFailure {
+    const heads = new Map<string, Appended>()
+    const planned: Planned[] = []
+    for (const { event, expected } of appends) {
+      const head = heads.get(event.stream) ?? this.streamHead(event.stream)
+      const wrong = checkExpected(event.stream, expected, head)
+      if (wrong !== undefined) return wrong
+      const place = nextPlace(head, this.#assigned.position + 1 + planned.length)
+      heads.set(event.stream, place)
+      planned.push({ event, place })
+    }
+    return planned
+  }
+
+  /** Into one block, or not at all. */
+  #encodeAll(planned: readonly Planned[]): LogFailure | undefined {
+    this.#makeRoom()
+    const mark = this.#encoder.mark()
+    let batchBytes = 0
+    try {
+      for (const { event, place } of planned) {
+        const sizeBytes = this.#encoder.add(event, place.revision)
+        batchBytes += sizeBytes
+        const limitBytes = sizeBytes > MAX_EVENT_BYTES ? MAX_EVENT_BYTES : MAX_BATCH_BYTES
+        if (sizeBytes <= MAX_EVENT_BYTES && batchBytes <= MAX_BATCH_BYTES) continue
+        this.#encoder.rewind(mark)
+        const largeBytes = sizeBytes > MAX_EVENT_BYTES ? sizeBytes : batchBytes
+        return { _tag: 'EventTooLarge', sizeBytes: largeBytes, limitBytes }
+      }
+      return undefined
+    } catch (error) {
+      this.#encoder.rewind(mark)
+      throw error
+    }
+  }
+
+  #assign(planned: Planned, ticket: AppendTicket): void {
+    this.#filling ??= new PendingBlock(this.#nextNumber++)
+    this.#filling.events.push(planned)
+    this.#filling.tickets.include(ticket, ticket.add(E.right(planned.place)))
+    this.#streamHeads.set(planned.event.stream, planned.place)
+    this.#assigned = { position: planned.place.position, received: planned.event.received }
+  }
+
+  #makeRoom(): void {
+    if (this.#encoder.sizeBytes >= BLOCK_TARGET_BYTES && this.#encoder.count > 0) this.#closeBlock()
+  }
+
+  #closeBlock(): void {
+    const block = this.#filling
+    assert.ok(block !== undefined && block.count === this.#encoder.count)
+    const previous = this.#closed.at(-1)?.head.position ?? this.#durable.position
+    block.encoded = this.#encoder.finish(block.first, previous, this.#pool.take(this.#encoder.sizeBytes))
+    block.sizeBytes = block.encoded.length
+    assert.ok(block.sizeBytes <= MAX_BLOCK_BYTES)
+    this.#closed.push(block)
+    this.#filling = undefined
+  }
+
+  /** After the callbacks that are due: so writers that wait for the same commit meet again in the next. */
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    process.nextTick(() => {
+      this.#scheduled = false
+      this.#send()
+    })
+  }
+
+  #send(): void {
+    const enough = this.#encoder.sizeBytes >= WORTHWHILE_BYTES
+    const free = enough ? MAX_BLOCKS_UNDER_WAY : EAGER_BLOCKS
+    if (this.#encoder.count > 0 && this.#closed.length < free) this.#closeBlock()
+    while (this.#sent < this.#closed.length && this.#sent < MAX_BLOCKS_UNDER_WAY) {
+      const block = this.#closed[this.#sent++]
+      assert.ok(block?.encoded !== undefined)
+      const { number, sizeBytes, head } = block
+      this.#commitSide.send({ kind: 'block', number, memory: block.encoded.buffer, sizeBytes, head })
+      block.encoded = undefined
+    }
+  }
+
+  onReport(report: CommitReport): void {
+    this.#pool.give(report.memory)
+    const block = this.#closed[0]
+    // Those behind a block that failed were given up with it.
+    if (block?.number !== report.number) return
+    switch (report.outcome._tag) {
+      case 'Durable':
+        this.#durableBlock(block, report.outcome)
+        break
+      case 'DiskFull':
+        this.#giveUp({ _tag: 'DiskFull' })
+        this.#commitSide.send({ kind: 'resume' })
+        break
+      case 'Stopped':
+        this.onLost(report.outcome.cause)
+        break
+    }
+  }
+
+  onLost(cause: string): void {
+    this.#ended ??= { _tag: 'WriterStopped', cause }
+    this.#giveUp({ _tag: 'WriterStopped', cause })
+  }
+
+  #durableBlock(block: PendingBlock, place: DurablePlace): void {
+    this.#closed.shift()
+    this.#sent--
+    this.#durable = block.head
+    this.#listener.onDurable(block, block.head, block.sizeBytes, place)
+    for (const each of block.events) {
+      const { stream } = each.event
+      if (this.#streamHeads.get(stream) === each.place) this.#streamHeads.delete(stream)
+    }
+    block.tickets.settle(undefined)
+    this.#schedule()
+    this.#tellIdle()
+  }
+
+  /** Everything that isn't durable fails, and its places are free again. */
+  #giveUp(failure: LogFailure): void {
+    const failed = this.#filling === undefined ? this.#closed : [...this.#closed, this.#filling]
+    this.#closed = []
+    this.#sent = 0
+    this.#filling = undefined
+    this.#encoder.clear()
+    this.#streamHeads.clear()
+    this.#assigned = this.#durable
+    for (const block of failed) block.tickets.settle(failure)
+    this.#tellIdle()
+  }
+
+  #tellIdle(): void {
+    if (this.#closed.length > 0 || this.#filling !== undefined) return
+    for (const resolve of this.#idle.splice(0)) resolve()
+  }
+
+  /** Waits for what is under way; later appends fail. */
+  async close(): Promise<void> {
+    this.#ended ??= { _tag: 'LogClosed' }
+    if (this.#closed.length > 0 || this.#filling !== undefined) {
+      await new Promise<void>((resolve) => this.#idle.push(resolve))
+    }
+    await this.#commitSide.close()
+  }
+}
+
+function nextPlace(head: Appended | undefined, position: number): Appended {
+  return { position, revision: (head?.revision ?? -1) + 1 }
+}
+
+export function checkExpected(
+  stream: string,
+  expected: Expected | undefined,
+  head: Appended | undefined,
+): LogFailure | undefined {
+  const actualRevision = head?.revision ?? -1
+  const actualPosition = head?.position ?? 0
+  if (expected === undefined) return undefined
+  const holds =
+    'revision' in expected ? expected.revision === actualRevision : expected.position === actualPosition
+  return holds ? undefined : { _tag: 'WrongExpected', stream, actualRevision, actualPosition }
+}

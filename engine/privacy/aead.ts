@@ -1,0 +1,87 @@
+import { strict as assert } from 'node:assert'
+import { createCipheriv, createDecipheriv, randomFillSync } from 'node:crypto'
+import { ID_BYTES, KEY_BYTES, NONCE_BYTES, OVERHEAD_BYTES, TAG_BYTES } from './format.ts'
+import type { SealContext } from './privacy.ts'
+
+/**
+ * AES-256-GCM as everything here uses it: nonce (12 random bytes) ‖ ciphertext ‖ tag (16). With random nonces
+ * a key is good for 2^32 seals (NIST SP 800-38D, 8.3).
+ */
+
+const ALGORITHM = 'aes-256-gcm'
+const TAG = { authTagLength: TAG_BYTES } as const
+
+const POOL_BYTES = 16_384
+const pool = Buffer.alloc(POOL_BYTES)
+let poolUsed = POOL_BYTES
+
+/** Hands each random byte out once: asking the system for 12 at a time costs more than encrypting. */
+function takeRandom(target: Buffer, count: number): void {
+  assert(count <= POOL_BYTES)
+  if (poolUsed + count > POOL_BYTES) {
+    randomFillSync(pool)
+    poolUsed = 0
+  }
+  pool.copy(target, 0, poolUsed, poolUsed + count)
+  pool.fill(0, poolUsed, poolUsed + count)
+  poolUsed += count
+}
+
+export function randomKey(): Buffer {
+  return randomFillSync(Buffer.allocUnsafeSlow(KEY_BYTES))
+}
+
+/** 128 random bits as 32 hexadecimal digits. */
+export function randomId(): string {
+  const id = Buffer.allocUnsafe(ID_BYTES)
+  takeRandom(id, ID_BYTES)
+  return id.toString('hex')
+}
+
+export function encrypt(key: Uint8Array, plaintext: Uint8Array, associated: Uint8Array): Buffer {
+  assert.equal(key.length, KEY_BYTES)
+  const blob = Buffer.allocUnsafe(plaintext.length + OVERHEAD_BYTES)
+  takeRandom(blob, NONCE_BYTES)
+  const cipher = createCipheriv(ALGORITHM, key, blob.subarray(0, NONCE_BYTES))
+  cipher.setAAD(associated)
+  cipher.update(plaintext).copy(blob, NONCE_BYTES)
+  cipher.final()
+  cipher.getAuthTag().copy(blob, blob.length - TAG_BYTES)
+  return blob
+}
+
+/** undefined: the blob was changed, or was made under another key or with other associated data. */
+export function decrypt(key: Uint8Array, blob: Uint8Array, associated: Uint8Array): Buffer | undefined {
+  assert.equal(key.length, KEY_BYTES)
+  if (blob.length < OVERHEAD_BYTES) return undefined
+  const end = blob.length - TAG_BYTES
+  const decipher = createDecipheriv(ALGORITHM, key, blob.subarray(0, NONCE_BYTES), TAG)
+  decipher.setAAD(associated)
+  decipher.setAuthTag(blob.subarray(end))
+  const plaintext = decipher.update(blob.subarray(NONCE_BYTES, end))
+  try {
+    decipher.final()
+  } catch {
+    return undefined
+  }
+  return plaintext
+}
+
+let scratch = Buffer.allocUnsafeSlow(4_096)
+
+/**
+ * Source, id and type, each as its length in bytes (u32, big-endian) and its UTF-8. The answer is valid until the
+ * next call.
+ */
+export function contextBytes(context: SealContext): Uint8Array {
+  const { source, id, type } = context
+  const most = 12 + 3 * (source.length + id.length + type.length)
+  if (most > scratch.length) scratch = Buffer.allocUnsafeSlow(most * 2)
+  return scratch.subarray(0, writePrefixed(type, writePrefixed(id, writePrefixed(source, 0))))
+}
+
+function writePrefixed(text: string, at: number): number {
+  const length = scratch.write(text, at + 4)
+  scratch.writeUInt32BE(length, at)
+  return at + 4 + length
+}

@@ -1,0 +1,86 @@
+import { strict as assert } from 'node:assert'
+import { Worker } from 'node:worker_threads'
+
+/** One statement of a transaction: its number among those that the writer was opened with, and its parameters. */
+export type Step = readonly [statement: number, parameters: readonly (string | number | null | Uint8Array)[]]
+
+export interface GroupWriterOptions {
+  readonly path: string
+  readonly statements: readonly string[]
+  /** Run when the writer opens. */
+  readonly setUp?: readonly Step[] | undefined
+  /** Run first in every transaction; when it finds no row, another writer has taken over and nothing is written. */
+  readonly fence?: Step | undefined
+}
+
+export interface GroupWrite {
+  readonly steps: readonly Step[]
+  /** Empties the write-ahead log afterwards, so that nothing deleted stays in it. */
+  readonly purge: boolean
+}
+
+/** What the thread answers to one transaction. */
+export type GroupAnswer =
+  | { readonly _tag: 'Written'; readonly changes: readonly number[]; readonly purged: boolean }
+  | { readonly _tag: 'DiskFull' }
+  | { readonly _tag: 'Fenced' }
+  | { readonly _tag: 'Failed'; readonly cause: string }
+
+/**
+ * A SQLite file's writer on a thread of its own, so that nobody else waits for fsync. Transactions run in the
+ * order of the calls; the promise resolves when the transaction is durable or has failed as a whole.
+ */
+export class GroupWriter {
+  readonly #worker: Worker
+  readonly #waiting: ((answer: GroupAnswer) => void)[] = []
+  readonly #exited: Promise<void>
+  #broken: string | undefined
+
+  constructor(options: GroupWriterOptions) {
+    this.#worker = new Worker(workerUrl(), { workerData: options })
+    this.#worker.on('message', (answer: GroupAnswer) => this.#answer(answer))
+    this.#worker.on('error', (error) => this.#break(String(error)))
+    this.#exited = new Promise((resolve) => {
+      this.#worker.on('exit', () => {
+        this.#break('the writer thread has ended')
+        resolve()
+      })
+    })
+    // An idle writer must not keep the process alive; one with work under way must.
+    this.#worker.unref()
+  }
+
+  write(write: GroupWrite): Promise<GroupAnswer> {
+    if (this.#broken !== undefined) return Promise.resolve({ _tag: 'Failed', cause: this.#broken })
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve)
+      this.#worker.ref()
+      this.#worker.postMessage(write)
+    })
+  }
+
+  /** After everything that was asked for is written. */
+  async close(): Promise<void> {
+    this.#worker.ref()
+    this.#worker.postMessage('close')
+    await this.#exited
+  }
+
+  #answer(answer: GroupAnswer): void {
+    const resolve = this.#waiting.shift()
+    assert(resolve !== undefined, 'an answer for every transaction')
+    if (this.#waiting.length === 0) this.#worker.unref()
+    resolve(answer)
+  }
+
+  #break(cause: string): void {
+    this.#broken ??= cause
+    for (const resolve of this.#waiting.splice(0)) resolve({ _tag: 'Failed', cause: this.#broken })
+  }
+}
+
+/** The compiled package has `.js` beside it, the source tree `.ts`. */
+function workerUrl(): URL {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+  return new URL(`./key-writer.${extension}`, import.meta.url)
+}

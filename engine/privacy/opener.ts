@@ -1,0 +1,46 @@
+import type { IdentityDirectory } from '../events/codec.ts'
+import type { IdentityId } from '../events/identity.ts'
+import { masterKeyFor } from './master-key.ts'
+import type { Opener } from './privacy.ts'
+import { SqliteTables } from './sqlite-tables.ts'
+import { Vault } from './vault.ts'
+
+export interface OpenerOptions {
+  readonly masterKey?: Uint8Array | undefined
+  readonly cacheEntries?: number | undefined
+}
+
+/**
+ * The key store as other threads read it. It sees what is durable: enough for whoever reads events from the log,
+ * which are durable after their keys.
+ */
+export interface KeyReader extends Opener, IdentityDirectory {
+  /**
+   * Drops what is cached of an owner. Keys are cached as long as they are used: after an erasure every reader must be
+   * told, or it goes on opening what it has opened before.
+   */
+  forget(owner: IdentityId): void
+  close(): void
+}
+
+/** Throws `KeyStoreError` as `openKeyStore` does; makes nothing. */
+export function openOpener(directory: string, options: OpenerOptions = {}): KeyReader {
+  const tables = new SqliteTables(directory)
+  try {
+    const masterKey = masterKeyFor(directory, options.masterKey)
+    const vault = new Vault(tables, { masterKey, macKeys: tables.macKeys(masterKey) }, options.cacheEntries)
+    return {
+      find: (namespace, value) => vault.find(namespace, value),
+      reveal: (id) => vault.reveal(id),
+      open: (part, context) => vault.open(part, context),
+      forget: (owner) => vault.forget(owner),
+      close: () => {
+        vault.forgetEverything()
+        tables.close()
+      },
+    }
+  } catch (error) {
+    tables.close()
+    throw error
+  }
+}

@@ -1,0 +1,256 @@
+import { strict as assert } from 'node:assert'
+import type * as t from 'io-ts'
+import type { Envelope } from '../events/catalogue.ts'
+import type { EventDefinition, IdentityPath, PersonalType, RetentionClass } from '../events/codec.ts'
+import type { NewEvent, RecordedEvent, SealedPart } from '../events/event.ts'
+import type { IdentityId } from '../events/identity.ts'
+import { declaredProperties, personalProperties } from '../events/personal.ts'
+import type { Registry } from '../events/registry.ts'
+import type { PartContents } from './parts.ts'
+import { isRecord, packContents, setOwn, unpackContents } from './parts.ts'
+import type { KeyStore, Opener, SealContext } from './privacy.ts'
+
+/**
+ * How the personal properties of an event's data are split off and put back. An event has one sealed part for each
+ * person concerned, that of the leading identity first.
+ */
+
+type Data = Readonly<Record<string, unknown>>
+
+export interface Unsealed {
+  /** undefined: a custom type; its data is sealed whole. */
+  readonly definition: EventDefinition | undefined
+  readonly context: SealContext
+  /** As sent. */
+  readonly data: Data
+  readonly normalised: Data
+  /** `WORKSPACE_OWNER` where the event has no identity. */
+  readonly leading: IdentityId
+}
+
+const CUSTOM_RETENTION: RetentionClass = 'behaviour'
+
+/**
+ * `data` and `normalised` without what is personal, and that sealed. New keys must be flushed before the event is
+ * acknowledged. A property of `people(…)` leaves an array of empty objects behind, as many as there were people:
+ * how many took part still counts when they are forgotten.
+ */
+export function sealEvent(
+  event: Unsealed,
+  keyStore: Pick<KeyStore, 'identify' | 'seal'>,
+): Pick<NewEvent, 'data' | 'normalised' | 'sealed'> {
+  const { definition, data, context } = event
+  const sealedNames = Object.keys(data).filter((name) => isSealed(definition, name))
+  if (sealedNames.length === 0) return { data, normalised: event.normalised, sealed: [] }
+  const split = new Split(event, keyStore)
+  for (const name of Object.keys(data)) split.property(name)
+  for (const path of Object.keys(event.normalised)) split.normalisedPath(path)
+  const retention = definition?.retention ?? CUSTOM_RETENTION
+  const sealed: SealedPart[] = []
+  for (const [owner, contents] of split.parts()) {
+    sealed.push(keyStore.seal(owner, retention, packContents(contents), context))
+  }
+  return { data: split.data, normalised: split.normalised, sealed }
+}
+
+function isSealed(definition: EventDefinition | undefined, name: string): boolean {
+  if (definition === undefined) return true
+  return personalProperties(definition).has(name) || !declaredProperties(definition).has(name)
+}
+
+/** An event on its way to being taken apart. */
+class Split {
+  readonly data: Record<string, unknown> = {}
+  readonly normalised: Record<string, unknown> = {}
+  readonly #event: Unsealed
+  readonly #keyStore: Pick<KeyStore, 'identify'>
+  readonly #parts = new Map<IdentityId, PartContents>()
+  /** Property of `people(…)` → owner of each element. */
+  readonly #owners = new Map<string, readonly IdentityId[]>()
+
+  constructor(event: Unsealed, keyStore: Pick<KeyStore, 'identify'>) {
+    this.#event = event
+    this.#keyStore = keyStore
+  }
+
+  property(name: string): void {
+    const { definition, data, leading } = this.#event
+    const value = data[name]
+    if (value === undefined) return
+    const owner = definition === undefined ? undefined : ownerPath(definition, name)
+    if (!isSealed(definition, name)) setOwn(this.data, name, value)
+    else if (owner !== undefined && Array.isArray(value)) this.#people(name, value, owner)
+    else {
+      const part = this.#part(leading)
+      part.data ??= {}
+      setOwn(part.data, name, value)
+    }
+  }
+
+  /** Goes where the field goes that it was made of. */
+  normalisedPath(path: string): void {
+    const { definition, normalised, leading } = this.#event
+    const [name = '', index] = path.split('.', 2)
+    if (!isSealed(definition, name)) {
+      setOwn(this.normalised, path, normalised[path])
+      return
+    }
+    const owner = this.#owners.get(name)?.[Number(index)] ?? leading
+    const part = this.#part(owner)
+    part.normalised ??= {}
+    setOwn(part.normalised, path, normalised[path])
+  }
+
+  /** The leading identity's first, if it has one. */
+  *parts(): Generator<readonly [IdentityId, PartContents]> {
+    const { leading } = this.#event
+    const own = this.#parts.get(leading)
+    if (own !== undefined) yield [leading, own]
+    for (const [owner, contents] of this.#parts) if (owner !== leading) yield [owner, contents]
+  }
+
+  #people(name: string, elements: readonly unknown[], path: IdentityPath): void {
+    const owners = elements.map((element, index) => this.#ownerOf(element, `${name}.${index}`, path))
+    this.#owners.set(name, owners)
+    setOwn(
+      this.data,
+      name,
+      elements.map(() => ({})),
+    )
+    for (const [index, owner] of owners.entries()) {
+      const part = this.#part(owner)
+      part.people ??= {}
+      const people = Object.hasOwn(part.people, name) ? part.people[name] : {}
+      assert(people !== undefined)
+      setOwn(people, String(index), elements[index])
+      setOwn(part.people, name, people)
+    }
+  }
+
+  #ownerOf(element: unknown, at: string, [namespace, path]: IdentityPath): IdentityId {
+    const normalised = this.#event.normalised[`${at}.${path}`]
+    const value = identityValue(namespace, normalised) ?? identityValue(namespace, valueAt(element, path))
+    return value === undefined ? this.#event.leading : this.#keyStore.identify({ namespace, value })
+  }
+
+  #part(owner: IdentityId): PartContents {
+    const found = this.#parts.get(owner)
+    if (found !== undefined) return found
+    const made: PartContents = {}
+    this.#parts.set(owner, made)
+    return made
+  }
+}
+
+function ownerPath(definition: EventDefinition, name: string): IdentityPath | undefined {
+  const type: PersonalType<t.Mixed> | undefined = personalProperties(definition).get(name)
+  return type?.owner
+}
+
+function valueAt(element: unknown, path: string): unknown {
+  let value = element
+  for (const name of path.split('.')) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined
+    value = Reflect.get(value, name)
+  }
+  return value
+}
+
+/** Normalised where the sender's form isn't: the owner must be the identity that the intake would find. */
+function identityValue(namespace: string, value: unknown): string | undefined {
+  if (typeof value !== 'string' && typeof value !== 'number') return undefined
+  const text = String(value).trim()
+  if (text === '') return undefined
+  return namespace === 'email' ? text.toLowerCase() : text
+}
+
+/** What of an event can still be read. */
+export interface Reassembled {
+  /** As sent. Properties are absent, and people are `{}`, where the key is destroyed. */
+  readonly data: Data
+  readonly normalised: Data
+  /** Parts that don't open any more. */
+  readonly erased: number
+}
+
+/** Puts the parts back. Throws `SealBroken`. */
+export function reassemble(
+  recorded: Pick<RecordedEvent, 'source' | 'id' | 'type' | 'data' | 'normalised' | 'sealed'>,
+  opener: Opener,
+): Reassembled {
+  if (recorded.sealed.length === 0) {
+    return { data: recorded.data, normalised: recorded.normalised, erased: 0 }
+  }
+  const data: Record<string, unknown> = { ...recorded.data }
+  const normalised: Record<string, unknown> = { ...recorded.normalised }
+  let erased = 0
+  for (const part of recorded.sealed) {
+    const plaintext = opener.open(part, recorded)
+    if (plaintext === undefined) {
+      erased += 1
+      continue
+    }
+    const contents = unpackContents(plaintext)
+    copyInto(data, contents.data)
+    copyInto(normalised, contents.normalised)
+    for (const [name, elements] of Object.entries(contents.people)) {
+      setOwn(data, name, withElements(data[name], elements))
+    }
+  }
+  return { data, normalised, erased }
+}
+
+function copyInto(target: Record<string, unknown>, from: Data): void {
+  for (const name of Object.keys(from)) setOwn(target, name, from[name])
+}
+
+function withElements(people: unknown, elements: unknown): readonly unknown[] {
+  assert(Array.isArray(people) && isRecord(elements), 'people leave an array behind')
+  const filled: unknown[] = [...people]
+  for (const [index, element] of Object.entries(elements)) {
+    assert(Number(index) < filled.length, 'an element has its place')
+    filled[Number(index)] = element
+  }
+  return filled
+}
+
+/** An event of any type as folds see it. */
+export type OpenedEvent = Envelope & {
+  readonly type: string
+  readonly data: Data
+  /** Sealed parts that don't open any more. */
+  readonly erased: number
+}
+
+/** Puts the parts back and lifts the data to the newest schema. Throws `SealBroken`. */
+export function openEvent(
+  recorded: RecordedEvent,
+  opener: Opener,
+  registry: Pick<Registry, 'upcast'>,
+): OpenedEvent {
+  const { data, normalised, erased } = reassemble(recorded, opener)
+  // Each property by its name: folds run fastest when all events have one shape.
+  return {
+    position: recorded.position,
+    revision: recorded.revision,
+    stream: recorded.stream,
+    id: recorded.id,
+    source: recorded.source,
+    type: recorded.type,
+    schema: recorded.schema,
+    time: recorded.time,
+    received: recorded.received,
+    sequence: recorded.sequence,
+    identities: recorded.identities,
+    actor: recorded.actor,
+    origin: recorded.origin,
+    causation: recorded.causation,
+    correlation: recorded.correlation,
+    basedOn: recorded.basedOn,
+    originalTime: recorded.originalTime,
+    sentTime: recorded.sentTime,
+    data: registry.upcast(recorded.type, recorded.schema, data),
+    normalised,
+    erased,
+  }
+}

@@ -1,0 +1,195 @@
+import { createHmac } from 'node:crypto'
+import type { IdentityDirectory } from '../events/codec.ts'
+import type { SealedPart } from '../events/event.ts'
+import type { IdentityId, StatedIdentity } from '../events/identity.ts'
+import { contextBytes, decrypt, encrypt, randomId, randomKey } from './aead.ts'
+import { BoundedCache } from './cache.ts'
+import { KeyStoreError } from './failure.ts'
+import { LABELS } from './format.ts'
+import type { DataKeyRow, IdentityRow, KeyTables } from './key-tables.ts'
+import type { MacKey } from './macs.ts'
+import { identityMac, newest, valueBytes, valueText } from './macs.ts'
+import type { KeyClass, Opener, SealContext } from './privacy.ts'
+import { SealBroken } from './privacy.ts'
+
+/** A data key, unwrapped. */
+export interface DataKey {
+  readonly keyId: string
+  readonly owner: IdentityId
+  readonly retention: KeyClass
+  readonly bytes: Buffer
+}
+
+/** What turns rows into names and keys. */
+export interface VaultSecrets {
+  readonly masterKey: Uint8Array
+  /** Oldest first; identities are under the newest, marks of suppression under the one of their time. */
+  readonly macKeys: readonly MacKey[]
+}
+
+export const DEFAULT_CACHE_ENTRIES = 100_000
+
+/** Longer values are looked up anew each time: a cache that counts entries must not hold megabytes. */
+const LONGEST_CACHED_VALUE = 256
+
+/** Rows of the key store as plain identities and keys, the recently used ones cached. One thread's. */
+export class Vault implements IdentityDirectory, Opener {
+  readonly #tables: KeyTables
+  readonly #secrets: VaultSecrets
+  readonly #ids: BoundedCache<string, IdentityId>
+  readonly #people: BoundedCache<IdentityId, StatedIdentity>
+  readonly #keysById: BoundedCache<string, DataKey>
+  /** Class by class: a key made of two strings would have to be hashed anew for every seal. */
+  readonly #keysByOwner = new Map<KeyClass, BoundedCache<IdentityId, DataKey>>()
+  readonly #cacheEntries: number
+
+  constructor(tables: KeyTables, secrets: VaultSecrets, cacheEntries = DEFAULT_CACHE_ENTRIES) {
+    this.#tables = tables
+    this.#secrets = secrets
+    this.#ids = new BoundedCache(cacheEntries)
+    this.#people = new BoundedCache(cacheEntries)
+    this.#keysById = new BoundedCache(cacheEntries)
+    this.#cacheEntries = cacheEntries
+  }
+
+  find(namespace: string, value: string): IdentityId | undefined {
+    const name = cacheName(namespace, value)
+    const cached = this.#ids.get(name)
+    if (cached !== undefined) return cached
+    const row = this.#tables.identityByMac(this.#mac({ namespace, value }))
+    if (row === undefined) return undefined
+    this.#remember(name, row.id, value)
+    return row.id
+  }
+
+  reveal(id: IdentityId): StatedIdentity | undefined {
+    const cached = this.#people.get(id)
+    if (cached !== undefined) return cached
+    const row = this.#tables.identityById(id)
+    if (row === undefined) return undefined
+    const bytes = decrypt(this.#secrets.masterKey, row.sealedValue, identityLabel(id, row.namespace))
+    if (bytes === undefined) throw damaged(`identity ${id}`)
+    const stated = { namespace: row.namespace, value: valueText(bytes) }
+    if (stated.value.length <= LONGEST_CACHED_VALUE) this.#people.set(id, stated)
+    return stated
+  }
+
+  open(part: SealedPart, context: SealContext): Uint8Array | undefined {
+    const key = this.#keyById(part.keyId)
+    if (key === undefined) return undefined
+    const plaintext = decrypt(key.bytes, part.blob, contextBytes(context))
+    if (plaintext === undefined) throw new SealBroken(part.keyId)
+    return plaintext
+  }
+
+  dataKey(owner: IdentityId, retention: KeyClass): DataKey | undefined {
+    const cached = this.#keysByOwner.get(retention)?.get(owner)
+    if (cached !== undefined) return cached
+    const row = this.#tables.dataKeyOf(owner, retention)
+    if (row === undefined) return undefined
+    const key = this.#unwrap(row)
+    this.#cacheOf(retention).set(owner, key)
+    return key
+  }
+
+  suppressed(stated: StatedIdentity): boolean {
+    return this.#secrets.macKeys.some((key) => this.#tables.isSuppressed(identityMac(key, stated)))
+  }
+
+  /** A row for an identity that isn't known. */
+  newIdentity(stated: StatedIdentity): IdentityRow {
+    const { namespace, value } = stated
+    const id = randomId()
+    const sealedValue = encrypt(this.#secrets.masterKey, valueBytes(value), identityLabel(id, namespace))
+    this.#remember(cacheName(namespace, value), id, value)
+    return { mac: this.#mac(stated), id, namespace, sealedValue }
+  }
+
+  /** A new key and the row that keeps it. */
+  newDataKey(owner: IdentityId, retention: KeyClass): { readonly key: DataKey; readonly row: DataKeyRow } {
+    const key = { keyId: randomId(), owner, retention, bytes: randomKey() }
+    const wrapped = encrypt(this.#secrets.masterKey, key.bytes, dataKeyLabel(key))
+    this.#cacheOf(retention).set(owner, key)
+    this.#keysById.set(key.keyId, key)
+    return { key, row: { keyId: key.keyId, owner, retention, wrapped } }
+  }
+
+  /** Drops what is cached of an owner, and overwrites its keys. */
+  forget(owner: IdentityId, retention?: KeyClass): void {
+    for (const cache of [this.#keysById, ...this.#keysByOwner.values()]) {
+      for (const [name, key] of cache.entries()) {
+        if (key.owner !== owner || (retention !== undefined && key.retention !== retention)) continue
+        cache.delete(name)
+        key.bytes.fill(0)
+      }
+    }
+    if (retention !== undefined) return
+    this.#people.delete(owner)
+    for (const [name, id] of this.#ids.entries()) if (id === owner) this.#ids.delete(name)
+  }
+
+  forgetEverything(): void {
+    const keys = [this.#keysById, ...this.#keysByOwner.values()]
+    for (const cache of keys) for (const [, key] of cache.entries()) key.bytes.fill(0)
+    for (const cache of [this.#ids, this.#people, ...keys]) cache.clear()
+  }
+
+  #cacheOf(retention: KeyClass): BoundedCache<IdentityId, DataKey> {
+    const found = this.#keysByOwner.get(retention)
+    if (found !== undefined) return found
+    const made = new BoundedCache<IdentityId, DataKey>(this.#cacheEntries)
+    this.#keysByOwner.set(retention, made)
+    return made
+  }
+
+  #mac(stated: StatedIdentity): Buffer {
+    return identityMac(newest(this.#secrets.macKeys), stated)
+  }
+
+  #remember(name: string, id: IdentityId, value: string): void {
+    if (value.length <= LONGEST_CACHED_VALUE) this.#ids.set(name, id)
+  }
+
+  #keyById(keyId: string): DataKey | undefined {
+    const cached = this.#keysById.get(keyId)
+    if (cached !== undefined) return cached
+    const row = this.#tables.dataKeyById(keyId)
+    if (row === undefined) return undefined
+    const key = this.#unwrap(row)
+    this.#keysById.set(keyId, key)
+    return key
+  }
+
+  #unwrap(row: DataKeyRow): DataKey {
+    const bytes = decrypt(this.#secrets.masterKey, row.wrapped, dataKeyLabel(row))
+    if (bytes === undefined) throw damaged(`data key ${row.keyId}`)
+    return { keyId: row.keyId, owner: row.owner, retention: row.retention, bytes }
+  }
+}
+
+/** HMAC-SHA256 under a key that is derived from the data key. */
+export function macUnder(key: DataKey, bytes: Uint8Array): string {
+  const derived = createHmac('sha256', key.bytes).update(LABELS.dataMac).digest()
+  return createHmac('sha256', derived).update(bytes).digest('hex')
+}
+
+function damaged(what: string): KeyStoreError {
+  return new KeyStoreError({ _tag: 'Damaged', cause: `${what} doesn't open under the master key` })
+}
+
+function cacheName(namespace: string, value: string): string {
+  return `${namespace.length}:${namespace}${value}`
+}
+
+export function identityLabel(id: IdentityId, namespace: string): Buffer {
+  return Buffer.concat([Buffer.from(LABELS.identity), Buffer.from(id, 'hex'), Buffer.from(namespace)])
+}
+
+export function dataKeyLabel(key: Pick<DataKeyRow, 'keyId' | 'owner' | 'retention'>): Buffer {
+  const { keyId, owner, retention } = key
+  return Buffer.concat([
+    Buffer.from(LABELS.dataKey),
+    Buffer.from(keyId + owner, 'hex'),
+    Buffer.from(retention),
+  ])
+}

@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict'
+import { Packr } from 'msgpackr'
+import type { BuildName, BuildWrite, PoisonEvent, RowWrite, StateWrite, StoreWriter } from '../store/store.ts'
+import type { Row } from '../store/table.ts'
+import type { Configuration, AnyProjection, DecodedEvent } from './projection.ts'
+import { DueQueue } from './due-queue.ts'
+
+/** States kept decoded between commits, for each build. */
+const MAX_CACHED_STATES = 50_000
+
+const packr = new Packr({ useRecords: false })
+
+/** The grouping of atoms that a commit writes rows by. */
+export interface Grouping {
+  profileOf(identity: string): string
+  membersOf(profile: string): readonly string[]
+}
+
+/**
+ * One build being folded: its states as far as they are in memory, and what the next commit must write. It never
+ * writes itself.
+ */
+export class BuildFold {
+  readonly projection: AnyProjection
+  readonly build: BuildName
+  readonly #config: Configuration
+  readonly #store: StoreWriter
+  readonly #handles: ReadonlySet<string> | undefined
+  readonly #states = new Map<string, unknown>()
+  readonly #dirty = new Set<string>()
+  readonly #due: DueQueue | undefined
+  #poison: PoisonEvent[] = []
+
+  constructor(projection: AnyProjection, build: BuildName, config: Configuration, store: StoreWriter) {
+    this.projection = projection
+    this.build = build
+    this.#config = config
+    this.#store = store
+    this.#handles = projection.handles === 'every' ? undefined : new Set(projection.handles)
+    if (projection.due !== undefined) {
+      this.#due = new DueQueue()
+      for (const { key, due } of store.due(build, Number.MAX_SAFE_INTEGER)) this.#due.set(key, due)
+    }
+  }
+
+  handles(type: string): boolean {
+    return this.#handles === undefined || this.#handles.has(type)
+  }
+
+  /** The next instant at which time alone would change a state. */
+  nextDue(): number | undefined {
+    return this.#due?.next()
+  }
+
+  /**
+   * Lets every deadline up to and including `now` (ms) fall due. It is told the instant of the deadline itself, so that
+   * the outcome doesn't depend on which event moved the clock past it.
+   */
+  tick(now: number): void {
+    const { projection } = this
+    if (this.#due === undefined || projection.tick === undefined) return
+    for (let next = this.#due.take(now); next !== undefined; next = this.#due.take(now)) {
+      const state: unknown = projection.tick(this.#stateOf(next.key), { type: 'tick', at: next.due })
+      const due: number | undefined = projection.due?.(state)
+      assert(due === undefined || due > next.due, `${projection.name}: a tick must move the deadline on`)
+      this.#set(next.key, state)
+    }
+  }
+
+  /** Folds one event; an event that can't be folded changes nothing and is set aside with the reason. */
+  fold(event: DecodedEvent): void {
+    const { projection } = this
+    const next: [key: string, state: unknown][] = []
+    try {
+      for (const key of projection.keys(event)) {
+        const before = this.#stateOf(key)
+        const after = projection.reduce(before, event, this.#config, key)
+        if (after !== before) next.push([key, after])
+      }
+    } catch (error) {
+      this.setAside(event, error)
+      return
+    }
+    for (const [key, state] of next) this.#set(key, state)
+  }
+
+  /** Notes a poison event: one that can't be opened or folded. */
+  setAside(event: { readonly position: number; readonly type: string }, error: unknown): void {
+    this.#poison.push({ build: this.build, position: event.position, type: event.type, reason: reasonOf(error) })
+  }
+
+  /** What changed since the last call, as a commit takes it. `regrouped` are profiles whose members changed. */
+  takeChanges(grouping: Grouping, regrouped: ReadonlySet<string>): { write: BuildWrite; poison: readonly PoisonEvent[] } {
+    const states: StateWrite[] = []
+    for (const key of this.#dirty) {
+      const state = this.#states.get(key)
+      // A copy: pack's results share one buffer.
+      states.push({ key, state: Uint8Array.prototype.slice.call(packr.pack(state)), due: this.projection.due?.(state) })
+    }
+    const rows = this.projection.table.grain === 'profile' ? this.#profileRows(grouping, regrouped) : this.#keyRows()
+    const poison = this.#poison
+    this.#poison = []
+    this.#dirty.clear()
+    this.#evict()
+    return { write: { build: this.build, states, rows }, poison }
+  }
+
+  #keyRows(): RowWrite[] {
+    return [...this.#dirty].map((key) => ({ key, rows: this.#rowsOf(key, this.#states.get(key)) }))
+  }
+
+  #profileRows(grouping: Grouping, regrouped: ReadonlySet<string>): RowWrite[] {
+    const profiles = new Set(regrouped)
+    for (const atom of this.#dirty) profiles.add(grouping.profileOf(atom))
+    return [...profiles].map((profile) => {
+      // A profile that was merged away belongs to another now: its rows go.
+      const members = grouping.profileOf(profile) === profile ? grouping.membersOf(profile) : []
+      return { key: profile, rows: this.#joinedRows(profile, members) }
+    })
+  }
+
+  #joinedRows(profile: string, members: readonly string[]): ReadonlyMap<string, Row> {
+    let joined: unknown
+    for (const member of members) {
+      const state = this.#known(member)
+      if (state === undefined) continue
+      joined = joined === undefined ? state : this.projection.join(joined, state)
+    }
+    return joined === undefined ? NO_ROWS : this.#rowsOf(profile, joined)
+  }
+
+  #rowsOf(key: string, state: unknown): ReadonlyMap<string, Row> {
+    return this.projection.table.rows(state, this.#config, key)
+  }
+
+  #stateOf(key: string): unknown {
+    return this.#known(key) ?? this.projection.initial(key)
+  }
+
+  #known(key: string): unknown {
+    const cached = this.#states.get(key)
+    if (cached !== undefined) return cached
+    const stored = this.#store.state(this.build, key)
+    if (stored === undefined) return undefined
+    const state: unknown = packr.unpack(stored)
+    this.#states.set(key, state)
+    return state
+  }
+
+  #set(key: string, state: unknown): void {
+    // Moves the key to the young end, so that eviction takes what was long unused.
+    this.#states.delete(key)
+    this.#states.set(key, state)
+    this.#dirty.add(key)
+    this.#due?.set(key, this.projection.due?.(state))
+  }
+
+  #evict(): void {
+    for (const key of this.#states.keys()) {
+      if (this.#states.size <= MAX_CACHED_STATES) return
+      this.#states.delete(key)
+    }
+  }
+}
+
+const NO_ROWS: ReadonlyMap<string, Row> = new Map()
+
+/** The kind of error and the line that threw it; never its message, which may quote personal data. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'threw a value that is no Error'
+  const line = /\n\s+at ([^\n]*)/.exec(error.stack ?? '')?.[1] ?? ''
+  return `${error.name} ${/[^/\\]+\.[tj]s:\d+/.exec(line)?.[0] ?? ''}`.trim()
+}

@@ -1,0 +1,48 @@
+import { createHash } from 'node:crypto'
+import { Packr } from 'msgpackr'
+import type { EventOf, EventType } from '../events/catalogue.ts'
+import type { Configuration, DecodedEvent } from './projection.ts'
+
+const packr = new Packr({ useRecords: false })
+
+/** Published configuration, folded as the log goes by: of each type the newest event of each stream. */
+export class ConfigurationState implements Configuration {
+  readonly #byType = new Map<string, Map<string, DecodedEvent>>()
+
+  /** True if anything changed. Events must come in log order. */
+  apply(event: DecodedEvent): boolean {
+    const streams = this.#byType.get(event.type) ?? new Map<string, DecodedEvent>()
+    const before = streams.get(event.stream)
+    if (before !== undefined && before.position >= event.position) return false
+    streams.delete(event.stream)
+    streams.set(event.stream, event)
+    this.#byType.set(event.type, streams)
+    return true
+  }
+
+  all<T extends EventType>(type: T): readonly EventOf<T>[] {
+    // The map under a type holds events of that type only: `apply` keeps it so.
+    return [...(this.#byType.get(type)?.values() ?? [])] as EventOf<T>[]
+  }
+
+  /** As it stands now, unmoved by later `apply` calls. */
+  snapshot(): ConfigurationState {
+    const copy = new ConfigurationState()
+    for (const [type, streams] of this.#byType) copy.#byType.set(type, new Map(streams))
+    return copy
+  }
+
+  /**
+   * First 8 hexadecimal digits of a SHA-256 over what these types say, source by stream; equal content gives an equal
+   * hash whatever the positions.
+   */
+  hash(types: readonly EventType[]): string {
+    const content = [...types].sort().map((type) => [
+      type,
+      [...(this.#byType.get(type)?.values() ?? [])]
+        .map((event) => [event.stream, event.source, event.data] as const)
+        .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)),
+    ])
+    return createHash('sha256').update(packr.pack(content)).digest('hex').slice(0, 8)
+  }
+}

@@ -1,0 +1,271 @@
+import type { Clock } from '../clock.ts'
+import type { RecordedEvent } from '../events/event.ts'
+import type { EventType } from '../events/catalogue.ts'
+import type { IdentityRules } from '../identity/identity.ts'
+import type { LogReader } from '../log/log.ts'
+import type { BuildName, PoisonEvent, BuildWrite, StoreWriter } from '../store/store.ts'
+import type { AnyProjection, Configuration, DecodedEvent } from './projection.ts'
+import { BuildFold } from './build-fold.ts'
+import { ConfigurationState } from './configuration.ts'
+import { IdentityFold } from './identity-fold.ts'
+
+export interface ProjectorOptions {
+  readonly log: LogReader
+  readonly store: StoreWriter
+  readonly projections: readonly AnyProjection[]
+  readonly rules: IdentityRules
+  readonly clock: Clock
+  /** Unseals as far as keys exist and upcasts. */
+  readonly open: (event: RecordedEvent) => DecodedEvent
+  readonly onCommit: (progress: Progress) => void
+  readonly onBuild: (build: BuildName, state: 'building' | 'serving') => void
+}
+
+export interface Progress {
+  /** Everything up to here is in the store. */
+  readonly position: number
+  readonly received: number
+  /** When time alone will change a row (ms), on an idle log too. */
+  readonly nextDue: number | undefined
+  /** Events folded since the last report. */
+  readonly events: number
+}
+
+/** While reading what arrives: a commit at most this often, so that a reader waits no longer. */
+const LIVE_COMMIT_MS = 5
+/** While catching up: larger commits cost less per event. */
+const CATCH_UP_COMMIT_MS = 200
+/** An event older than this is history to be caught up with. */
+const LIVE_WITHIN_MS = 1_000
+/** A commit never holds more events than this, so that memory stays bounded. */
+const MAX_COMMIT_EVENTS = 20_000
+
+/**
+ * Folds one workspace's log into its read models until `signal` aborts. State, rows, membership and checkpoint of a
+ * batch are one transaction of the store, so a crash leaves the batch before it. All serving builds share one checkpoint.
+ * A build that is missing, or whose version or configuration isn't the wanted one, is folded beside the serving one
+ * and then takes its place. Throws `LogDamaged` and what the store throws; both end it.
+ */
+export async function runProjector(options: ProjectorOptions, signal: AbortSignal): Promise<void> {
+  const projector = new Projector(options)
+  await projector.start(signal)
+  await projector.follow(signal)
+}
+
+class Projector {
+  readonly #options: ProjectorOptions
+  readonly #configuration = new ConfigurationState()
+  readonly #configures: ReadonlySet<string>
+  readonly #identity: IdentityFold
+  #folds: BuildFold[] = []
+  #position: number
+  #received: number
+  #uncommitted = 0
+  #firstUncommittedMs = 0
+
+  constructor(options: ProjectorOptions) {
+    this.#options = options
+    this.#configures = new Set<EventType>(options.projections.flatMap((projection) => projection.configuredBy))
+    this.#identity = new IdentityFold(options.store, options.rules)
+    const checkpoint = options.store.checkpoint()
+    this.#position = checkpoint.position
+    this.#received = checkpoint.received
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    await this.#readConfiguration()
+    await this.#serveWanted(signal)
+    this.#report()
+  }
+
+  async follow(signal: AbortSignal): Promise<void> {
+    const events = this.#options.log.subscribe({ from: this.#position + 1, signal })[Symbol.asyncIterator]()
+    for (;;) {
+      const arriving = events.next()
+      const batch = await this.#commitWhile(arriving)
+      if (batch.done === true) break
+      for (const recorded of batch.value) await this.#take(recorded, signal)
+    }
+    this.#commit()
+  }
+
+  /** Waits for the next batch, but commits what is folded when its time has come. */
+  async #commitWhile<T>(arriving: Promise<T>): Promise<T> {
+    if (this.#uncommitted === 0) return arriving
+    const waitMs = this.#commitDueMs() - this.#options.clock.monotonicMs()
+    if (waitMs > 0 && (await raced(arriving, waitMs))) return arriving
+    this.#commit()
+    return arriving
+  }
+
+  #commitDueMs(): number {
+    const live = this.#options.clock.nowMs() - this.#received < LIVE_WITHIN_MS
+    return this.#firstUncommittedMs + (live ? LIVE_COMMIT_MS : CATCH_UP_COMMIT_MS)
+  }
+
+  async #take(recorded: RecordedEvent, signal: AbortSignal): Promise<void> {
+    this.#fold(recorded)
+    if (this.#configures.has(recorded.type)) {
+      this.#commit()
+      if (this.#configuration.apply(this.#options.open(recorded))) await this.#serveWanted(signal)
+    } else if (this.#uncommitted >= MAX_COMMIT_EVENTS) {
+      this.#commit()
+    }
+  }
+
+  #fold(recorded: RecordedEvent): void {
+    if (this.#uncommitted === 0) this.#firstUncommittedMs = this.#options.clock.monotonicMs()
+    this.#uncommitted += 1
+    foldInto(this.#folds, recorded, this.#options.open)
+    this.#identity.take(recorded)
+    this.#position = recorded.position
+    this.#received = Math.max(this.#received, recorded.received)
+  }
+
+  #commit(): void {
+    if (this.#uncommitted === 0) return
+    const { evidence, regrouped } = this.#identity.settle()
+    const changes = takeChanges(this.#folds, this.#identity, regrouped)
+    this.#options.store.commit({
+      builds: this.#folds.map((fold) => fold.build),
+      position: this.#position,
+      received: this.#received,
+      writes: changes.writes,
+      poison: changes.poison,
+      members: this.#identity.grouping.takeChanges(),
+      evidence,
+    })
+    this.#report()
+  }
+
+  #report(): void {
+    const nextDue = this.#folds
+      .map((fold) => fold.nextDue())
+      .reduce((least, due) => (due !== undefined && (least === undefined || due < least) ? due : least), undefined)
+    this.#options.onCommit({ position: this.#position, received: this.#received, nextDue, events: this.#uncommitted })
+    this.#uncommitted = 0
+  }
+
+  async #readConfiguration(): Promise<void> {
+    if (this.#position === 0) return
+    for await (const batch of this.#options.log.read({ types: this.#configures })) {
+      for (const recorded of batch) {
+        if (recorded.position > this.#position) return
+        this.#configuration.apply(this.#options.open(recorded))
+      }
+    }
+  }
+
+  /** Makes every projection's wanted build the serving one; the others are dropped. */
+  async #serveWanted(signal: AbortSignal): Promise<void> {
+    const { store, projections } = this.#options
+    const config = this.#configuration.snapshot()
+    const existing = new Map(store.builds().map((build) => [build.build, build]))
+    const folds: BuildFold[] = []
+    for (const projection of projections) {
+      const hash = config.hash(projection.configuredBy)
+      const build = `${projection.name}__v${projection.version}_${hash}`
+      const kept = this.#folds.find((fold) => fold.build === build)
+      if (kept !== undefined) {
+        folds.push(kept)
+      } else if (existing.get(build)?.serving === true) {
+        folds.push(new BuildFold(projection, build, config, store))
+      } else {
+        folds.push(await this.#build(projection, build, hash, config, signal))
+      }
+    }
+    if (signal.aborted) return
+    this.#folds = folds
+    const wanted = new Set(folds.map((fold) => fold.build))
+    for (const build of store.builds()) if (!wanted.has(build.build)) store.dropBuild(build.build)
+  }
+
+  async #build(
+    projection: AnyProjection,
+    build: BuildName,
+    configuration: string,
+    config: Configuration,
+    signal: AbortSignal,
+  ): Promise<BuildFold> {
+    const { store, onBuild } = this.#options
+    // One that a crash left half folded starts over: its config may have been another's.
+    if (store.builds().some((other) => other.build === build)) store.dropBuild(build)
+    const { name, version, table } = projection
+    store.createBuild({ projection: name, build, version, configuration, table })
+    const fold = new BuildFold(projection, build, config, store)
+    if (this.#position > 0) {
+      onBuild(build, 'building')
+      await this.#foldHistory(fold, signal)
+    }
+    if (!signal.aborted) {
+      store.serve(build)
+      onBuild(build, 'serving')
+    }
+    return fold
+  }
+
+  async #foldHistory(fold: BuildFold, signal: AbortSignal): Promise<void> {
+    let folded = 0
+    const position = this.#position
+    const types = fold.projection.handles === 'every' || fold.projection.due !== undefined ? undefined : new Set(fold.projection.handles)
+    for await (const batch of this.#options.log.read({ types })) {
+      for (const recorded of batch) {
+        if (recorded.position > position || signal.aborted) break
+        foldInto([fold], recorded, this.#options.open)
+        folded += 1
+        if (folded % MAX_COMMIT_EVENTS === 0) this.#commitHistory(fold, recorded.position, recorded.received)
+      }
+      if (signal.aborted || (batch.at(-1)?.position ?? 0) >= position) break
+    }
+    this.#commitHistory(fold, position, this.#received)
+  }
+
+  #commitHistory(fold: BuildFold, position: number, received: number): void {
+    const changes = takeChanges([fold], this.#identity, new Set())
+    this.#options.store.commit({
+      builds: [fold.build], position, received, ...changes, members: new Map(), evidence: [],
+    })
+  }
+}
+
+function foldInto(folds: readonly BuildFold[], recorded: RecordedEvent, open: ProjectorOptions['open']): void {
+  let decoded: DecodedEvent | undefined
+  for (const fold of folds) {
+    fold.tick(recorded.received)
+    if (!fold.handles(recorded.type)) continue
+    try {
+      // Counting by the envelope alone needs no payload, and so no key.
+      decoded = fold.projection.handles === 'every' ? decoded : (decoded ?? open(recorded))
+    } catch (error) {
+      fold.setAside(recorded, error)
+      continue
+    }
+    fold.fold(decoded ?? recorded)
+    // A late event may bring a deadline that has passed already.
+    fold.tick(recorded.received)
+  }
+}
+
+function takeChanges(
+  folds: readonly BuildFold[],
+  identity: IdentityFold,
+  regrouped: ReadonlySet<string>,
+): { writes: BuildWrite[]; poison: PoisonEvent[] } {
+  const changes = folds.map((fold) => fold.takeChanges(identity.grouping, regrouped))
+  return { writes: changes.map(({ write }) => write), poison: changes.flatMap(({ poison }) => poison) }
+}
+
+/** True if `promise` settles within `waitMs`. */
+async function raced(promise: Promise<unknown>, waitMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), waitMs)
+  })
+  const settled = promise.then(
+    () => true,
+    () => true,
+  )
+  const first = await Promise.race([settled, timeout])
+  clearTimeout(timer)
+  return first
+}

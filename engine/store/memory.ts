@@ -1,0 +1,202 @@
+import assert from 'node:assert/strict'
+import { advanced, type Build, checkCommit, newBuild, type StoreHead, served, statusOf } from './build.ts'
+import { type Cell, checkedText, compareText, encodeRow } from './cells.ts'
+import { MemoryData, type MemoryRow, type MemoryTables } from './memory-data.ts'
+import { MemoryEngine } from './memory-engine.ts'
+import { PlanningReader } from './reader.ts'
+import { searchText } from './search-text.ts'
+import type {
+  BuildStatus,
+  BuildWrite,
+  Commit,
+  ReadSpec,
+  RowWrite,
+  StoreReader,
+  StoreWriter,
+  TableSpec,
+} from './store.ts'
+
+export interface MemoryStore {
+  readonly writer: StoreWriter
+  /** A reader of what the writer has committed, for as long as the store is referred to. */
+  reader(specs: readonly ReadSpec[]): StoreReader
+}
+
+/** The store's contract in memory, for tests and simulations. Queries read every row. */
+export function createMemoryStore(): MemoryStore {
+  const data = new MemoryData()
+  return {
+    writer: new MemoryWriter(data),
+    reader: (specs) => new PlanningReader(new MemoryEngine(data), specs),
+  }
+}
+
+class MemoryWriter implements StoreWriter {
+  readonly #data: MemoryData
+  #closed = false
+
+  constructor(data: MemoryData) {
+    this.#data = data
+  }
+
+  checkpoint(): StoreHead {
+    return this.#open().head()
+  }
+
+  builds(): readonly BuildStatus[] {
+    return [...this.#open().builds.values()].map(statusOf)
+  }
+
+  createBuild(spec: TableSpec): void {
+    const data = this.#open()
+    // The description is kept as it was, whatever becomes of the caller's.
+    const build = newBuild(structuredClone({ ...spec, table: plainShape(spec) }))
+    assert(!data.builds.has(build.build), `build exists: ${build.build}`)
+    checkedText('configuration', build.configuration)
+    data.builds.set(build.build, build)
+    data.tables.set(build.build, { states: new Map(), rows: new Map() })
+  }
+
+  serve(build: string): void {
+    this.#setBuilds(served(this.#open().builds, build))
+  }
+
+  dropBuild(build: string): void {
+    const next = new Map(this.#open().builds)
+    assert(next.delete(build), `no such build: ${build}`)
+    this.#setBuilds(next)
+  }
+
+  state(build: string, key: string): Uint8Array | undefined {
+    return this.#tables(build).states.get(key)?.state.slice()
+  }
+
+  due(build: string, at: number): readonly { readonly key: string; readonly due: number }[] {
+    const found: { readonly key: string; readonly due: number }[] = []
+    for (const [key, { due }] of this.#tables(build).states)
+      if (due !== undefined && due <= at) found.push({ key, due })
+    return found.sort((a, b) => a.due - b.due || compareText(a.key, b.key))
+  }
+
+  nextDue(): number | undefined {
+    let next: number | undefined
+    for (const { states } of this.#open().tables.values())
+      for (const { due } of states.values())
+        if (due !== undefined && (next === undefined || due < next)) next = due
+    return next
+  }
+
+  profileOf(identity: string): string | undefined {
+    return this.#open().profiles.get(identity)
+  }
+
+  membersOf(profile: string): readonly string[] {
+    return this.#open().membersOf(profile)
+  }
+
+  evidenceOf(identity: string): readonly { readonly id: string; readonly bytes: Uint8Array }[] {
+    const { evidence, evidenceOf } = this.#open()
+    return [...(evidenceOf.get(identity) ?? [])].map((id) => {
+      const bytes = evidence.get(id)
+      assert(bytes !== undefined)
+      return { id, bytes: bytes.slice() }
+    })
+  }
+
+  /** Everything that can fail comes before the first change. */
+  commit(commit: Commit): void {
+    const data = this.#open()
+    checkCommit(commit, data.builds)
+    const encoded = commit.writes.map((write) => encodeWrite(data, write))
+    checkPeople(commit)
+    for (const { tables, write, rows } of encoded) apply(tables, write, rows)
+    for (const [identity, profile] of commit.members) data.setMember(identity, profile)
+    for (const { id, identities, bytes } of commit.evidence) data.addEvidence(id, identities, bytes)
+    for (const { build, position, type, reason } of commit.poison) {
+      const event = { build, position, type: type.toWellFormed(), reason: reason.toWellFormed() }
+      data.poison.set(`${build} ${position}`, event)
+    }
+    data.builds = advanced(data.builds, commit)
+    if (commit.position >= data.furthest.position)
+      data.furthest = { position: commit.position, received: commit.received }
+  }
+
+  close(): void {
+    this.#closed = true
+  }
+
+  #open(): MemoryData {
+    assert(!this.#closed, 'the store is closed')
+    return this.#data
+  }
+
+  #tables(build: string): MemoryTables {
+    const tables = this.#open().tables.get(build)
+    assert(tables !== undefined, `no such build: ${build}`)
+    return tables
+  }
+
+  #setBuilds(next: Map<string, Build>): void {
+    const data = this.#data
+    data.builds = next
+    data.generation += 1
+    for (const name of data.tables.keys()) if (!next.has(name)) data.tables.delete(name)
+    for (const [id, { build }] of data.poison) if (!next.has(build)) data.poison.delete(id)
+  }
+}
+
+/** Without `rows`, a function, which the caller's table may have beside its description. */
+function plainShape({ table: { grain, columns, indexes, search } }: TableSpec): TableSpec['table'] {
+  return { grain, columns, indexes, search }
+}
+
+type EncodedRows = readonly { readonly key: string; readonly parts: ReadonlyMap<string, MemoryRow> }[]
+
+interface EncodedWrite {
+  readonly tables: MemoryTables
+  readonly write: BuildWrite
+  readonly rows: EncodedRows
+}
+
+function encodeWrite(data: MemoryData, write: BuildWrite): EncodedWrite {
+  const build = data.builds.get(write.build)
+  const tables = data.tables.get(write.build)
+  assert(build !== undefined && tables !== undefined, `no such build: ${write.build}`)
+  for (const { key, due } of write.states) {
+    checkedText('key', key)
+    assert(due === undefined || Number.isSafeInteger(due), 'an instant is a safe integer')
+  }
+  return {
+    tables,
+    write,
+    rows: write.rows.map((rows) => ({ key: rows.key, parts: encodeParts(build, rows) })),
+  }
+}
+
+function encodeParts(build: Build, write: RowWrite): ReadonlyMap<string, MemoryRow> {
+  const key = checkedText('key', write.key)
+  const parts = new Map<string, MemoryRow>()
+  for (const [part, row] of write.rows) {
+    const cells: Cell[] = [key, checkedText('part', part), ...encodeRow(build.columns, row)]
+    parts.set(part, { cells, searchText: searchText(build.shape.search ?? [], row) })
+  }
+  return parts
+}
+
+function checkPeople(commit: Commit): void {
+  for (const [identity, profile] of commit.members) {
+    checkedText('identity', identity)
+    checkedText('profile', profile)
+  }
+  for (const { id, identities } of commit.evidence) {
+    checkedText('evidence', id)
+    for (const identity of identities) checkedText('identity', identity)
+  }
+}
+
+function apply(tables: MemoryTables, { states }: BuildWrite, rows: EncodedRows): void {
+  for (const { key, state, due } of states) tables.states.set(key, { state: state.slice(), due })
+  for (const { key, parts } of rows)
+    if (parts.size === 0) tables.rows.delete(key)
+    else tables.rows.set(key, parts)
+}

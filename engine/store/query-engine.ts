@@ -1,0 +1,72 @@
+import type { Build } from './build.ts'
+import type { Cell } from './cells.ts'
+import type { ListPlan } from './plan.ts'
+import type { AggregatePlan } from './plan-aggregate.ts'
+import type { Answer, BuildStatus, PoisonEvent } from './store.ts'
+
+/** Which builds serve, and what they look like. */
+export interface Catalogue {
+  /** Raised by whatever changes which builds serve; plans of another generation aren't run. */
+  readonly generation: number
+  readonly serving: readonly Pick<Build, 'projection' | 'build' | 'columns' | 'shape'>[]
+  readonly cursorKey: Uint8Array
+}
+
+/** The plan was made for builds that don't serve any more: look at the catalogue and plan again. */
+export const STALE = Symbol('stale')
+export type Fresh<T> = Answer<T> | typeof STALE
+
+/** `key`, `part`, then the table's columns. */
+export type KeyedCells = readonly Cell[]
+
+export type Figure = Cell | bigint
+
+export interface GetPlan {
+  readonly tables: readonly {
+    readonly build: string
+    readonly columns: readonly string[]
+    /** Keyed by the profile that the id belongs to, or by the id as it is. */
+    readonly byProfile: boolean
+  }[]
+  readonly key: string
+}
+
+export interface StatesPlan {
+  readonly build: string
+  /** All atoms of the id's profile, or the id as it is. */
+  readonly byProfile: boolean
+  readonly key: string
+}
+
+/**
+ * What runs plans: each answer is one snapshot, with the position that the builds it draws on have reached. Failures
+ * are `StoreQueryError`s.
+ */
+export interface QueryEngine {
+  catalogue(): Promise<Catalogue>
+  /** At most `limit` rows in the plan's order. */
+  list(plan: ListPlan, generation: number): Promise<Fresh<readonly KeyedCells[]>>
+  /** Rows of groups, then figures. */
+  aggregate(plan: AggregatePlan, generation: number): Promise<Fresh<readonly (readonly Figure[])[]>>
+  /** Rows in the order of `tables`, each table's by part. */
+  get(
+    plan: GetPlan,
+    generation: number,
+  ): Promise<Fresh<{ readonly profile: string; readonly rows: readonly (readonly KeyedCells[])[] }>>
+  states(
+    plan: StatesPlan,
+    generation: number,
+  ): Promise<Fresh<readonly { readonly key: string; readonly state: Uint8Array }[]>>
+  /** Identity → its profile, and profile → those known to belong to it. */
+  members(identities: readonly string[]): Promise<
+    Answer<{
+      readonly profiles: ReadonlyMap<string, string>
+      readonly members: ReadonlyMap<string, readonly string[]>
+    }>
+  >
+  builds(): Promise<Answer<readonly BuildStatus[]>>
+  poison(limit: number): Promise<Answer<readonly PoisonEvent[]>>
+  /** What all serving builds have reached. */
+  position(): Promise<number>
+  close(): Promise<void>
+}

@@ -1,0 +1,38 @@
+import type { Cell } from './cells.ts'
+
+/** What the reader and its worker threads say to each other. */
+
+export interface Statement {
+  readonly sql: string
+  readonly parameters: readonly Cell[]
+}
+
+/** Statements whose rows are one answer. */
+export interface Script {
+  readonly statements: readonly Statement[]
+  /** The later statements are left out once there are as many rows. */
+  readonly limit?: number | undefined
+  /** Integers come as bigints: sums may leave the safe integers. */
+  readonly bigints?: boolean | undefined
+}
+
+export interface Job {
+  readonly id: number
+  /** Run only if this is the store's generation; undefined: whatever it is. */
+  readonly generation: number | undefined
+  /** All in one read transaction. */
+  readonly scripts: readonly Script[]
+}
+
+export type SqlValue = Cell | bigint | Uint8Array
+export type SqlRow = readonly SqlValue[]
+
+export type JobResult =
+  | { readonly id: number; readonly kind: 'rows'; readonly rows: readonly (readonly SqlRow[])[] }
+  | { readonly id: number; readonly kind: 'stale' }
+  | { readonly id: number; readonly kind: 'overflow' }
+  | { readonly id: number; readonly kind: 'unavailable'; readonly why: string }
+
+export interface WorkerData {
+  readonly path: string
+}

@@ -1,0 +1,212 @@
+import assert from 'node:assert/strict'
+import { columnList } from './cells.ts'
+import type { ListPlan } from './plan.ts'
+import { refuse } from './plan.ts'
+import type { AggregatePlan } from './plan-aggregate.ts'
+import {
+  type Catalogue,
+  type Figure,
+  type Fresh,
+  type GetPlan,
+  type KeyedCells,
+  type QueryEngine,
+  STALE,
+  type StatesPlan,
+} from './query-engine.ts'
+import { PlanningReader } from './reader.ts'
+import * as compile from './sqlite-compile.ts'
+import type { Script, SqlRow, SqlValue } from './sqlite-protocol.ts'
+import { SqliteThreads } from './sqlite-threads.ts'
+import type { Answer, BuildStatus, PoisonEvent, ReadSpec, StoreReader } from './store.ts'
+import type { TableShape } from './table.ts'
+
+export interface SqliteReaderOptions {
+  /** The projections that queries may name. */
+  readonly specs: readonly ReadSpec[]
+  /** Worker threads; default 2. */
+  readonly threads?: number | undefined
+  /** Queries under way and waiting before more are refused (`Overloaded`); default 1,000. */
+  readonly maxPending?: number | undefined
+}
+
+/**
+ * Queries over a file that a writer on any thread or process keeps. The file need not exist yet: until it does,
+ * queries fail with `StoreUnavailable`.
+ */
+export function openSqliteReader(path: string, options: SqliteReaderOptions): StoreReader {
+  const threads = new SqliteThreads(path, options.threads ?? 2, options.maxPending ?? 1_000)
+  return new PlanningReader(new SqliteEngine(threads), options.specs)
+}
+
+class SqliteEngine implements QueryEngine {
+  readonly #threads: SqliteThreads
+  constructor(threads: SqliteThreads) {
+    this.#threads = threads
+  }
+
+  async catalogue(): Promise<Catalogue> {
+    const [meta = [], serving = []] = await this.#rows(compile.compileCatalogue())
+    const [generation, cursorKey] = meta[0] ?? []
+    assert(cursorKey instanceof Uint8Array)
+    return {
+      generation: Number(generation),
+      cursorKey,
+      serving: serving.map(([projection, build, json]) => {
+        const shape: TableShape = JSON.parse(String(json))
+        return { projection: String(projection), build: String(build), columns: columnList(shape), shape }
+      }),
+    }
+  }
+
+  async list(plan: ListPlan, generation: number): Promise<Fresh<readonly KeyedCells[]>> {
+    const reached = compile.compileReached([plan.table.build])
+    return this.#answer([reached, compile.compileList(plan)], generation, ([rows = []]) => rows.map(cells))
+  }
+
+  async aggregate(plan: AggregatePlan, generation: number): Promise<Fresh<readonly (readonly Figure[])[]>> {
+    const reached = compile.compileReached([plan.table.build])
+    const sums = plan.figures.filter(({ of }) => of === 'sum').map(({ name }) => name)
+    return this.#answer(
+      [reached, compile.compileAggregate(plan)],
+      generation,
+      ([rows = []]) => rows.map(figures),
+      sums,
+    )
+  }
+
+  async get(
+    plan: GetPlan,
+    generation: number,
+  ): Promise<Fresh<{ profile: string; rows: readonly (readonly KeyedCells[])[] }>> {
+    const builds = plan.tables.map(({ build }) => build)
+    const reached = builds.length === 0 ? compile.compileHead() : compile.compileReached(builds)
+    return this.#answer([reached, ...compile.compileGet(plan)], generation, ([profile = [], ...tables]) => {
+      return { profile: String(profile[0]?.[0]), rows: tables.map((rows) => rows.map(cells)) }
+    })
+  }
+
+  async states(
+    plan: StatesPlan,
+    generation: number,
+  ): Promise<Fresh<readonly { readonly key: string; readonly state: Uint8Array }[]>> {
+    const scripts = [compile.compileReached([plan.build]), compile.compileStates(plan)]
+    return this.#answer(scripts, generation, ([rows = []]) =>
+      rows.map(([key, state]) => {
+        assert(state instanceof Uint8Array)
+        return { key: String(key), state }
+      }),
+    )
+  }
+
+  members(identities: readonly string[]) {
+    return this.#headed(compile.compileMembers(identities), ([asked = [], all = []]) => {
+      const members = new Map<string, string[]>()
+      for (const [identity, profile] of all) {
+        const known = members.get(String(profile))
+        if (known === undefined) members.set(String(profile), [String(identity)])
+        else known.push(String(identity))
+      }
+      return { profiles: new Map(asked.map(([id, profile]) => [String(id), String(profile)])), members }
+    })
+  }
+
+  builds(): Promise<Answer<readonly BuildStatus[]>> {
+    return this.#headed([compile.compileBuilds()], ([rows = []]) =>
+      rows.map(([projection, build, version, configuration, serving, position]) => ({
+        projection: String(projection),
+        build: String(build),
+        version: Number(version),
+        configuration: String(configuration),
+        serving: serving === 1,
+        position: Number(position),
+      })),
+    )
+  }
+
+  poison(limit: number): Promise<Answer<readonly PoisonEvent[]>> {
+    return this.#headed([compile.compilePoison(limit)], ([rows = []]) =>
+      rows.map(([build, position, type, reason]) => ({
+        build: String(build),
+        position: Number(position),
+        type: String(type),
+        reason: String(reason),
+      })),
+    )
+  }
+
+  async position(): Promise<number> {
+    const [head = []] = await this.#rows([compile.compileHead()])
+    return Number(head[0]?.[0])
+  }
+
+  close(): Promise<void> {
+    return this.#threads.close()
+  }
+
+  /** Scripts that every generation understands. */
+  async #rows(scripts: readonly Script[]): Promise<readonly (readonly SqlRow[])[]> {
+    const result = await this.#threads.run(scripts, undefined)
+    switch (result.kind) {
+      case 'rows':
+        return result.rows
+      case 'unavailable':
+        return refuse({ _tag: 'StoreUnavailable', why: result.why })
+      case 'stale':
+      case 'overflow':
+        return assert.fail(`unexpected: ${result.kind}`)
+    }
+  }
+
+  async #headed<T>(
+    scripts: readonly Script[],
+    read: (rows: readonly (readonly SqlRow[])[]) => T,
+  ): Promise<Answer<T>> {
+    const [head = [], ...rows] = await this.#rows([compile.compileHead(), ...scripts])
+    return { ...answerHead(head), value: read(rows) }
+  }
+
+  /** The first script tells the position. */
+  async #answer<T>(
+    scripts: readonly Script[],
+    generation: number,
+    read: (rows: readonly (readonly SqlRow[])[]) => T,
+    sums: readonly string[] = [],
+  ): Promise<Fresh<T>> {
+    const result = await this.#threads.run(scripts, generation)
+    switch (result.kind) {
+      case 'rows': {
+        const [head = [], ...rows] = result.rows
+        return { ...answerHead(head), value: read(rows) }
+      }
+      case 'stale':
+        return STALE
+      case 'overflow':
+        return refuse({ _tag: 'Overflow', figures: sums })
+      case 'unavailable':
+        return refuse({ _tag: 'StoreUnavailable', why: result.why })
+    }
+  }
+}
+
+function answerHead(rows: readonly SqlRow[]): { readonly position: number; readonly received: number } {
+  const [position, received] = rows[0] ?? []
+  assert(typeof position === 'number' && typeof received === 'number', 'an answer has a position')
+  return { position, received }
+}
+
+function cells(row: SqlRow): KeyedCells {
+  return row.map((value) => {
+    const figure = notBytes(value)
+    assert(typeof figure !== 'bigint')
+    return figure
+  })
+}
+
+function figures(row: SqlRow): readonly Figure[] {
+  return row.map(notBytes)
+}
+
+function notBytes(value: SqlValue): Figure {
+  assert(!(value instanceof Uint8Array), 'columns hold no bytes')
+  return value
+}

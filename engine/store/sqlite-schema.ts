@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import type { DatabaseSync } from 'node:sqlite'
+import type { Build } from './build.ts'
+import { CURSOR_KEY_BYTES } from './cursor.ts'
+import type { ColumnType } from './table.ts'
+
+/**
+ * What a read-model file looks like. Everything here is `STRICT`, and integers are declared: node:sqlite binds numbers
+ * as doubles, which a declared INTEGER turns back without loss.
+ */
+
+/** In `user_version`. Raise it with a migration. */
+export const SCHEMA_VERSION = 1
+
+/** In `application_id`: `Hdwt`. */
+const APPLICATION_ID = 0x48647774
+
+export class StoreVersionError extends Error {
+  readonly found: number
+  constructor(found: number) {
+    super(`the store has schema version ${found}, this program knows ${SCHEMA_VERSION}: use a newer program`)
+    this.name = 'StoreVersionError'
+    this.found = found
+  }
+}
+
+/**
+ * - `meta`: one row. `position` and `received` are what all serving builds have reached; `generation` rises whenever
+ *   another build serves; `cursor_key` seals cursors.
+ * - `builds`: `shape` is the JSON of the table's description, so that queries know what a build looks like whatever
+ *   the code has come to since.
+ * - `member`: identities that stand alone need no row.
+ */
+const STORE_DDL = `
+CREATE TABLE meta (
+  id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, received INTEGER NOT NULL,
+  generation INTEGER NOT NULL, cursor_key BLOB NOT NULL
+) STRICT;
+CREATE TABLE builds (
+  build TEXT PRIMARY KEY, projection TEXT NOT NULL, version INTEGER NOT NULL, configuration TEXT NOT NULL,
+  serving INTEGER NOT NULL, position INTEGER NOT NULL, received INTEGER NOT NULL, shape TEXT NOT NULL
+) STRICT;
+CREATE TABLE member (identity TEXT PRIMARY KEY, profile TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX member_profile ON member (profile);
+CREATE TABLE evidence (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, bytes BLOB NOT NULL) STRICT;
+CREATE TABLE evidence_identity (
+  identity TEXT NOT NULL, evidence INTEGER NOT NULL, PRIMARY KEY (identity, evidence)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE poison (
+  build TEXT NOT NULL, position INTEGER NOT NULL, type TEXT NOT NULL, reason TEXT NOT NULL,
+  PRIMARY KEY (build, position)
+) STRICT, WITHOUT ROWID;
+`
+
+/**
+ * A commit is durable against the process's end at once and against the machine's after the next checkpoint of the
+ * WAL (`synchronous = NORMAL`): the log is the truth, state and checkpoint are of one transaction, so what a power cut
+ * takes back is folded again. Deleted content is overwritten, for erasure.
+ */
+const WRITER_PRAGMAS = `
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+PRAGMA secure_delete = ON;
+PRAGMA temp_store = MEMORY;
+PRAGMA cache_size = -32768;
+PRAGMA wal_autocheckpoint = 2000;
+PRAGMA journal_size_limit = 67108864;
+`
+
+export function openSchema(db: DatabaseSync): void {
+  const version = checkVersion(db)
+  db.exec(WRITER_PRAGMAS)
+  if (version === SCHEMA_VERSION) return
+  db.exec('BEGIN IMMEDIATE')
+  db.exec(STORE_DDL)
+  db.prepare('INSERT INTO meta VALUES (1, 0, 0, 0, ?)').run(randomBytes(CURSOR_KEY_BYTES))
+  db.exec(`PRAGMA application_id = ${APPLICATION_ID}`)
+  db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`)
+  db.exec('COMMIT')
+}
+
+/** 0 in an empty file. Throws `StoreVersionError`, or an error if the file is somebody else's. */
+export function checkVersion(db: DatabaseSync): number {
+  const version = pragma(db, 'user_version')
+  const application = pragma(db, 'application_id')
+  const isOurs = application === APPLICATION_ID && version > 0
+  if (isOurs && version > SCHEMA_VERSION) throw new StoreVersionError(version)
+  const isEmpty = db.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() === undefined
+  if (!isOurs && !isEmpty) throw new Error('the file is a database of another program')
+  return isOurs ? version : 0
+}
+
+function pragma(db: DatabaseSync, name: 'user_version' | 'application_id'): number {
+  const value = db.prepare(`PRAGMA ${name}`).get()?.[name]
+  assert(typeof value === 'number')
+  return value
+}
+
+/** Callers pass names that `newBuild` has checked. */
+export function quoted(name: string): string {
+  assert(/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name), `bad identifier: ${name}`)
+  return `"${name}"`
+}
+
+export function stateTable(build: string): string {
+  return `${build}__state`
+}
+
+export function searchTable(build: string): string {
+  return `${build}__search`
+}
+
+export function hasSearch(build: Pick<Build, 'shape'>): boolean {
+  return (build.shape.search ?? []).length > 0
+}
+
+const SQL_TYPES: Readonly<Record<ColumnType, string>> = {
+  text: 'TEXT',
+  integer: 'INTEGER',
+  real: 'REAL',
+  boolean: 'INTEGER',
+  instant: 'INTEGER',
+  day: 'TEXT',
+  money: 'INTEGER',
+  json: 'TEXT',
+  identity: 'TEXT',
+}
+
+/** A build's tables. `_row` is declared because the full-text index refers to it: implicit row ids may change. */
+export function buildDdl(build: Build): string {
+  const table = quoted(build.build)
+  const state = quoted(stateTable(build.build))
+  const columns = build.columns.map(([name, type]) => `, ${quoted(name)} ${SQL_TYPES[type]}`).join('')
+  const search = hasSearch(build) ? ', _search TEXT' : ''
+  const statements = [
+    `CREATE TABLE ${table} (_row INTEGER PRIMARY KEY, "key" TEXT NOT NULL, part TEXT NOT NULL${columns}${search}, UNIQUE ("key", part)) STRICT`,
+    `CREATE TABLE ${state} ("key" TEXT PRIMARY KEY, state BLOB NOT NULL, due INTEGER) STRICT`,
+    `CREATE INDEX ${quoted(`${build.build}__due`)} ON ${state} (due, "key") WHERE due IS NOT NULL`,
+    ...build.shape.indexes.map((names, i) => indexDdl(build.build, names, i)),
+  ]
+  return statements.join(';\n') + (hasSearch(build) ? searchDdl(build.build) : '')
+}
+
+/** Ending in the tie-breakers of every list, an index gives pages in order without sorting. */
+function indexDdl(build: string, names: readonly string[], number: number): string {
+  const columns = [...names, 'key', 'part'].map(quoted).join(', ')
+  return `CREATE INDEX ${quoted(`${build}__index_${number}`)} ON ${quoted(build)} (${columns})`
+}
+
+/**
+ * Trigrams of folded text: people are found by what stands inside of a name or an address, in any script, and the
+ * query can't be FTS5 syntax. Folding is ours (`search-text.ts`), so that every store folds alike; hence
+ * `case_sensitive`. The index keeps no text of its own, and forgets for good what it deletes.
+ */
+function searchDdl(build: string): string {
+  const table = quoted(build)
+  const search = quoted(searchTable(build))
+  const forget = `INSERT INTO ${search} (${search}, rowid, _search) SELECT 'delete', old._row, old._search WHERE old._search IS NOT NULL`
+  const learn = `INSERT INTO ${search} (rowid, _search) SELECT new._row, new._search WHERE new._search IS NOT NULL`
+  return `;
+CREATE VIRTUAL TABLE ${search} USING fts5(_search, content=${table}, content_rowid='_row', tokenize='trigram case_sensitive 1', detail=full);
+INSERT INTO ${search} (${search}, rank) VALUES ('secure-delete', 1);
+CREATE TRIGGER ${quoted(`${build}__learn`)} AFTER INSERT ON ${table} BEGIN ${learn}; END;
+CREATE TRIGGER ${quoted(`${build}__forget`)} AFTER DELETE ON ${table} BEGIN ${forget}; END;
+CREATE TRIGGER ${quoted(`${build}__relearn`)} AFTER UPDATE OF _search ON ${table} WHEN old._search IS NOT new._search
+BEGIN ${forget}; ${learn}; END`
+}
+
+/** What people who open the file by hand look at; queries name the build. */
+export function viewDdl(build: Build): string {
+  const columns = ['key', 'part', ...build.columns.map(([name]) => name)].map(quoted).join(', ')
+  return `CREATE VIEW ${quoted(build.projection)} AS SELECT ${columns} FROM ${quoted(build.build)}`
+}
+
+export function dropViewDdl(projection: string): string {
+  return `DROP VIEW IF EXISTS ${quoted(projection)}`
+}
+
+export function dropBuildDdl(build: Build): string {
+  const tables = [build.build, stateTable(build.build)].map((name) => `DROP TABLE ${quoted(name)}`)
+  // First the index: afterwards its content is gone.
+  if (hasSearch(build)) tables.unshift(`DROP TABLE ${quoted(searchTable(build.build))}`)
+  return tables.join(';\n')
+}

@@ -1,0 +1,27 @@
+import type { AnyProjection } from '../engine/projector/projection.ts'
+import { activePeople } from './analytics/active-people.ts'
+import { dailyEvents } from './analytics/daily-events.ts'
+import { revenue } from './analytics/revenue.ts'
+import { profile } from './cdp/profile.ts'
+import { customerOrders } from './commerce/customer-orders.ts'
+import { account } from './crm/account.ts'
+import { contact } from './crm/contact.ts'
+import { lead } from './crm/lead.ts'
+import { opportunity } from './crm/opportunity.ts'
+import { pipeline } from './crm/pipeline.ts'
+import { quarantine } from './governance/quarantine.ts'
+
+/** Every read model there is; its `name` is its place in routes and tables. */
+export const projections: readonly AnyProjection[] = [
+  profile,
+  account,
+  contact,
+  lead,
+  opportunity,
+  pipeline,
+  customerOrders,
+  dailyEvents,
+  activePeople,
+  revenue,
+  quarantine,
+]

@@ -1,0 +1,18 @@
+/**
+ * Theorem: the memory store and SQLite are the same store. A commit is whole or absent, a build takes another's place
+ * in one step, and every query answers what plain code over the rows written would, or is refused by type.
+ */
+
+import { writerContract } from './contract.ts'
+import { lawContract } from './contract-laws.ts'
+import { queryContract } from './contract-queries.ts'
+import { openMemory, openSqlite } from './harness.ts'
+
+for (const [name, open] of [
+  ['memory', openMemory],
+  ['sqlite', openSqlite],
+] as const) {
+  writerContract(name, open)
+  queryContract(name, open)
+  lawContract(name, open)
+}
