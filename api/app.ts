@@ -18,11 +18,15 @@ const SMALL_BODY_BYTES = 2 * 1024 * 1024
 /** An identity of 512 characters, each percent-encoded as UTF-8. */
 const MAX_PARAMETER_LENGTH = 6 * 1024
 
+const REQUEST_TIMEOUT_MS = 120_000
+
 /** The HTTP api, ready to listen or to be asked by `inject`. */
 export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   const app = fastify({
     logger: false,
     bodyLimit: Math.min(SMALL_BODY_BYTES, deps.configuration.bodyLimitBytes),
+    // A sender that trickles its request is let go.
+    requestTimeout: REQUEST_TIMEOUT_MS,
     // A missing Host gets our answer, not Node's bare one.
     http: { requireHostHeader: false },
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH, querystringParser: () => ({}) },

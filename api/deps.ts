@@ -52,7 +52,7 @@ export interface Logger {
 export interface ApiDeps {
   readonly configuration: Pick<
     Configuration,
-    'host' | 'allowedHosts' | 'bodyLimitBytes' | 'afterWaitMs' | 'pageLimit' | 'maxDepth'
+    'host' | 'allowedHosts' | 'bodyLimitBytes' | 'afterWaitMs' | 'pageLimit'
   >
   readonly credentials: Credentials
   readonly intake: Intake

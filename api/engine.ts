@@ -13,6 +13,7 @@ import type { Quarantine } from '../engine/intake/quarantine.ts'
 import { openQuarantine } from '../engine/intake/quarantine.ts'
 import type { IntakeResult } from '../engine/intake/result.ts'
 import type { EmbeddedLog } from '../engine/log/embedded/embedded.ts'
+import type { OpenFailure } from '../engine/log/embedded/recovery.ts'
 import { openEmbeddedLog } from '../engine/log/embedded/embedded.ts'
 import { openKeyStore } from '../engine/privacy/key-store.ts'
 import type { ErasingKeyStore } from '../engine/privacy/privacy.ts'
@@ -20,7 +21,7 @@ import { reassemble } from '../engine/privacy/sealing.ts'
 import type { Progress } from '../engine/projector/projector.ts'
 import { openSqliteReader } from '../engine/store/sqlite-reader.ts'
 import type { StoreReader } from '../engine/store/store.ts'
-import { catalog } from '../projections/catalog.ts'
+import { projections } from '../projections/catalog.ts'
 import { startProjector } from './projector-thread.ts'
 
 /** Raise it when a data directory of the release before can't be opened any more as it is. */
@@ -49,6 +50,8 @@ export interface Engine {
   readonly store: StoreReader
   readonly guard: ClockGuard
   readonly duplicates: Duplicates
+  /** What became of the last append: whether events can be taken. */
+  writer(): 'running' | 'read_only' | 'stopped'
   /** How far the read models have got, and why they stopped if they did. */
   projected(): { readonly position: number; readonly received: number; readonly failure: string | undefined }
   stop(): Promise<void>
@@ -63,9 +66,13 @@ export async function openEngine(options: EngineOptions): Promise<E.Either<Engin
   const format = checkFormat(directory)
   if (format !== undefined) return E.left(format)
   const opened = await openEmbeddedLog(join(directory, 'log'), { workspace: options.workspace })
-  if (E.isLeft(opened)) return E.left(opened.left.message)
+  if (E.isLeft(opened)) return E.left(explainOpen(opened.left))
   const log = opened.right
-  for (const warning of log.warnings) options.onNotice('warn', warning)
+  const torn = log.tornTail
+  if (torn !== undefined) {
+    const { segment, offset, position } = torn
+    options.onNotice('warn', `the log ended in an unfinished block, never acknowledged: ${segment} was cut at byte ${offset}, after position ${position}`)
+  }
   try {
     return E.right(await assemble(options, log))
   } catch (error) {
@@ -73,6 +80,23 @@ export async function openEngine(options: EngineOptions): Promise<E.Either<Engin
     return E.left(
       error instanceof Error ? `${error.name}: ${error.message}` : 'the engine could not be opened',
     )
+  }
+}
+
+function explainOpen(failure: OpenFailure): EngineFailure {
+  switch (failure._tag) {
+    case 'AlreadyOpen':
+      return `${failure.directory} is open in another process: stop that one first, or use another HEADWATER_DATA`
+    case 'Damaged':
+      return `${failure.damage.message}. Nothing was changed; restore the segment from a backup`
+    case 'SegmentMissing':
+      return `the log lacks the positions between ${failure.after} and ${failure.before} (before ${failure.next}): a segment is missing; restore it from a backup`
+    case 'SegmentDuplicated':
+      return `the log segment ${failure.segment} repeats positions from ${failure.first}: it is a copy of another; take it out`
+    case 'UnsupportedFormat':
+      return `the log segment ${failure.segment} has format ${failure.version}, which this release doesn't read: use a newer one`
+    case 'OtherWorkspace':
+      return `the log belongs to the workspace ${failure.found}, not ${failure.expected}: check HEADWATER_WORKSPACE`
   }
 }
 
@@ -98,8 +122,13 @@ async function assemble(options: EngineOptions, log: EmbeddedLog): Promise<Engin
   const quarantine = openQuarantine(join(directory, 'quarantine'), keyStore, clock)
   const duplicates = createDuplicates()
   const guard = guardClock(clock, log.head().received)
+  let writer: ReturnType<Engine['writer']> = 'running'
   const intake = createIntake({
     ...options,
+    onResult: (result) => {
+      writer = writerAfter(result, writer)
+      options.onResult(result)
+    },
     log,
     keyStore,
     quarantine,
@@ -120,6 +149,7 @@ async function assemble(options: EngineOptions, log: EmbeddedLog): Promise<Engin
     store,
     guard,
     duplicates,
+    writer: () => writer,
     projected: projector.progress,
     async stop() {
       await intake.close()
@@ -130,6 +160,13 @@ async function assemble(options: EngineOptions, log: EmbeddedLog): Promise<Engin
       await log.close()
     },
   }
+}
+
+function writerAfter(result: IntakeResult, before: ReturnType<Engine['writer']>): ReturnType<Engine['writer']> {
+  if (result.status === 'appended') return 'running'
+  if (result.status !== 'refused') return before
+  const { code } = result.refusal
+  return code === 'read_only' || code === 'stopped' ? code : before
 }
 
 /** What the intake knows by heart follows from the log. */
@@ -185,7 +222,7 @@ function followLog(
     async openReader(): Promise<StoreReader> {
       // The file and its tables are there once the projector has reported for the first time.
       await ready.promise
-      reader = openSqliteReader(paths.storePath, catalog)
+      reader = openSqliteReader(paths.storePath, { specs: projections.map(({ name, table }) => ({ projection: name, table })) })
       return reader
     },
     async stop(): Promise<void> {

@@ -12,7 +12,7 @@ import type { NatsIntake, NatsOptions } from '../engine/intake/nats.ts'
 import { normaliseIdentity } from '../engine/intake/normalise.ts'
 import { decodeMasterKey } from '../engine/privacy/master-key.ts'
 import { openEvent } from '../engine/privacy/sealing.ts'
-import { catalog } from '../projections/catalog.ts'
+import { projections } from '../projections/catalog.ts'
 import { buildApp } from './app.ts'
 import { loadConfiguration } from './configuration.ts'
 import type { Configuration } from './configuration.ts'
@@ -110,7 +110,7 @@ function depsOf(
     log,
     store,
     directory: keyStore,
-    projections: new Map(catalog.map((projection) => [projection.name, projection])),
+    projections: new Map(projections.map((projection) => [projection.name, projection])),
     quarantine: quarantineBodies(quarantine, intake),
     metrics: metrics.registry,
     clock: systemClock,
@@ -118,11 +118,11 @@ function depsOf(
     version: packageVersion(),
     openEvent: open,
     normaliseIdentity: (namespace, value) => normaliseIdentity(namespace, value),
-    publishedConfiguration: publishedConfiguration(log, catalog, open),
+    publishedConfiguration: publishedConfiguration(log, projections, open),
     confirmClock: () => guard.confirm(),
     status: () => ({
       caughtUp: engine.projected().position >= headAtStart && engine.projected().failure === undefined,
-      writer: log.writer(),
+      writer: engine.writer(),
       clockTrusted: guard.trusted(),
       head: log.head().position,
       projected: engine.projected().position,

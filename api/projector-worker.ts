@@ -8,7 +8,7 @@ import { openOpener } from '../engine/privacy/opener.ts'
 import { openEvent } from '../engine/privacy/sealing.ts'
 import { runProjector } from '../engine/projector/projector.ts'
 import { openSqliteWriter } from '../engine/store/sqlite-writer.ts'
-import { catalog } from '../projections/catalog.ts'
+import { projections } from '../projections/catalog.ts'
 import type { ProjectorMessage, ProjectorOrder, ProjectorWorkerData } from './projector-thread.ts'
 
 /** The projector's own thread: log and keys read-only, the read models as their one writer. */
@@ -38,7 +38,7 @@ try {
     {
       log,
       store,
-      projections: catalog,
+      projections,
       rules: DEFAULT_RULES,
       clock: systemClock,
       open: (event) => openEvent(event, keys, registry),

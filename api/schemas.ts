@@ -3,6 +3,7 @@ import type { Column, ColumnType } from '../engine/store/table.ts'
 import type { ProblemCode } from './problem.ts'
 import { PROBLEM_CONTENT_TYPE, PROBLEMS } from './problem.ts'
 import { OPERATORS, sortable } from './routes/filters.ts'
+import { shownColumns } from './routes/rows.ts'
 
 /** The pieces that the OpenAPI document is made of, as JSON Schema 2020-12. */
 
@@ -82,7 +83,8 @@ export function limitSchema(maximum: number, fallback: number): JsonSchema {
 }
 
 export function listQuerySchema(projection: AnyProjection, limit: JsonSchema): JsonSchema {
-  const { columns, search } = projection.table
+  const { search } = projection.table
+  const columns = shownColumns(projection)
   const { q, cursor, after } = PAGING
   const sort = {
     ...STRING,
@@ -102,7 +104,7 @@ export function listQuerySchema(projection: AnyProjection, limit: JsonSchema): J
 }
 
 export function filterProperties(projection: AnyProjection): Readonly<Record<string, JsonSchema>> {
-  const all = Object.entries(projection.table.columns).flatMap(([name, column]) =>
+  const all = Object.entries(shownColumns(projection)).flatMap(([name, column]) =>
     OPERATORS[column.type].map((operator) => {
       const filter = operator === 'eq' ? name : `${name}[${operator}]`
       return [filter, { ...STRING, description: `${column.about} (${column.type}, ${operator})` }] as const

@@ -143,7 +143,29 @@ export function isExpression(value: Readonly<Record<string, unknown>>): value is
   return Object.keys(value).some((key) => key.startsWith('$'))
 }
 
-const objectNode: t.Type<ObjectNode> = t.readonly(t.record(t.string, valueNode), 'Data')
+/** The data of an event: an object of values, not an expression. */
+export class ObjectNodeType extends t.Type<ObjectNode> {
+  readonly _tag: 'ObjectNodeType' = 'ObjectNodeType'
+  constructor() {
+    super(
+      'Data',
+      (value): value is ObjectNode => validateObject(value, [])._tag === 'Right',
+      (value, context) => validateObject(value, context),
+      t.identity,
+    )
+  }
+}
+
+const objectNode = new ObjectNodeType()
+
+function validateObject(value: unknown, context: t.Context): t.Validation<ObjectNode> {
+  if (!t.UnknownRecord.is(value) || isExpression(value)) {
+    return t.failure(value, context, 'expected an object of values, without $ keys of its own')
+  }
+  const validated = validateMembers(value, Object.entries(value), context)
+  // What was validated member by member is an object of nodes.
+  return validated._tag === 'Left' ? validated : t.success(value as ObjectNode)
+}
 
 const eventTime = keyed('EventTime', {
   column: closed(

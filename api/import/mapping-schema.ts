@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import * as t from 'io-ts'
-import { expressionNode, mappingCodec, ValueNodeType } from './mapping-codec.ts'
+import { expressionNode, mappingCodec, ObjectNodeType, ValueNodeType, valueNode } from './mapping-codec.ts'
 import { ClosedType, KeyedType, PatternType, ScalarType } from './shapes.ts'
 
 /** `mapping.schema.json`: the codec of mappings as JSON Schema 2020-12, so that editors complete and check them. */
@@ -28,6 +28,7 @@ function schemaOf(codec: t.Mixed, definitions: Map<string, Schema>): Schema {
   if (codec instanceof PatternType) return { type: 'string', pattern: codec.pattern.source }
   if (codec instanceof ScalarType) return { type: ['string', 'number', 'boolean', 'null'] }
   if (codec instanceof ValueNodeType) return defined('Value', definitions, () => valueSchema(definitions))
+  if (codec instanceof ObjectNodeType) return objectSchema(schemaOf(valueNode, definitions))
   if (codec instanceof t.RecursiveType) {
     const recursive: t.RecursiveType<t.Mixed> = codec
     return defined(recursive.name, definitions, () => schemaOf(recursive.runDefinition(), definitions))
@@ -82,7 +83,11 @@ function valueSchema(definitions: Map<string, Schema>): Schema {
       { type: ['string', 'number', 'boolean', 'null'] },
       { type: 'array', items: value },
       schemaOf(expressionNode, definitions),
-      { type: 'object', propertyNames: { pattern: '^[^$]|^$' }, additionalProperties: value },
+      objectSchema(value),
     ],
   }
+}
+
+function objectSchema(value: Schema): Schema {
+  return { type: 'object', propertyNames: { pattern: '^(?!\\$)' }, additionalProperties: value }
 }

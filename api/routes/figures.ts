@@ -11,7 +11,7 @@ import { awaitPosition, etagOf, standing, unchanged } from './answer.ts'
 import { dayCodec, presentCell } from './cells.ts'
 import { parseFilters } from './filters.ts'
 import { position, queryPairs, splitQuery, wholeNumber } from './query.ts'
-import { ask, assertNoReserved, resolveFilters } from './rows.ts'
+import { ask, assertNoReserved, resolveFilters, shownColumns } from './rows.ts'
 
 export interface Figure {
   readonly name: string
@@ -54,7 +54,7 @@ export function registerFigures(app: FastifyInstance, deps: ApiDeps, view: Figur
   app.get(view.path, { config: { access: 'read' }, schema }, async (request, reply) => {
     const { known, rest } = splitQuery(queryPairs(request.url), codecs)
     const days = dayFilters(projection, known)
-    const filters = parseFilters(rest, projection.table.columns, PARAMETERS)
+    const filters = parseFilters(rest, shownColumns(projection), PARAMETERS)
     const by = groupsOf(view, known.by)
     await awaitPosition(deps, known.after)
     const limit = known.limit ?? MAX_GROUPS

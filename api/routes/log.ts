@@ -29,6 +29,8 @@ export function registerLog(app: FastifyInstance, deps: ApiDeps): void {
     types: typesCodec,
     wait: wholeNumber(0, afterWaitMs),
   }
+  const closing = new AbortController()
+  app.addHook('preClose', async () => closing.abort())
   const schema = logSchema({ maximum: pageLimit, fallback }, afterWaitMs)
   app.get('/v1/events', { config: { access: 'read' }, schema }, async (request, reply) => {
     const query = decodeQuery(queryPairs(request.url), codecs)
@@ -38,9 +40,9 @@ export function registerLog(app: FastifyInstance, deps: ApiDeps): void {
     let events = await readable(() => readSome(deps.log, options))
     let at = head
     if (events.length === 0 && (query.wait ?? 0) > 0) {
-      events = await readable(() =>
-        awaitSome(deps.log, { ...options, from: Math.max(after, head.position) + 1 }, query.wait ?? 0),
-      )
+      const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(query.wait ?? 0)])
+      const from = Math.max(after, head.position) + 1
+      events = await readable(() => awaitSome(deps.log, { ...options, from }, signal))
       at = deps.log.head()
     }
     // With nothing more to give, a follower goes on behind all that was looked at.
@@ -62,13 +64,12 @@ async function readSome(
   return events.slice(0, options.limit)
 }
 
-/** The first events that come, or none after `waitMs`. */
+/** The first events that come, or none once `signal` aborts. */
 async function awaitSome(
   log: Log,
   options: ReadOptions & { readonly limit: number },
-  waitMs: number,
+  signal: AbortSignal,
 ): Promise<readonly RecordedEvent[]> {
-  const signal = AbortSignal.timeout(waitMs)
   for await (const batch of log.subscribe({ from: options.from, types: options.types, signal })) {
     return batch.slice(0, options.limit)
   }

@@ -1,6 +1,12 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { ApiDeps, EngineStatus } from '../deps.ts'
-import { clockSchema, healthSchema, metricsSchema, projectionsSchema, readySchema } from '../openapi.ts'
+import {
+  clockSchema,
+  healthSchema,
+  metricsSchema,
+  projectionsSchema,
+  readySchema,
+} from '../openapi-engine.ts'
 import { standing } from './answer.ts'
 import { decodeQuery, queryPairs } from './query.ts'
 import { ask } from './rows.ts'

@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert'
 import type { AnyProjection } from '../../engine/projector/projection.ts'
 import type { Answer, Filter, ListQuery, StoredRow } from '../../engine/store/store.ts'
 import { StoreQueryError } from '../../engine/store/store.ts'
+import type { Column } from '../../engine/store/table.ts'
 import type { ApiDeps } from '../deps.ts'
 import { problemOfStore } from '../problem.ts'
 import type { ProfileOf } from './cells.ts'
@@ -14,6 +15,17 @@ export type ShownRow = Readonly<Record<string, unknown>>
 
 /** What every row has besides its columns. */
 const RESERVED = ['id', 'part']
+
+/** The columns as readers name them: a row's key is its `id`, a profile's any of its identities. */
+export function shownColumns({ table }: AnyProjection): Readonly<Record<string, Column>> {
+  const type = table.grain === 'profile' ? 'identity' : 'text'
+  return { id: { type, about: 'What the row is about.' }, ...table.columns }
+}
+
+/** As the store names it. */
+function storedName(column: string): string {
+  return column === 'id' ? 'key' : column
+}
 
 /** Start-up check: what we add to rows and queries must not hide a column. */
 export function assertNoReserved(projection: AnyProjection, parameters: readonly string[]): void {
@@ -40,8 +52,10 @@ export function resolveFilters(
 ): readonly Filter[] {
   const resolve = (value: unknown) =>
     typeof value === 'string' && value.includes(':') ? (findStated(deps, value) ?? NOBODY) : value
-  return filters.map((filter) => {
-    const type = projection.table.columns[filter.column]?.type
+  const columns = shownColumns(projection)
+  return filters.map((stated) => {
+    const filter = { ...stated, column: storedName(stated.column) }
+    const type = columns[stated.column]?.type
     if (type !== 'identity' || filter.operator === 'null') return filter
     const { value } = filter
     if (typeof value === 'string') return { ...filter, value: findStatedOr(value, resolve) }
@@ -95,7 +109,8 @@ export async function listRows(
   query: ListQuery,
 ): Promise<Answer<Page>> {
   const filters = resolveFilters(deps, projection, query.filters ?? [])
-  const answer = await ask(() => deps.store.list({ ...query, filters }))
+  const sort = query.sort?.map(({ column, descending }) => ({ column: storedName(column), descending }))
+  const answer = await ask(() => deps.store.list({ ...query, filters, sort }))
   const rows = await showRows(deps, projection, answer.value.rows)
   return { ...answer, value: { rows, next: answer.value.next } }
 }

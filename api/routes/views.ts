@@ -11,7 +11,7 @@ import { parseFilters, parseSort } from './filters.ts'
 import { findIdentity, findStated, resolveIdentity } from './identities.ts'
 import { decodeQuery, flag, position, queryPairs, splitQuery, wholeNumber } from './query.ts'
 import type { ShownRow } from './rows.ts'
-import { ask, assertNoReserved, listRows, showRows } from './rows.ts'
+import { ask, assertNoReserved, listRows, shownColumns, showRows } from './rows.ts'
 
 /** A read model as a collection of rows: its list and, where `items`, its single rows. All follow from the table. */
 export interface View {
@@ -50,7 +50,7 @@ function registerList(app: FastifyInstance, deps: ApiDeps, view: View, projectio
   const schema = listSchema(view, projection, { maximum: pageLimit, fallback })
   app.get(view.path, { config: { access: 'read' }, schema }, async (request, reply) => {
     const { known, rest } = splitQuery(queryPairs(request.url), codecs)
-    const { columns } = projection.table
+    const columns = shownColumns(projection)
     const filters = parseFilters(rest, columns, LIST_PARAMETERS)
     const sort = known.sort === undefined ? undefined : parseSort(known.sort, columns)
     await awaitPosition(deps, known.after)

@@ -349,8 +349,16 @@ function quarantineItem(decided: Refused, received: number) {
 /** The bytes as they came, or the JSON text of what was parsed from a batch. */
 function bodyOf(incoming: Incoming): Uint8Array {
   if ('unparsable' in incoming) return incoming.unparsable
-  const text = JSON.stringify(incoming.value, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value))
-  return Buffer.from(text ?? 'null')
+  return Buffer.from(jsonText(incoming.value) ?? 'null')
+}
+
+/** Of a value that needn't be JSON: MessagePack has wider integers. A replacer would cost the depth that text has. */
+function jsonText(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value)
+  } catch {
+    return JSON.stringify(value, (_key, part: unknown) => (typeof part === 'bigint' ? String(part) : part))
+  }
 }
 
 function refusalOf(failure: Exclude<LogFailure, { readonly _tag: 'EventTooLarge' }>): Refusal {

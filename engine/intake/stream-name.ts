@@ -20,15 +20,20 @@ export function streamName(
   identify: Identify,
 ): string {
   const category = definition?.category ?? categoryOf(envelope.type)
-  if (envelope.subject !== undefined && envelope.subject !== '') {
-    const dash = envelope.subject.indexOf('-')
-    const [head, id] = dash < 0 ? [category, envelope.subject] : [envelope.subject.slice(0, dash), envelope.subject.slice(dash + 1)]
-    return `${safeId(head, stated, identities, identify)}-${safeId(id, stated, identities, identify)}`
-  }
+  const safe = (id: string): string => safeId(id, stated, identities, identify)
+  if (envelope.subject !== undefined && envelope.subject !== '') return safeSubject(envelope.subject, category, safe)
   const record = definition?.record === undefined ? undefined : recordId(envelope.data, definition.record)
-  if (record !== undefined) return `${category}-${safeId(record, stated, identities, identify)}`
+  if (record !== undefined) return `${category}-${safe(record)}`
   const own = identities.find(({ namespace }) => namespace === definition?.streamNamespace)
   return `${category}-${(own ?? identities[0])?.id ?? NOBODY}`
+}
+
+function safeSubject(subject: string, category: string, safe: (id: string) => string): string {
+  const whole = safe(subject)
+  const dash = subject.indexOf('-')
+  // A value may hold a dash itself, so the whole of it is looked at first.
+  if (whole !== subject || dash < 0) return `${category}-${whole}`
+  return `${safe(subject.slice(0, dash))}-${safe(subject.slice(dash + 1))}`
 }
 
 function categoryOf(type: string): string {

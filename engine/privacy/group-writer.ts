@@ -37,7 +37,8 @@ export class GroupWriter {
   #broken: string | undefined
 
   constructor(options: GroupWriterOptions) {
-    this.#worker = new Worker(workerUrl(), { workerData: options })
+    // Flags such as --input-type are meant for the main script and would keep the thread from starting.
+    this.#worker = new Worker(workerUrl(), { workerData: options, execArgv: [] })
     this.#worker.on('message', (answer: GroupAnswer) => this.#answer(answer))
     this.#worker.on('error', (error) => this.#break(String(error)))
     this.#exited = new Promise((resolve) => {

@@ -6,6 +6,8 @@ import type { NewEvent, RecordedEvent, SealedPart } from '../events/event.ts'
 import type { IdentityId } from '../events/identity.ts'
 import { declaredProperties, personalProperties } from '../events/personal.ts'
 import type { Registry } from '../events/registry.ts'
+import { randomId } from './aead.ts'
+import { OVERHEAD_BYTES } from './format.ts'
 import type { PartContents } from './parts.ts'
 import { isRecord, packContents, setOwn, unpackContents } from './parts.ts'
 import type { KeyStore, Opener, SealContext } from './privacy.ts'
@@ -28,16 +30,20 @@ export interface Unsealed {
   readonly leading: IdentityId
 }
 
+/** What sealing needs of a key store. */
+export type SealingKeys = Pick<KeyStore, 'identify' | 'seal' | 'suppressed'>
+
 const CUSTOM_RETENTION: RetentionClass = 'behaviour'
 
 /**
  * `data` and `normalised` without what is personal, and that sealed. New keys must be flushed before the event is
  * acknowledged. A property of `people(…)` leaves an array of empty objects behind, as many as there were people:
- * how many took part still counts when they are forgotten.
+ * how many took part still counts when they are forgotten. Somebody in it who was erased before is not collected
+ * again: that element is dropped, and reads as if its key had been destroyed.
  */
 export function sealEvent(
   event: Unsealed,
-  keyStore: Pick<KeyStore, 'identify' | 'seal'>,
+  keyStore: SealingKeys,
 ): Pick<NewEvent, 'data' | 'normalised' | 'sealed'> {
   const { definition, data, context } = event
   const sealedNames = Object.keys(data).filter((name) => isSealed(definition, name))
@@ -50,6 +56,7 @@ export function sealEvent(
   for (const [owner, contents] of split.parts()) {
     sealed.push(keyStore.seal(owner, retention, packContents(contents), context))
   }
+  if (split.leftOut) sealed.push({ keyId: randomId(), blob: new Uint8Array(OVERHEAD_BYTES) })
   return { data: split.data, normalised: split.normalised, sealed }
 }
 
@@ -58,17 +65,22 @@ function isSealed(definition: EventDefinition | undefined, name: string): boolea
   return personalProperties(definition).has(name) || !declaredProperties(definition).has(name)
 }
 
+const SUPPRESSED = Symbol('suppressed')
+type Owner = IdentityId | typeof SUPPRESSED
+
 /** An event on its way to being taken apart. */
 class Split {
   readonly data: Record<string, unknown> = {}
   readonly normalised: Record<string, unknown> = {}
   readonly #event: Unsealed
-  readonly #keyStore: Pick<KeyStore, 'identify'>
+  readonly #keyStore: SealingKeys
   readonly #parts = new Map<IdentityId, PartContents>()
   /** Property of `people(…)` → owner of each element. */
-  readonly #owners = new Map<string, readonly IdentityId[]>()
+  readonly #owners = new Map<string, readonly Owner[]>()
+  /** Somebody who must not be collected again was named. */
+  leftOut = false
 
-  constructor(event: Unsealed, keyStore: Pick<KeyStore, 'identify'>) {
+  constructor(event: Unsealed, keyStore: SealingKeys) {
     this.#event = event
     this.#keyStore = keyStore
   }
@@ -96,6 +108,7 @@ class Split {
       return
     }
     const owner = this.#owners.get(name)?.[Number(index)] ?? leading
+    if (owner === SUPPRESSED) return
     const part = this.#part(owner)
     part.normalised ??= {}
     setOwn(part.normalised, path, normalised[path])
@@ -110,7 +123,7 @@ class Split {
   }
 
   #people(name: string, elements: readonly unknown[], path: IdentityPath): void {
-    const owners = elements.map((element, index) => this.#ownerOf(element, `${name}.${index}`, path))
+    const owners = elements.map((element, index) => this.#ownerOf(element, name, index, path))
     this.#owners.set(name, owners)
     setOwn(
       this.data,
@@ -118,6 +131,10 @@ class Split {
       elements.map(() => ({})),
     )
     for (const [index, owner] of owners.entries()) {
+      if (owner === SUPPRESSED) {
+        this.leftOut = true
+        continue
+      }
       const part = this.#part(owner)
       part.people ??= {}
       const people = Object.hasOwn(part.people, name) ? part.people[name] : {}
@@ -127,10 +144,15 @@ class Split {
     }
   }
 
-  #ownerOf(element: unknown, at: string, [namespace, path]: IdentityPath): IdentityId {
-    const normalised = this.#event.normalised[`${at}.${path}`]
-    const value = identityValue(namespace, normalised) ?? identityValue(namespace, valueAt(element, path))
-    return value === undefined ? this.#event.leading : this.#keyStore.identify({ namespace, value })
+  #ownerOf(element: unknown, name: string, index: number, [namespace, path]: IdentityPath): Owner {
+    const { definition, normalised, leading } = this.#event
+    // Where the definition normalises it, the sender's form names nobody, as at the intake.
+    const isNormalised = definition?.normalise[`${name}.*.${path}`] !== undefined
+    const found = isNormalised ? normalised[`${name}.${index}.${path}`] : valueAt(element, path)
+    const value = identityValue(namespace, found)
+    if (value === undefined) return leading
+    const stated = { namespace, value }
+    return this.#keyStore.suppressed(stated) ? SUPPRESSED : this.#keyStore.identify(stated)
   }
 
   #part(owner: IdentityId): PartContents {
@@ -156,11 +178,12 @@ function valueAt(element: unknown, path: string): unknown {
   return value
 }
 
-/** Normalised where the sender's form isn't: the owner must be the identity that the intake would find. */
+const MAX_IDENTITY_LENGTH = 512
+
 function identityValue(namespace: string, value: unknown): string | undefined {
   if (typeof value !== 'string' && typeof value !== 'number') return undefined
   const text = String(value).trim()
-  if (text === '') return undefined
+  if (text === '' || text.length > MAX_IDENTITY_LENGTH || !text.isWellFormed()) return undefined
   return namespace === 'email' ? text.toLowerCase() : text
 }
 

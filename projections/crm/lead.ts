@@ -131,7 +131,8 @@ export const lead: Projection<State, (typeof HANDLES)[number]> = {
   tick: (state, { at }) => (at > state.ticked ? { ...state, ticked: at } : state),
   explain(state, config) {
     const explained = kept.explain(state.fields, rankingFrom(config))
-    const respond_by = kept.rules.respond_by.explain(state.fields.respond_by ?? [], UNIFORM)
+    const due = state.fields.respond_by
+    const respond_by = due === undefined ? undefined : kept.rules.respond_by.explain(due, UNIFORM)
     const steps = stepsOf(state, config)
     const winner = newestStep(steps)
     if (winner === undefined) return explainColumns(columns, { ...explained, respond_by })

@@ -35,6 +35,23 @@ function projection({ name, grain, columns, search }: Shape): AnyProjection {
 
 const envelope = ({ explain: _, ...others }: AnyProjection): AnyProjection => others
 
+const LEAD_COLUMNS = {
+  lead_id: 'text',
+  origin: 'text',
+  status: 'text',
+  lifecycle: 'text',
+  landing_page: 'text',
+  campaign_id: 'text',
+  owner: 'text',
+  sla: 'text',
+  industry: 'text',
+  country: 'text',
+  business_segment: 'text',
+  business_type: 'text',
+  lead_type: 'text',
+  converted_at: 'instant',
+} as const
+
 export const PROJECTIONS: readonly AnyProjection[] = [
   projection({
     name: 'profile',
@@ -58,7 +75,7 @@ export const PROJECTIONS: readonly AnyProjection[] = [
     grain: 'record',
     columns: { name: 'text', stage: 'text', amount: 'money', currency: 'text', contact: 'identity' },
   }),
-  projection({ name: 'lead', grain: 'record', columns: { lead_id: 'text', origin: 'text', status: 'text' } }),
+  projection({ name: 'lead', grain: 'record', columns: LEAD_COLUMNS }),
   envelope(
     projection({
       name: 'daily_events',

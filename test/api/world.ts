@@ -77,7 +77,6 @@ export async function createWorld(change: Partial<ApiDeps> = {}): Promise<World>
       bodyLimitBytes: 1_000_000,
       afterWaitMs: 50,
       pageLimit: 100,
-      maxDepth: 64,
     },
     credentials: { writeKey: WRITE_KEY, readToken: READ_TOKEN },
     intake,

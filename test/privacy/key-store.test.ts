@@ -115,9 +115,10 @@ describe('durability', () => {
       setInterval(() => undefined, 1000)`
     const child = spawn(process.execPath, ['--input-type=module', '-e', script, directory])
     child.stderr.pipe(process.stderr)
-    const [output] = await once(child.stdout, 'data')
+    const exited = once(child, 'exit')
+    const [output] = await Promise.race([once(child.stdout, 'data'), exited])
     child.kill('SIGKILL')
-    await once(child, 'exit')
+    await exited
     const said = JSON.parse(String(output))
     const store = open()
     expect(store.find(ann.namespace, ann.value)).toBe(said.id)
@@ -177,7 +178,7 @@ describe('privacy of the files', () => {
     const traces = [
       ...database.prepare('SELECT wrapped AS blob FROM data_key').all(),
       ...database.prepare('SELECT sealed_value AS blob FROM identity').all(),
-    ].map((row) => Buffer.from(row['blob'] instanceof Uint8Array ? row['blob'] : 'missing'))
+    ].map(({ blob }) => Buffer.from(blob instanceof Uint8Array ? blob : 'missing'))
     database.close()
     expect(traces.map((trace) => allBytes().includes(trace))).toEqual([true, true, true])
     await store.destroyOwner([id])

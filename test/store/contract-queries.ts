@@ -6,6 +6,7 @@ import {
   commitOf,
   DAILY,
   failureOf,
+  nextVersion,
   PERSON,
   rowsOf,
   SPECS,
@@ -388,6 +389,48 @@ export function queryContract(name: string, open: OpenHarness): void {
           query,
           await failureOf(reader.aggregate({ projection: 'thing', by: [], figures: [], limit: 1, ...query })),
         ]).toEqual([query, tag])
+    })
+
+    test('an answer is one snapshot with its position, whatever is written meanwhile', async () => {
+      const written = Array.from({ length: 40 }, (_, i) => `k${i}`).sort()
+      const answers: Promise<void>[] = []
+      for (let position = 1; position <= 60; position++) {
+        const all = Object.fromEntries(written.map((key) => [key, { size: position }]))
+        const daily = rowsOf(DAILY, { k0: { events: position } })
+        writer.commit(commitOf({ position, received: position * 10, writes: [rowsOf(THING, all), daily] }))
+        answers.push(
+          reader.list({ projection: 'thing', limit: 99 }).then(({ value, ...at }) => {
+            expect(at.received).toBe(at.position * 10)
+            expect(value.rows.map(({ row }) => row.size)).toEqual(written.map(() => at.position))
+          }),
+          reader.get(['thing', 'daily'], 'k0').then(({ value, position: seen }) => {
+            expect(value.rows.get('thing')?.[0]?.row.size).toBe(seen)
+            expect(value.rows.get('daily')?.[0]?.row.events).toBe(seen)
+          }),
+        )
+        if (position % 4 === 0) await new Promise((resolve) => setImmediate(resolve))
+      }
+      await Promise.all(answers)
+      expect((await reader.list({ projection: 'thing', limit: 1 })).position).toBe(60)
+    })
+
+    test('queries never notice that builds are switched under them', async () => {
+      let build = THING
+      writer.commit(commitOf({ writes: [rowsOf(THING, { a: { size: build.version } })] }))
+      const answers: Promise<unknown>[] = []
+      for (let i = 0; i < 15; i++) {
+        build = nextVersion(build, { [`extra_${i}`]: 'text' })
+        writer.createBuild(build)
+        const row = { size: build.version }
+        writer.commit(commitOf({ builds: [build.build], writes: [rowsOf(build, { a: row })] }))
+        answers.push(reader.list({ projection: 'thing', limit: 9 }))
+        writer.serve(build.build)
+        answers.push(reader.list({ projection: 'thing', limit: 9 }), reader.states('thing', 'a'))
+        await new Promise((resolve) => setTimeout(resolve, 1))
+      }
+      await Promise.all(answers)
+      const { value } = await reader.list({ projection: 'thing', limit: 9 })
+      expect(value.rows.map(({ row }) => row.size)).toEqual([16])
     })
 
     test("who waits for a position learns when it is there, and when it isn't", async () => {

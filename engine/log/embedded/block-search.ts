@@ -21,7 +21,7 @@ export function findWholeBlock(
     const found = findIn(piece, salt, last)
     if (found !== undefined) return { ...found, offset: found.offset + at }
     // A block that begins in the second half may end beyond this piece.
-    at += piece.length <= MAX_BLOCK_BYTES ? piece.length : MAX_BLOCK_BYTES
+    at += Math.min(piece.length, MAX_BLOCK_BYTES)
     if (piece.length === 0) return undefined
   }
   return undefined

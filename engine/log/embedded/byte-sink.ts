@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { assertText } from '../plain-data.ts'
 import {
   ARRAY16,
   ARRAY32,
@@ -163,7 +164,7 @@ export class ByteSink {
     this.reserve(value.length * 3)
     if (value.length < SHORT_STRING && this.#ascii(value)) return
     const written = this.bytes.write(value, this.length, 'utf8')
-    if (written !== value.length) assert.ok(value.isWellFormed(), 'a string has a lone surrogate')
+    if (written !== value.length) assertText(value)
     this.length += written
   }
 

@@ -1,4 +1,4 @@
-import assert from 'node:assert/strict'
+import { assertText } from '../plain-data.ts'
 import { ByteSink } from './byte-sink.ts'
 import { IDENTITY_BYTES, NIL, type Width } from './format.ts'
 
@@ -169,7 +169,7 @@ export class DictionaryColumnWriter {
   add(value: string | undefined): number {
     let index = this.#entries.get(value)
     if (index === undefined) {
-      assert.ok(value === undefined || value.isWellFormed(), 'a string has a lone surrogate')
+      if (value !== undefined) assertText(value)
       index = this.#entries.size
       this.#entries.set(value, index)
       this.#firstUses.push(this.#indexes.length)

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import { type CommitOrder, Committer, type CommitReport } from './committer.ts'
+import { type CommitOrder, type CommitReport, Committer } from './committer.ts'
 import type { Files } from './files.ts'
 import type { HeadSignal } from './head-signal.ts'
 import { SegmentWriter, type SegmentWriterOptions, type WriterStart } from './segment-writer.ts'

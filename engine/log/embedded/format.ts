@@ -82,8 +82,6 @@ export const IDENTITY_BYTES = 16
 export const KEY_ID_BYTES = 16
 /** An identity in the columns: its id, its namespace's index, its share of the ends. */
 export const IDENTITY_COLUMN_BYTES = IDENTITY_BYTES + 8
-/** Nesting of `data`, far beyond what the intake lets through. */
-export const MAX_DEPTH = 500
 
 /** The header's array, the column names and the lists around them. */
 export const BLOCK_OVERHEAD_BYTES = 4 * KIB

@@ -1,3 +1,4 @@
+import { whenAborted } from '../follow.ts'
 import type { Head } from '../log.ts'
 
 /**
@@ -59,15 +60,4 @@ export async function headBeyond(shared: HeadSignal, position: number, signal: A
     clearInterval(alive)
     aborted.stop()
   }
-}
-
-/** A promise that an abort resolves, and how to stop listening. */
-export function whenAborted(signal: AbortSignal): { readonly promise: Promise<void>; stop(): void } {
-  let listener = (): void => {}
-  const promise = new Promise<void>((resolve) => {
-    listener = () => resolve()
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', listener, { once: true })
-  })
-  return { promise, stop: () => signal.removeEventListener('abort', listener) }
 }

@@ -72,7 +72,10 @@ async function* politely(batches: Iterable<Batch>): AsyncGenerator<readonly Reco
   }
 }
 
-export function readForwards(segments: SegmentList, reading: Reading): AsyncIterable<readonly RecordedEvent[]> {
+export function readForwards(
+  segments: SegmentList,
+  reading: Reading,
+): AsyncIterable<readonly RecordedEvent[]> {
   return politely(forwards(segments, reading))
 }
 

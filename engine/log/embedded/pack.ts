@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
+import { assertKey, assertPlain, MAX_DEPTH } from '../plain-data.ts'
 import type { ByteSink } from './byte-sink.ts'
-import { FALSE, MAX_DEPTH, NIL, TRUE } from './format.ts'
+import { FALSE, NIL, TRUE } from './format.ts'
 
 /**
  * Writes plain data (null, booleans, numbers, strings, bytes, arrays, plain objects) as standard MessagePack, without
@@ -56,14 +57,4 @@ function packMap(sink: ByteSink, value: object, depth: number): void {
     sink.string(key)
     packValue(sink, member, depth + 1)
   }
-}
-
-export function assertPlain(value: object): void {
-  const prototype: unknown = Object.getPrototypeOf(value)
-  assert.ok(prototype === Object.prototype || prototype === null, 'only plain objects can be stored')
-}
-
-/** Decoders of the world treat this key specially; the intake refuses it. */
-export function assertKey(key: string): void {
-  assert.ok(key !== '__proto__', 'the key __proto__ is never stored')
 }

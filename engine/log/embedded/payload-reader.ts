@@ -1,6 +1,6 @@
 import type { SealedPart } from '../../events/event.ts'
+import { assertKey } from '../plain-data.ts'
 import { BIN16, BIN32, KEY_ID_BYTES } from './format.ts'
-import { assertKey } from './pack.ts'
 import { MalformedError, type Unpacker } from './unpack.ts'
 
 type Fields = Readonly<Record<string, unknown>>

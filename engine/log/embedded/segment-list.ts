@@ -3,7 +3,7 @@ import type { Block } from './block-decoder.ts'
 import type { Files } from './files.ts'
 import { MIB } from './format.ts'
 import { parseSegmentName, segmentName } from './segment.ts'
-import { SegmentReader } from './segment-reader.ts'
+import { type BlockPlace, SegmentReader } from './segment-reader.ts'
 
 const CACHE_BYTES = 16 * MIB
 
@@ -110,6 +110,12 @@ export class SegmentList {
     if (next !== undefined && next.header.previous === segment.last) return
     const until = this.#firsts[index + 1]
     throw new LogDamaged(segment.name, segment.end, segment.last + 1, until, 'positions are missing')
+  }
+
+  /** Tells of a block that has just become durable. */
+  note(first: number, place: BlockPlace): void {
+    if (this.#firsts.at(-1) !== first) this.refresh()
+    this.at(this.#firsts.indexOf(first))?.note(place)
   }
 
   /** A verified block, from memory where it was read lately. */

@@ -116,7 +116,13 @@ export class SegmentReader {
     const offset = this.end
     const found = findWholeBlock(this.file, offset, this.header.salt, this.last)
     if (found === undefined) return false
-    const damage = new LogDamaged(this.name, offset, this.last + 1, found.first, 'no whole block begins there')
+    const damage = new LogDamaged(
+      this.name,
+      offset,
+      this.last + 1,
+      found.first,
+      'no whole block begins there',
+    )
     this.#holes.push({ before: this.#places.length, damage })
     this.#places.push(found)
     return true

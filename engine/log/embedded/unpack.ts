@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { assertKey } from './pack.ts'
+import { assertKey } from '../plain-data.ts'
 
 const TWO_32 = 0x1_0000_0000
 /** Below this length a loop beats the call into the runtime. */

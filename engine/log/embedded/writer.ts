@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import * as E from 'fp-ts/lib/Either.js'
-import type { NewEvent } from '../../events/event.ts'
-import type { Identity } from '../../events/identity.ts'
-import type { AppendEvent, Appended, Expected, Head, LogFailure } from '../log.ts'
-import { type AppendResult, AppendTicket, BlockTickets } from './append-ticket.ts'
+import { checkExpected, nextPlace } from '../expected.ts'
+import type { AppendEvent, Appended, Head, LogFailure } from '../log.ts'
+import { type AppendResult, AppendTicket } from './append-ticket.ts'
 import { BlockEncoder } from './block-encoder.ts'
 import type { CommitSide } from './commit-side.ts'
 import type { CommitReport } from './committer.ts'
 import { BLOCK_TARGET_BYTES, KIB, MAX_BATCH_BYTES, MAX_BLOCK_BYTES, MAX_EVENT_BYTES, MIB } from './format.ts'
 import type { IndexedBlock } from './log-index.ts'
 import { MemoryPool } from './memory-pool.ts'
+import { PendingBlock, type Planned } from './pending-block.ts'
 import type { WriteOutcome } from './segment-writer.ts'
 
 /** With fewer blocks under way than this, whatever was appended is committed at once. */
@@ -21,49 +21,6 @@ const POOLED_BYTES = 2 * MIB
 
 assert.ok(EAGER_BLOCKS <= MAX_BLOCKS_UNDER_WAY)
 assert.ok(WORTHWHILE_BYTES <= BLOCK_TARGET_BYTES)
-
-interface Planned {
-  readonly event: NewEvent
-  readonly place: Appended
-}
-
-/** A block from its first event on, until it is durable or given up. */
-class PendingBlock implements IndexedBlock {
-  readonly events: Planned[] = []
-  readonly tickets = new BlockTickets()
-  readonly number: number
-  sizeBytes = 0
-  encoded: Buffer<ArrayBuffer> | undefined
-
-  constructor(number: number) {
-    this.number = number
-  }
-
-  get first(): number {
-    return this.#at(0).place.position
-  }
-  get count(): number {
-    return this.events.length
-  }
-  get head(): Head {
-    const { event, place } = this.#at(this.count - 1)
-    return { position: place.position, received: event.received }
-  }
-  streamAt(index: number): string {
-    return this.#at(index).event.stream
-  }
-  revisionAt(index: number): number {
-    return this.#at(index).place.revision
-  }
-  identitiesAt(index: number): readonly Identity[] {
-    return this.#at(index).event.identities
-  }
-  #at(index: number): Planned {
-    const planned = this.events[index]
-    assert.ok(planned !== undefined)
-    return planned
-  }
-}
 
 export interface WriterListener {
   /** A block became durable, at this place. */
@@ -121,10 +78,10 @@ export class Writer {
     const ended = this.#ended
     if (ended !== undefined) return appends.map(() => E.left(ended))
     this.#assertReceived(appends)
+    this.#schedule()
     const ticket = new AppendTicket()
     if (atomic) this.#appendAll(appends, ticket)
     else for (const append of appends) this.#appendOne(append, ticket)
-    this.#schedule()
     ticket.release()
     return ticket.promise
   }
@@ -309,21 +266,4 @@ export class Writer {
     }
     await this.#commitSide.close()
   }
-}
-
-function nextPlace(head: Appended | undefined, position: number): Appended {
-  return { position, revision: (head?.revision ?? -1) + 1 }
-}
-
-export function checkExpected(
-  stream: string,
-  expected: Expected | undefined,
-  head: Appended | undefined,
-): LogFailure | undefined {
-  const actualRevision = head?.revision ?? -1
-  const actualPosition = head?.position ?? 0
-  if (expected === undefined) return undefined
-  const holds =
-    'revision' in expected ? expected.revision === actualRevision : expected.position === actualPosition
-  return holds ? undefined : { _tag: 'WrongExpected', stream, actualRevision, actualPosition }
 }

@@ -1,0 +1,134 @@
+import type { FastifySchema } from 'fastify'
+import { ID, operation } from './openapi.ts'
+import { answerSchema, array, BOOLEAN, INTEGER, object, POSITION, RESULT, STRING } from './schemas.ts'
+
+/** What the documentation says of the way in and of the operators' routes. */
+
+const SEND_HELP =
+  'CloudEvents 1.0: one event, a batch, or binary mode with `ce-` headers. Every event has a fate of its own in ' +
+  '`results`; 200 as soon as one is acknowledged. `expectedrevision` (-1: no such stream) or `expectedposition` (0: ' +
+  'none) say what the sender believes of the stream. Sending an event again is safe: its first position is answered.'
+
+const RESULTS = object({ position: POSITION, results: array(RESULT) })
+
+export function eventsSchema(): FastifySchema {
+  const event = { $ref: 'CloudEvent#' }
+  const one = { schema: event }
+  const many = { schema: array(event) }
+  const body = {
+    content: {
+      'application/cloudevents+json': one,
+      'application/cloudevents-batch+json': many,
+      'application/json': { schema: { anyOf: [event, array(event)] } },
+    },
+  }
+  return operation({
+    tag: 'Log',
+    summary: 'Sends events',
+    description: SEND_HELP,
+    access: 'write',
+    body,
+    answer: RESULTS,
+    problems: [
+      'unparsable_body',
+      'wrong_expected',
+      'too_large',
+      'unsupported_encoding',
+      'overloaded',
+      'read_only',
+      'clock_jumped',
+      'stopped',
+    ],
+  })
+}
+
+export function preflightSchema(): FastifySchema {
+  return { hide: true }
+}
+
+export function resubmitSchema(): FastifySchema {
+  const event = { $ref: 'CloudEvent#' }
+  return operation({
+    tag: 'Governance',
+    summary: 'Submits a quarantined event again, corrected or as it was',
+    access: 'write',
+    params: ID,
+    body: object({ event }, []),
+    answer: RESULTS,
+    problems: [
+      'invalid_body',
+      'not_found',
+      'wrong_expected',
+      'overloaded',
+      'read_only',
+      'clock_jumped',
+      'stopped',
+    ],
+  })
+}
+
+export function projectionsSchema(): FastifySchema {
+  const build = object({ build: STRING, version: INTEGER, serving: BOOLEAN, position: POSITION })
+  const projection = object({
+    name: STRING,
+    version: INTEGER,
+    grain: STRING,
+    columns: { type: 'object' },
+    builds: array(build),
+  })
+  const poison = object({ build: STRING, position: POSITION, type: STRING, reason: STRING })
+  return operation({
+    tag: 'Operations',
+    summary: "The views: what they are, where they stand, what they couldn't fold",
+    access: 'read',
+    answer: answerSchema({ data: array(projection), poison: array(poison) }),
+    problems: ['invalid_query'],
+  })
+}
+
+export function clockSchema(): FastifySchema {
+  return operation({
+    tag: 'Operations',
+    summary: 'Confirms that the wall clock is right after it jumped',
+    access: 'write',
+    answer: answerSchema({ clockTrusted: BOOLEAN }),
+    problems: ['invalid_query'],
+  })
+}
+
+export function healthSchema(): FastifySchema {
+  const answer = object({ status: STRING })
+  return operation({
+    tag: 'Operations',
+    summary: 'The process answers',
+    access: 'open',
+    answer,
+    problems: [],
+  })
+}
+
+export function readySchema(): FastifySchema {
+  const answer = object({
+    ready: BOOLEAN,
+    reasons: array(STRING),
+    caughtUp: BOOLEAN,
+    writer: STRING,
+    clockTrusted: BOOLEAN,
+    head: POSITION,
+    projected: POSITION,
+  })
+  const schema = operation({
+    tag: 'Operations',
+    summary: 'Ready to serve',
+    access: 'open',
+    answer,
+    problems: [],
+  })
+  return { ...schema, response: { 200: answer, 503: { description: 'Not ready.', ...answer } } }
+}
+
+export function metricsSchema(): FastifySchema {
+  const content = { 'text/plain': { schema: STRING } }
+  const answer = { content }
+  return operation({ tag: 'Operations', summary: 'Prometheus metrics', access: 'open', answer, problems: [] })
+}

@@ -1,0 +1,165 @@
+import { join } from 'node:path'
+import { type Head, LogDamaged } from '../log.ts'
+import { readBlockHeader } from './block-decoder.ts'
+import { isZeroFrom } from './block-search.ts'
+import type { Files } from './files.ts'
+import { BLOCK, UNFINISHED_SUFFIX } from './format.ts'
+import type { LogIndex } from './log-index.ts'
+import { segmentName } from './segment.ts'
+import type { SegmentList } from './segment-list.ts'
+import { type SegmentReader, UnsupportedFormat } from './segment-reader.ts'
+import type { WriterStart } from './segment-writer.ts'
+import { Window } from './window.ts'
+
+/** Why a log doesn't open. Nothing was changed. */
+export type OpenFailure =
+  /** Another log of this or another process writes to the directory. */
+  | { readonly _tag: 'AlreadyOpen'; readonly directory: string }
+  | { readonly _tag: 'Damaged'; readonly damage: LogDamaged }
+  /** The positions after `after` and before `before` are in no segment. */
+  | {
+      readonly _tag: 'SegmentMissing'
+      readonly after: number
+      readonly before: number
+      readonly next: string
+    }
+  /** The segment's file has another one's content, or repeats positions of those before it. */
+  | { readonly _tag: 'SegmentDuplicated'; readonly segment: string; readonly first: number }
+  | { readonly _tag: 'UnsupportedFormat'; readonly segment: string; readonly version: number }
+  | { readonly _tag: 'OtherWorkspace'; readonly expected: string; readonly found: string }
+
+/** The end of the log was not a whole block and was cut: what a crash leaves of a commit nobody was told of. */
+export interface TornTail {
+  readonly _tag: 'TornTail'
+  readonly segment: string
+  readonly offset: number
+  /** Bytes from there to the end of the file, zeros included. */
+  readonly cutBytes: number
+  /** The last position that is left. */
+  readonly position: number
+}
+
+export interface Recovered {
+  readonly head: Head
+  readonly start: WriterStart | undefined
+  readonly tornTail: TornTail | undefined
+}
+
+const SCAN_BYTES = 1024 * 1024
+
+class OpenRefused extends Error {
+  readonly failure: OpenFailure
+  constructor(failure: OpenFailure) {
+    super(failure._tag)
+    this.failure = failure
+  }
+}
+
+/** Segments that were never finished hold nothing. */
+export function removeUnfinished(files: Files, directory: string): void {
+  for (const name of files.list(directory)) {
+    if (name.endsWith(UNFINISHED_SUFFIX)) files.remove(join(directory, name))
+  }
+}
+
+/** Verifies every block, fills the index, and cuts a torn tail. */
+export function recover(
+  files: Files,
+  directory: string,
+  workspace: string,
+  segments: SegmentList,
+  index: LogIndex,
+): Recovered | OpenFailure {
+  try {
+    let head: Head = { position: 0, received: 0 }
+    const last = segments.firsts.length - 1
+    for (let i = 0; i < last; i++) {
+      const segment = openSegment(segments, i, workspace, head)
+      const recovered = recoverSegment(segment, index, head)
+      head = recovered.head
+      if (recovered.tornAt !== undefined) throw damagedEnd(segment, head)
+    }
+    if (last < 0) return { head, start: undefined, tornTail: undefined }
+    return recoverLast(files, directory, openSegment(segments, last, workspace, head), index, head)
+  } catch (error) {
+    if (error instanceof OpenRefused) return error.failure
+    if (error instanceof LogDamaged) return { _tag: 'Damaged', damage: error }
+    if (!(error instanceof UnsupportedFormat)) throw error
+    return { _tag: 'UnsupportedFormat', segment: error.segment, version: error.version }
+  }
+}
+
+function openSegment(segments: SegmentList, index: number, workspace: string, head: Head): SegmentReader {
+  const named = segments.firsts[index] ?? 0
+  const segment = segments.at(index)
+  if (segment === undefined) throw new LogDamaged(segmentName(named), 0, named, undefined, 'it is missing')
+  const { header, name } = segment
+  if (header.workspace !== workspace) {
+    throw new OpenRefused({ _tag: 'OtherWorkspace', expected: workspace, found: header.workspace })
+  }
+  if (header.first !== named || header.previous < head.position) {
+    throw new OpenRefused({ _tag: 'SegmentDuplicated', segment: name, first: header.first })
+  }
+  if (header.previous > head.position) {
+    const before = header.first
+    throw new OpenRefused({ _tag: 'SegmentMissing', after: head.position, before, next: name })
+  }
+  return segment
+}
+
+/** Indexes a segment's blocks. `tornAt`: where something begins that no whole block follows. */
+function recoverSegment(
+  segment: SegmentReader,
+  index: LogIndex,
+  before: Head,
+): { readonly head: Head; readonly tornAt: number | undefined } {
+  segment.extend(Number.POSITIVE_INFINITY)
+  const window = new Window(segment.file, SCAN_BYTES)
+  let head = before
+  for (let i = 0; i < segment.blockCount; i++) {
+    const damage = segment.damageBefore(i)
+    if (damage !== undefined) throw damage
+    const block = segment.block(i, window)
+    index.add(block)
+    head = { position: block.last, received: block.received }
+  }
+  const { end } = segment
+  if (isZeroFrom(segment.file, end)) return { head, tornAt: undefined }
+  const stated = readBlockHeader(window.bytes(end, BLOCK.COLUMNS), 0)
+  // A block is begun when the one before it is durable: then that one was acknowledged, and isn't torn but damaged.
+  const begun = stated?.previous === head.position && !isZeroFrom(segment.file, end + stated.sizeBytes)
+  if (begun) throw damagedEnd(segment, head)
+  return { head, tornAt: end }
+}
+
+function damagedEnd(segment: SegmentReader, head: Head): LogDamaged {
+  const why = 'no whole block begins there'
+  return new LogDamaged(segment.name, segment.end, head.position + 1, undefined, why)
+}
+
+function recoverLast(
+  files: Files,
+  directory: string,
+  segment: SegmentReader,
+  index: LogIndex,
+  before: Head,
+): Recovered {
+  const { head, tornAt } = recoverSegment(segment, index, before)
+  const sizeBytes = segment.file.sizeBytes()
+  const file = files.openWrite(join(directory, segment.name))
+  try {
+    if (tornAt !== undefined) file.truncate(tornAt)
+    // What a killed process wrote may not be durable yet, and readers are about to rely on it.
+    file.sync()
+  } finally {
+    file.close()
+  }
+  files.syncDirectory(directory)
+  const { first, salt } = segment.header
+  const start: WriterStart = { first, salt, end: segment.end, hasBlocks: segment.blockCount > 0 }
+  if (tornAt === undefined) return { head, start, tornTail: undefined }
+  const { position } = head
+  const cutBytes = sizeBytes - tornAt
+  const tornTail: TornTail = { _tag: 'TornTail', segment: segment.name, offset: tornAt, cutBytes, position }
+  return { head, start, tornTail }
+}

@@ -1,0 +1,216 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { catalogue } from '../../engine/events/catalogue.ts'
+import { projections } from '../../projections/catalog.ts'
+import type { World } from './world.ts'
+import { createWorld } from './world.ts'
+
+// Theorem: the OpenAPI document is well formed, refers to nothing that it lacks, and names every route with what it
+// takes, answers and asks for, and every event type with its data.
+
+interface Parameter {
+  readonly name: string
+  readonly in: string
+  readonly required?: boolean
+}
+interface Operation {
+  readonly summary: string
+  readonly tags: readonly string[]
+  readonly security: readonly object[]
+  readonly parameters?: readonly Parameter[]
+  readonly requestBody?: { readonly content: Readonly<Record<string, unknown>> }
+  readonly responses: Readonly<
+    Record<string, { description: string; content?: Readonly<Record<string, unknown>> }>
+  >
+}
+interface Document {
+  readonly openapi: string
+  readonly info: { readonly title: string; readonly version: string }
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
+  readonly components: {
+    readonly schemas: Readonly<Record<string, unknown>>
+    readonly securitySchemes: Readonly<Record<string, unknown>>
+  }
+}
+
+let world: World
+let document: Document
+beforeAll(async () => {
+  world = await createWorld()
+  document = (await world.app.inject({ url: '/docs/json' })).json()
+})
+afterAll(() => world.close())
+
+function operations(): readonly (readonly [path: string, method: string, operation: Operation])[] {
+  return Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => [path, method, operation] as const),
+  )
+}
+
+describe('the document', () => {
+  it('is OpenAPI 3.1', () => {
+    expect(document.openapi).toBe('3.1.0')
+    expect(document.info).toMatchObject({ title: 'Headwater', version: '1.2.3' })
+    expect(Object.keys(document.components.schemas).every((name) => /^[A-Za-z0-9._-]+$/.test(name))).toBe(
+      true,
+    )
+  })
+
+  it('names every route', () => {
+    const documented = operations().map(([path, method]) => `${method.toUpperCase()} ${path}`)
+    expect(documented.sort()).toEqual([
+      'GET /healthz',
+      'GET /metrics',
+      'GET /readyz',
+      'GET /v1/analytics/events',
+      'GET /v1/analytics/leads',
+      'GET /v1/analytics/people',
+      'GET /v1/analytics/revenue',
+      'GET /v1/events',
+      'GET /v1/leads',
+      'GET /v1/leads/{id}',
+      'GET /v1/opportunities',
+      'GET /v1/opportunities/{id}',
+      'GET /v1/profiles',
+      'GET /v1/profiles/{id}',
+      'GET /v1/profiles/{id}/timeline',
+      'GET /v1/projections',
+      'GET /v1/quarantine',
+      'GET /v1/quarantine/{id}',
+      'POST /v1/clock/confirm',
+      'POST /v1/events',
+      'POST /v1/profiles/lookup',
+      'POST /v1/quarantine/{id}/resubmit',
+    ])
+    for (const [path, methods] of Object.entries(document.paths)) {
+      for (const method of Object.keys(methods)) {
+        const url = path.replaceAll(/\{(\w+)\}/g, ':$1')
+        expect(world.app.hasRoute({ method: method.toUpperCase(), url }), `${method} ${url}`).toBe(true)
+      }
+    }
+  })
+
+  it('refers to nothing that it lacks', () => {
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]*)"/g)].map(
+      ([, reference]) => reference ?? '',
+    )
+    expect(references.length).toBeGreaterThan(20)
+    for (const reference of new Set(references)) {
+      expect(reference).toMatch(/^#\/components\/schemas\//)
+      const name = reference.slice('#/components/schemas/'.length)
+      expect(Object.hasOwn(document.components.schemas, name), reference).toBe(true)
+    }
+  })
+
+  it('describes every operation whole', () => {
+    for (const [path, method, operation] of operations()) {
+      const where = `${method} ${path}`
+      expect(operation.summary, where).toBeTruthy()
+      expect(operation.tags, where).toHaveLength(1)
+      for (const requirement of operation.security) {
+        for (const scheme of Object.keys(requirement))
+          expect(document.components.securitySchemes).toHaveProperty(scheme)
+      }
+      const parameters = operation.parameters ?? []
+      expect(new Set(parameters.map(({ name, in: place }) => `${place} ${name}`)).size, where).toBe(
+        parameters.length,
+      )
+      const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)
+      const declared = parameters.filter((parameter) => parameter.in === 'path')
+      expect(
+        declared.map(({ name }) => name),
+        where,
+      ).toEqual(inPath)
+      expect(
+        declared.every(({ required }) => required === true),
+        where,
+      ).toBe(true)
+      for (const [status, response] of Object.entries(operation.responses)) {
+        expect(status, where).toMatch(/^[2-5]\d\d$/)
+        expect(response.description, where).toBeTruthy()
+        const problem = Number(status) >= 400 && !(path === '/readyz' && status === '503')
+        if (problem) expect(Object.keys(response.content ?? {}), where).toEqual(['application/problem+json'])
+      }
+    }
+  })
+
+  it('asks for credentials where the api does', () => {
+    for (const [path, method, { security }] of operations()) {
+      const open = ['/healthz', '/readyz', '/metrics'].includes(path)
+      const reads = method === 'get' || path === '/v1/profiles/lookup'
+      const schemes = security.flatMap((requirement) => Object.keys(requirement))
+      expect(schemes, path).toEqual(open ? [] : reads ? ['readToken'] : ['writeKey', 'writeKeyBasic'])
+    }
+  })
+
+  it('holds filters, and rows in their types, as the tables have them', () => {
+    const list = document.paths['/v1/profiles']?.get
+    const names = (list?.parameters ?? []).map(({ name }) => name)
+    expect(names).toEqual(
+      expect.arrayContaining([
+        'q',
+        'sort',
+        'limit',
+        'cursor',
+        'after',
+        'name',
+        'name[in]',
+        'spent[gte]',
+        'traits[null]',
+      ]),
+    )
+    expect(names).not.toContain('traits')
+    expect(JSON.stringify(list?.responses['200'])).toContain(
+      '"born":{"type":["string","null"],"format":"date"',
+    )
+  })
+
+  it("holds every event type's data, with what is personal marked", () => {
+    const { schemas } = document.components
+    for (const type of Object.keys(catalogue)) {
+      expect(schemas, type).toHaveProperty([`data.${type.replaceAll(/[^A-Za-z0-9._-]+/g, '_')}`])
+    }
+    expect(JSON.stringify(schemas['data.cdp.identify'])).toContain('"x-personal":true')
+    expect(JSON.stringify(schemas.CloudEvent)).toContain('#/components/schemas/data.cdp.identify')
+    expect(document.paths['/v1/events']?.post?.requestBody?.content).toHaveProperty([
+      'application/cloudevents-batch+json',
+    ])
+  })
+})
+
+it('the real read models have the columns that routes name, and every route is offered', async () => {
+  const real = await createWorld({
+    projections: new Map(projections.map((projection) => [projection.name, projection])),
+  })
+  const { paths }: Document = (await real.app.inject({ url: '/docs/json' })).json()
+  for (const name of [
+    'accounts',
+    'contacts',
+    'leads',
+    'opportunities',
+    'orders',
+    'profiles',
+    'pipeline',
+    'quarantine',
+  ]) {
+    expect(paths).toHaveProperty([`/v1/${name}`])
+  }
+  await real.close()
+})
+
+describe('the page', () => {
+  it('is served with what it needs from here alone', async () => {
+    const page = await world.app.inject({ url: '/docs' })
+    const answer =
+      page.statusCode === 302 ? await world.app.inject({ url: String(page.headers.location) }) : page
+    expect(answer.statusCode).toBe(200)
+    expect(answer.headers['content-type']).toContain('text/html')
+    expect(answer.headers['content-security-policy']).not.toContain('http')
+    const assets = [...answer.body.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, asset]) => asset ?? '')
+    expect(assets.length).toBeGreaterThan(2)
+    for (const asset of assets) {
+      const url = new URL(asset, 'http://localhost/docs/')
+      expect(url.host).toBe('localhost')
+      expect((await world.app.inject({ url: url.pathname })).statusCode, asset).toBe(200)
+    }
+  })
+})

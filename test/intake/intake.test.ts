@@ -1,0 +1,249 @@
+/**
+ * Theorem: every event that is submitted has exactly one fate, of its own: appended once, recognised as a repetition, kept in
+ * quarantine with a reason, or refused; whatever its neighbours are.
+ */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { IntakeResult } from '../../engine/intake/result.ts'
+import { intakeWorld, NOON } from '../support/intake-world.ts'
+import type { IntakeWorld } from '../support/intake-world.ts'
+
+let world: IntakeWorld
+
+beforeEach(() => {
+  world = intakeWorld()
+})
+
+afterEach(async () => {
+  await world.close()
+})
+
+const page = (id: string, more: object = {}) => ({ id, source: 'web', type: 'cdp.page', data: { userId: 'u1', name: 'Home' }, ...more })
+
+function reasons(results: readonly IntakeResult[]): string[] {
+  return results.map((result) => {
+    if (result.status === 'quarantined') return result.reason
+    return result.status === 'refused' ? result.refusal.code : result.status
+  })
+}
+
+function nested(depth: number): unknown {
+  let value: unknown = 1
+  for (let level = 0; level < depth; level++) value = { a: value }
+  return value
+}
+
+describe('bad input', () => {
+  test('each kind gets its own reason, between good neighbours that are appended', async () => {
+    const bad: readonly (readonly [string, unknown])[] = [
+      ['invalid_envelope', 'text'],
+      ['invalid_envelope', null],
+      ['invalid_envelope', { id: 'a', source: 'web' }],
+      ['invalid_envelope', { id: 7, source: 'web', type: 'x' }],
+      ['invalid_envelope', { id: 'a', source: 'web', type: 'x', specversion: '0.3' }],
+      ['invalid_envelope', { id: 'a', source: 'web', type: 'x', identities: ['Email:a@b.c'] }],
+      ['invalid_envelope', { id: 'a', source: 'web', type: 'x', basedon: -1 }],
+      ['missing_id', { source: 'web', type: 'cdp.page' }],
+      ['invalid_data', page('b', { data: { userId: {} } })],
+      ['schema_newer', page('c', { schema: 99 })],
+      ['schema_unknown', page('d', { schema: 0 })],
+      ['invalid_time', page('e', { time: 'yesterday' })],
+      ['invalid_time', page('f', { time: '0001-01-01T00:00:00Z' })],
+      ['too_deep', page('g', { data: { properties: nested(100) } })],
+      ['too_deep', page('h', { data: { properties: nested(200_000) } })],
+      ['forbidden_key', JSON.parse('{"id":"i","source":"web","type":"cdp.page","data":{"__proto__":{"admin":true}}}')],
+      ['invalid_utf8', page('j', { data: { name: '\ud800' } })],
+      ['too_large', page('k', { data: { properties: { text: 'x'.repeat(1_100_000) } } })],
+      ['invalid_data', { id: 'l', source: 'web', type: 'anything', data: { n: Number.NaN } }],
+      ['reserved_type', { id: 'm', source: 'web', type: 'clock.advanced' }],
+      ['reserved_type', { id: 'n', source: 'web', type: 'person.erased' }],
+    ]
+    const batch = bad.flatMap(([, value], index) => [page(`good-${index}`), value])
+    const results = await world.send(...batch)
+    expect(reasons(results)).toEqual(bad.flatMap(([reason]) => ['appended', reason]))
+    const events = await world.events()
+    expect(events.filter((event) => event.type === 'cdp.page')).toHaveLength(bad.length)
+    expect(({} as Record<string, unknown>)['admin']).toBeUndefined()
+  })
+
+  test('what is refused is kept whole, and can be corrected and sent again', async () => {
+    const wrong = page('b', { data: { userId: {} } })
+    const result = await world.sendOne(wrong)
+    if (result.status !== 'quarantined') throw new Error(`it is ${result.status}`)
+    const kept = world.quarantine.get(result.quarantineId)
+    expect(JSON.parse(Buffer.from(kept?.body ?? []).toString())).toEqual(wrong)
+    expect(await world.sendOne(page('b'))).toMatchObject({ status: 'appended' })
+  })
+
+  test('the log tells of a refused event without its content', async () => {
+    await world.sendOne({ id: 'x', source: 'jane@example.com', type: 'cdp.identify', data: { userId: {}, traits: { email: 'jane@example.com' } } })
+    for await (const [event] of world.log.read()) {
+      expect(event?.type).toBe('event.quarantined')
+      expect(JSON.stringify(event?.data)).not.toContain('jane')
+    }
+  })
+
+  test('the same refused body twice is one event in the log', async () => {
+    const [first, second] = [await world.sendOne(page('b', { schema: 9 })), await world.sendOne(page('b', { schema: 9 }))]
+    expect(second).toEqual(first)
+    expect(await world.events()).toHaveLength(1)
+  })
+})
+
+describe('duplicates', () => {
+  test('the same id with the same content answers its first position, also within one batch and in flight', async () => {
+    const [first, again] = await world.send(page('1'), page('1'))
+    const [later, other] = await Promise.all([world.sendOne(page('1')), world.sendOne(page('1', { source: 'shop' }))])
+    expect(reasons([first, again, later, other].flatMap((one) => one ?? []))).toEqual(['appended', 'duplicate', 'duplicate', 'appended'])
+    expect(again).toMatchObject({ position: first?.status === 'appended' ? first.position : -1, revision: 0 })
+    expect(await world.events()).toHaveLength(2)
+  })
+
+  test.each([
+    ['data', { data: { userId: 'u1', name: 'Shop' } }],
+    ['data, in a sealed part alone', { data: { userId: 'u2', name: 'Home' } }],
+    ['type', { type: 'cdp.screen' }],
+    ['time', { time: '2026-01-02T00:00:00Z' }],
+  ])('the same id with other %s is no duplicate: id_reused', async (_what, other) => {
+    const stated = page('1', { time: '2026-01-01T00:00:00Z' })
+    const results = [await world.sendOne(stated), await world.sendOne({ ...stated, ...other })]
+    expect(reasons(results)).toEqual(['appended', 'id_reused'])
+  })
+
+  test('a retry that only refreshes its sending time is a duplicate', async () => {
+    const first = page('1', { time: '2026-03-01T11:00:00Z', sent: '2026-03-01T11:00:05Z' })
+    await world.sendOne(first)
+    world.clock.advance(60_000)
+    expect(reasons([await world.sendOne({ ...first, sent: '2026-03-01T11:01:05Z' })])).toEqual(['duplicate'])
+  })
+
+  test('after the person’s key is destroyed a repetition is still one', async () => {
+    await world.sendOne(page('1'))
+    const [event] = await world.events()
+    await world.keyStore.destroyOwner([event?.identities[0]?.id ?? ''])
+    const [result] = await world.send(page('1', { data: { name: 'Home' } }))
+    expect(result?.status).toBe('duplicate')
+  })
+})
+
+describe('time', () => {
+  async function timeOf(event: object): Promise<{ time: number; originalTime?: number | undefined; sentTime?: number | undefined }> {
+    await world.sendOne(page('t', event))
+    const [{ time, originalTime, sentTime } = { time: 0 }] = await world.events()
+    return { time, originalTime, sentTime }
+  }
+
+  test('without a time it is when the intake took it', async () => {
+    expect(await timeOf({})).toEqual({ time: NOON })
+  })
+
+  test('a sender whose clock is an hour ahead, and says when it sent: received − (sent − original)', async () => {
+    const found = await timeOf({ time: '2026-03-01T12:59:50Z', sent: '2026-03-01T13:00:00Z' })
+    expect(found).toEqual({ time: NOON - 10_000, originalTime: NOON + 3_590_000, sentTime: NOON + 3_600_000 })
+  })
+
+  test('more than ten minutes ahead is not believed, ten minutes are', async () => {
+    expect((await timeOf({ time: '2026-03-01T12:10:00Z' })).time).toBe(NOON + 600_000)
+    world = intakeWorld()
+    expect(await timeOf({ time: '9999-01-01T00:00:00Z' })).toMatchObject({ time: NOON, originalTime: Date.UTC(9999, 0) })
+  })
+
+  test('received never goes back, though the clock does', async () => {
+    await world.sendOne(page('1'))
+    world.clock.jump(-60_000)
+    await world.sendOne(page('2'))
+    expect((await world.events()).map((event) => event.received)).toEqual([NOON, NOON])
+  })
+
+  test('a clock that jumps ten minutes stops acknowledgements until an operator confirms it', async () => {
+    world.clock.jump(11 * 60_000)
+    expect(reasons(await world.send(page('1'), page('2')))).toEqual(['clock_jumped', 'clock_jumped'])
+    world.guard.confirm()
+    expect(reasons(await world.send(page('1')))).toEqual(['appended'])
+  })
+})
+
+describe('expectations', () => {
+  const deal = (id: string, more: object) => ({ id, source: 'crm', type: 'opportunity.updated', data: { opportunity_id: '7', amount: 1 }, ...more })
+
+  test('are checked against what is under way in the same batch too', async () => {
+    const results = await world.send(
+      deal('1', { expectedrevision: -1 }),
+      deal('2', { expectedrevision: 0 }),
+      deal('3', { expectedrevision: 0 }),
+      deal('4', { expectedposition: 0 }),
+    )
+    expect(reasons(results)).toEqual(['appended', 'appended', 'wrong_expected', 'wrong_expected'])
+    expect(results[2]).toMatchObject({ refusal: { actualRevision: 1 } })
+  })
+
+  test('a repetition is a duplicate whatever it expects', async () => {
+    await world.sendOne(deal('1', { expectedrevision: -1 }))
+    expect(reasons(await world.send(deal('1', { expectedrevision: -1 })))).toEqual(['duplicate'])
+  })
+
+  test('pipelined expectations hold without waiting', async () => {
+    const results = await Promise.all(Array.from({ length: 50 }, (_, n) => world.sendOne(deal(`p${n}`, { expectedrevision: n - 1 }))))
+    expect(new Set(reasons(results))).toEqual(new Set(['appended']))
+  })
+})
+
+describe('what enters the log', () => {
+  test('no identity value: not in clear data, not in stream names', async () => {
+    await world.send(
+      { id: '1', source: 'web', type: 'cdp.identify', subject: 'profile-jane@example.com', data: { userId: 'user-4711', traits: { email: 'Jane@Example.com ', phone: '+44 20 7946 0018' } } },
+      { id: '2', source: 'web', type: 'made.up', subject: 'user-4711', identities: 'user:user-4711', data: { note: 'jane@example.com' } },
+      { id: '3', source: 'crm', type: 'lead.created', data: { lead_id: 'lead-99', name: 'Jane Doe', favourite: 'jane@example.com' } },
+    )
+    for await (const batch of world.log.read()) {
+      for (const event of batch) {
+        const clear = JSON.stringify({ ...event, sealed: [], data: event.data, normalised: event.normalised })
+        expect(clear).not.toMatch(/jane|4711|7946|lead-99/i)
+      }
+    }
+    expect((await world.events()).map((event) => event.data)).toMatchObject([
+      { userId: 'user-4711', traits: { email: 'Jane@Example.com ' } },
+      { note: 'jane@example.com' },
+      { lead_id: 'lead-99', favourite: 'jane@example.com' },
+    ])
+  })
+
+  test('normalised values stand beside the data as sent', async () => {
+    await world.sendOne({ id: '1', source: 'crm', type: 'source.registered', data: { source: 'shop', name: 'Shop', priority: 1, default_country: 'GB', currency: 'GBP', time_zone: 'Europe/London' } })
+    await world.sendOne({ id: '2', source: 'shop', type: 'cdp.identify', data: { userId: 'u', traits: { email: ' JANE@example.com', phone: '020 7946 0018' } } })
+    const event = (await world.events()).at(-1)
+    expect(event?.data).toMatchObject({ traits: { email: ' JANE@example.com', phone: '020 7946 0018' } })
+    expect(event?.normalised).toMatchObject({ 'traits.email': 'jane@example.com', 'traits.phone': '+442079460018' })
+    expect(event?.identities.map(({ namespace }) => namespace)).toEqual(['user', 'email', 'phone'])
+  })
+
+  test('a track call of a known name is that event; extension attributes are kept', async () => {
+    await world.sendOne({ id: '1', source: 'web', type: 'cdp.track', traceparent: '00-abc', data: { event: 'Order Completed', userId: 'u', properties: { order_id: 'o1', total: 12.5, currency: 'EUR' } } })
+    const [event] = await world.events()
+    expect(event).toMatchObject({ type: 'Order Completed', stream: 'order-o1', data: { order_id: 'o1', userId: 'u', ce_extensions: { traceparent: '00-abc' } } })
+    expect(event?.normalised['total']).toBe(125_000)
+  })
+
+  test('an erased person is not collected again without new consent', async () => {
+    await world.sendOne(page('1'))
+    const [event] = await world.events()
+    await world.keyStore.destroyOwner([event?.identities[0]?.id ?? ''])
+    const [result] = await world.send(page('2'))
+    expect(reasons(result === undefined ? [] : [result])).toEqual(['suppressed'])
+    if (result?.status === 'quarantined') expect(world.quarantine.get(result.quarantineId)?.body).toHaveLength(0)
+  })
+})
+
+describe('pressure', () => {
+  test('beyond the queue events are refused, none is lost, and later there is room again', async () => {
+    const sending = Array.from({ length: 30 }, (_, batch) =>
+      world.send(...Array.from({ length: 100 }, (_, n) => page(`${batch}-${n}`))),
+    )
+    const results = (await Promise.all(sending)).flat()
+    const counts = Object.groupBy(reasons(results), (reason) => reason)
+    expect(counts['appended']).toHaveLength(1_000)
+    expect(counts['overloaded']).toHaveLength(2_000)
+    expect(await world.events()).toHaveLength(1_000)
+    expect(world.intake.queue).toEqual({ events: 0, bytes: 0 })
+    expect(reasons(await world.send(page('later')))).toEqual(['appended'])
+  })
+})

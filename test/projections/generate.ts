@@ -1,0 +1,106 @@
+import fc from 'fast-check'
+import { catalogue, type EventType } from '../../engine/events/catalogue.ts'
+import type { AnyProjection, Configuration, DecodedEvent } from '../../engine/projector/projection.ts'
+import { arbitraryData } from '../support/arbitrary.ts'
+import { configuration, event } from './given.ts'
+
+/** Events of the catalogue with few ids, instants and sources, so that they meet in the same keys and tie. */
+
+const POOLS: Readonly<Record<string, readonly unknown[]>> = {
+  userId: ['u1', 'u2'],
+  user_id: ['u1', 'u2'],
+  anonymousId: ['a1', 'a3'],
+  previousId: ['a1', 'a2'],
+  lead_id: ['L1', 'L2'],
+  contact_id: ['C1', 'C2'],
+  customer_id: ['12345', '12346'],
+  account_id: ['A1', 'A2'],
+  company_id: ['A1'],
+  groupId: ['A1'],
+  opportunity_id: ['O1', 'O2'],
+  order_id: ['536365', '__proto__'],
+  invoice_id: ['I1', '__proto__'],
+  quarantine_id: ['Q1', 'Q2'],
+  product_id: ['85123A', '__proto__', '22423'],
+  email: ['Ann@Example.com', 'bob@example.com', ''],
+  phone: ['+44 20 7946 0018', 'none', ''],
+  stage: ['prospecting', 'Closed Won', 'closed_lost', 'elsewhere', ''],
+  to: ['negotiation', 'closed_won', 'MQL', 'customer', 'other'],
+  status: ['working', 'nurture'],
+  outcome: ['connected', 'bounced'],
+  probability: [0, 33.3, '70', ''],
+  forecast_category: ['commit', ''],
+  amount: [0, '12.5', 1e9, ''],
+  total: [100, '99.99', -5],
+  price: [9.99, '0.001', 9e11],
+  unit_price: [2.55, '-11062.06', 9e11],
+  quantity: [1, -1, '2.5', 1000, 900_000_000],
+  currency: ['GBP', 'eur'],
+  country: ['United Kingdom', 'DE', 'Unspecified'],
+  respond_by: ['2026-03-01T12:00:00Z', '2026-03-01T12:00:01Z', '2026-03-02'],
+}
+
+/** The same data with values of the pools, at any depth, where something stood there. */
+function pooled(data: unknown, pick: (size: number) => number): unknown {
+  if (Array.isArray(data)) return data.map((each) => pooled(each, pick))
+  if (typeof data !== 'object' || data === null) return data
+  const entries = Object.entries(data).map(([name, value]) => {
+    const pool = Object.hasOwn(POOLS, name) ? POOLS[name] : undefined
+    if (pool === undefined || typeof value === 'object') return [name, pooled(value, pick)] as const
+    return [name, pool[pick(pool.length)]] as const
+  })
+  return Object.fromEntries(entries)
+}
+
+const times = fc.constantFrom(
+  '2026-02-28T23:59:59.999Z',
+  '2026-03-01T00:00:00Z',
+  '2026-03-01T12:00:00Z',
+  '2026-03-01T12:00:01Z',
+  '2026-03-02T00:00:00Z',
+)
+const sources = fc.constantFrom('crm', 'web', 'erp')
+
+export function arbitraryEvent(type: string): fc.Arbitrary<DecodedEvent> {
+  if (!Object.hasOwn(catalogue, type)) {
+    return fc.tuple(times, sources).map(([at, source]) => event(type, {}, { at, source }))
+  }
+  const known = type as EventType
+  return fc
+    .tuple(arbitraryData(catalogue[known]), times, sources, fc.nat({ max: 2 }), fc.nat())
+    .map(([data, at, source, sequence, seed]) => {
+      let state = seed
+      const pick = (size: number): number => {
+        state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
+        return (state >>> 8) % size
+      }
+      const stated = { at, source, sequence: sequence === 0 ? undefined : sequence }
+      return event(known, pooled(data, pick) as Record<string, unknown>, stated)
+    })
+}
+
+export function arbitraryEvents(projection: AnyProjection, maxLength = 12): fc.Arbitrary<DecodedEvent[]> {
+  const types = projection.handles === 'every' ? ['cdp.page', 'acme.custom', '__proto__'] : projection.handles
+  return fc.array(fc.oneof(...types.map(arbitraryEvent)), { minLength: 1, maxLength })
+}
+
+/** Nothing published, or source priorities and stages of the workspace's own. */
+export const arbitraryConfiguration: fc.Arbitrary<Configuration> = fc
+  .tuple(fc.constantFrom(...permutations(['crm', 'web', 'erp'])), fc.boolean(), fc.boolean())
+  .map(([order, ranked, staged]) => {
+    const registered = order.map((source, priority) => event('source.registered', { source, priority }))
+    const stages = [
+      { id: 'elsewhere', label: 'Elsewhere', probability: 5, forecast_category: 'pipeline' },
+      { id: 'negotiation', label: 'Talks', probability: 80, forecast_category: 'commit' },
+      { id: 'signed', label: 'Closed Won', probability: 100, forecast_category: 'closed', closed: 'won' },
+    ]
+    const published = event('stages.published', { stages })
+    return configuration(...(ranked ? registered : []), ...(staged ? [published] : []))
+  })
+
+function permutations(names: readonly string[]): string[][] {
+  if (names.length === 0) return [[]]
+  return names.flatMap((name) =>
+    permutations(names.filter((each) => each !== name)).map((rest) => [name, ...rest]),
+  )
+}
