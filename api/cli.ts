@@ -1,14 +1,47 @@
 import { systemClock } from '../engine/clock.ts'
-import { append } from './cli/append.ts'
 import { type Command, CommandFailed, type ExitCode, type Terminal, UsageError } from './cli/command.ts'
-import { importCommand } from './cli/import.ts'
-import { show } from './cli/show.ts'
-import { start } from './cli/start.ts'
-import { stats } from './cli/stats.ts'
-import { tail } from './cli/tail.ts'
 import { processTerminal } from './cli/terminal.ts'
 
-const COMMANDS: readonly Command[] = [start, importCommand, append, tail, show, stats]
+/** A command is loaded when it is asked for: showing a profile needs no importer, and none but `start` an engine. */
+interface CommandEntry {
+  readonly name: string
+  /** One line for the list of commands. */
+  readonly summary: string
+  readonly load: () => Promise<Command>
+}
+
+const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'start',
+    summary: 'run the engine: log, read models, HTTP and NATS',
+    load: async () => (await import('./cli/start.ts')).start,
+  },
+  {
+    name: 'import',
+    summary: 'send a CSV or NDJSON file through a mapping',
+    load: async () => (await import('./cli/import.ts')).importCommand,
+  },
+  {
+    name: 'append',
+    summary: 'append events given as JSON',
+    load: async () => (await import('./cli/append.ts')).append,
+  },
+  {
+    name: 'tail',
+    summary: 'print events as they are appended',
+    load: async () => (await import('./cli/tail.ts')).tail,
+  },
+  {
+    name: 'show',
+    summary: 'show a person or company, and why it looks like that',
+    load: async () => (await import('./cli/show.ts')).show,
+  },
+  {
+    name: 'stats',
+    summary: 'where the log and the read models stand',
+    load: async () => (await import('./cli/stats.ts')).stats,
+  },
+]
 
 /** Runs a command line (without `node` and the script) and resolves with its exit code. */
 export async function main(
@@ -21,15 +54,16 @@ export async function main(
     return 2
   }
   if (['help', '--help', '-h'].includes(name)) return help(terminal, rest[0])
-  const command = COMMANDS.find((candidate) => candidate.name === name)
-  if (command === undefined) return wrong(terminal, '', `there is no command ${name}`)
+  const entry = COMMANDS.find((candidate) => candidate.name === name)
+  if (entry === undefined) return wrong(terminal, '', `there is no command ${name}`)
   if (asksForHelp(rest)) return help(terminal, name)
   try {
+    const command = await entry.load()
     return await command.run(rest, terminal)
   } catch (error) {
-    if (error instanceof UsageError) return wrong(terminal, command.name, error.message)
+    if (error instanceof UsageError) return wrong(terminal, name, error.message)
     if (!(error instanceof CommandFailed)) throw error
-    terminal.err(`headwater ${command.name}: ${error.message}`)
+    terminal.err(`headwater ${name}: ${error.message}`)
     return 1
   }
 }
@@ -41,14 +75,14 @@ function asksForHelp(args: readonly string[]): boolean {
   return options.includes('--help') || options.includes('-h')
 }
 
-function help(terminal: Terminal, name: string | undefined): ExitCode {
+async function help(terminal: Terminal, name: string | undefined): Promise<ExitCode> {
   if (name === undefined) {
     terminal.out(usage())
     return 0
   }
-  const command = COMMANDS.find((candidate) => candidate.name === name)
-  if (command === undefined) return wrong(terminal, '', `there is no command ${name}`)
-  terminal.out(command.help)
+  const entry = COMMANDS.find((candidate) => candidate.name === name)
+  if (entry === undefined) return wrong(terminal, '', `there is no command ${name}`)
+  terminal.out((await entry.load()).help)
   return 0
 }
 

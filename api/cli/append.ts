@@ -15,8 +15,6 @@ import {
 import { findConnection } from './connection.ts'
 
 export const append: Command = {
-  name: 'append',
-  summary: 'append events given as JSON',
   help: `Usage: headwater append [event | file | -]
 
 Appends one event or an array of events in CloudEvents' JSON form, and prints what became of each as a line of JSON.

@@ -32,9 +32,6 @@ export interface Style {
 }
 
 export interface Command {
-  readonly name: string
-  /** One line for the list of commands. */
-  readonly summary: string
   /** The whole help, without a newline at the end. */
   readonly help: string
   run(args: readonly string[], terminal: Terminal): Promise<ExitCode>

@@ -39,8 +39,6 @@ const OPTIONS = {
 } as const
 
 export const importCommand: Command = {
-  name: 'import',
-  summary: 'send a CSV or NDJSON file through a mapping',
   help: `Usage: headwater import --map <mapping.json> [options] <file.csv[.gz] | file.ndjson[.gz]>
 
 Turns the rows of a file into events, as the mapping says (api/import/MAPPING.md), and sends them. Every event is

@@ -13,8 +13,6 @@ import { askOk, type Connection, decodeAnswer, findConnection } from './connecti
 import { printProfile, profileAnswer, timelineAnswer } from './show-profile.ts'
 
 export const show: Command = {
-  name: 'show',
-  summary: 'show a person or company, and why it looks like that',
   help: `Usage: headwater show <email | namespace:value | id> [--json]
 
 Shows a profile: its fields, each with the write that won and those that it overruled, its identities, and the

@@ -1,8 +1,6 @@
 import { type Command, readArguments, UsageError } from './command.ts'
 
 export const start: Command = {
-  name: 'start',
-  summary: 'run the engine: log, read models, HTTP and NATS',
   help: `Usage: headwater start
 
 Runs the engine until SIGINT or SIGTERM: the log and the read models under HEADWATER_DATA (default ./data), HTTP on

@@ -3,8 +3,6 @@ import { CONNECTION_HELP, type Command, readArguments, type Terminal, UsageError
 import { ask, askOk, decodeAnswer, findConnection } from './connection.ts'
 
 export const stats: Command = {
-  name: 'stats',
-  summary: 'where the log and the read models stand',
   help: `Usage: headwater stats [--json]
 
 Prints whether the engine is ready, where the log stands, and how far every read model has got.

@@ -13,8 +13,6 @@ import {
 import { ask, type Connection, decodeAnswer, findConnection, refusalText } from './connection.ts'
 
 export const tail: Command = {
-  name: 'tail',
-  summary: 'print events as they are appended',
   help: `Usage: headwater tail [options]
 
 Prints events as lines of JSON, from now on, until SIGINT. It goes on when the engine is started again.

@@ -63,8 +63,9 @@ export async function writeProgress(path: string, progress: Progress): Promise<v
   await rename(temporary, path)
 }
 
+/** A file that stays does no harm: the next import sees that all of it is there. */
 export async function removeProgress(path: string): Promise<void> {
-  await rm(path, { force: true })
+  await rm(path, { force: true }).catch(() => undefined)
 }
 
 /** True if this progress is of the same file, mapping and target, so that an import may go on from it. */

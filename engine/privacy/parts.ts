@@ -4,7 +4,7 @@ import { Packr } from 'msgpackr'
 /**
  * What one sealed part says, as MessagePack: a map of up to three maps.
  * `data`: whole top-level properties. `normalised`: entries of the event's `normalised` that follow from what is
- * sealed here. `people`: property → index in its array (decimal) → element.
+ * sealed here. `people`: property → index in its array (decimal) → element. Of a negative zero the sign is lost.
  */
 export interface PartContents {
   data?: Record<string, unknown>

@@ -121,6 +121,10 @@ class MemoryWriter implements StoreWriter {
       data.furthest = { position: commit.position, received: commit.received }
   }
 
+  purge(): boolean {
+    return this.#open() !== undefined
+  }
+
   close(): void {
     this.#closed = true
   }

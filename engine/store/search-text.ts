@@ -11,8 +11,8 @@ const MAX_SEARCHED_LENGTH = 4096
 export const MAX_SEARCH_LENGTH = 256
 export const MAX_SEARCH_WORDS = 16
 
-/** Trigram indexes know nothing shorter. */
-export const TRIGRAM_LENGTH = 3
+/** By code points, as the tokenizer counts. */
+const TRIGRAM_LENGTH = 3
 
 /** Nearly all text: what the long way would do with it, at a tenth of the cost. */
 const PLAIN = /^[ -~]*$/
@@ -47,12 +47,21 @@ export function searchWords(query: string): readonly string[] {
   return [...new Set(fold(query).split(' '))].filter((word) => word !== '')
 }
 
-/** A word of FTS5's query language that stands for exactly this text. */
-export function ftsPhrase(word: string): string {
-  return `"${word.replaceAll('"', '""')}"`
-}
+/** More of them would only cost time: whatever the index finds is compared with the words themselves. */
+const MAX_QUERIED_TRIGRAMS = 32
 
-/** By code points, as the tokenizer counts. */
-export function isIndexable(word: string): boolean {
-  return [...word].length >= TRIGRAM_LENGTH
+/**
+ * The words' trigrams as an FTS5 query that finds all rows that could hold them; undefined where every word is too
+ * short for the index to know.
+ */
+export function trigramQuery(words: readonly string[]): string | undefined {
+  const trigrams = new Set<string>()
+  for (const word of words) {
+    const points = [...word]
+    for (let i = 0; i + TRIGRAM_LENGTH <= points.length; i++)
+      trigrams.add(points.slice(i, i + TRIGRAM_LENGTH).join(''))
+  }
+  if (trigrams.size === 0) return undefined
+  const queried = [...trigrams].slice(0, MAX_QUERIED_TRIGRAMS)
+  return queried.map((trigram) => `"${trigram.replaceAll('"', '""')}"`).join(' AND ')
 }

@@ -18,7 +18,7 @@ import {
   type PlannedGroup,
 } from './plan-aggregate.ts'
 import type { GetPlan, StatesPlan } from './query-engine.ts'
-import { ftsPhrase, isIndexable } from './search-text.ts'
+import { trigramQuery } from './search-text.ts'
 import type { Script, Statement } from './sqlite-protocol.ts'
 import { searchTable, stateTable } from './sqlite-schema.ts'
 
@@ -132,18 +132,13 @@ function sameProfileSql(ids: readonly string[]): RawBuilder<unknown> {
   return sql`select identity from member where profile in (${profiles}) union ${profiles}`
 }
 
-/** Words too short for the trigram index are looked for in the rows that the rest has left. */
+/** The index leaves few rows to look for the words in, unless all words are too short for it. */
 function searchSql(build: string, words: readonly string[]): Expression<SqlBool>[] {
-  const indexed = words.filter(isIndexable)
-  const conditions = words
-    .filter((word) => !isIndexable(word))
-    .map((word): Expression<SqlBool> => sql`instr(_search, ${word}) > 0`)
-  if (indexed.length > 0) {
-    const table = sql.table(searchTable(build))
-    const match = indexed.map(ftsPhrase).join(' AND ')
-    conditions.push(sql`_row in (select rowid from ${table} where _search match ${match})`)
-  }
-  return conditions
+  const conditions = words.map((word): Expression<SqlBool> => sql`instr(_search, ${word}) > 0`)
+  const query = trigramQuery(words)
+  if (query === undefined) return conditions
+  const table = sql.table(searchTable(build))
+  return [sql`_row in (select rowid from ${table} where _search match ${query})`, ...conditions]
 }
 
 export function compileAggregate(plan: AggregatePlan): Script {

@@ -12,7 +12,7 @@ import {
 } from './build.ts'
 import { checkedText, columnList, compareText } from './cells.ts'
 import { cachedStatements, SqliteBuild } from './sqlite-build.ts'
-import { buildDdl, dropBuildDdl, dropViewDdl, openSchema, viewDdl } from './sqlite-schema.ts'
+import { buildDdl, dropBuildDdl, dropViewDdl, openSchema, purgeDdl, viewDdl } from './sqlite-schema.ts'
 import type { BuildStatus, Commit, StoreWriter, TableSpec } from './store.ts'
 import type { TableShape } from './table.ts'
 
@@ -160,6 +160,14 @@ class SqliteWriter implements StoreWriter {
     })
     this.#builds = next
     this.#furthest = { position: furthest.position, received: furthest.received }
+  }
+
+  purge(): boolean {
+    this.#transaction(() => {
+      for (const build of this.#builds.values()) this.#db.exec(purgeDdl(build))
+    })
+    const result = this.#db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()
+    return result?.busy === 0
   }
 
   close(): void {

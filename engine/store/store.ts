@@ -97,6 +97,11 @@ export interface StoreWriter {
   /** Evidence that names this identity, in no particular order. */
   evidenceOf(identity: string): readonly { readonly id: string; readonly bytes: Uint8Array }[]
   commit(commit: Commit): void
+  /**
+   * Overwrites what deleted and replaced rows have left in files, as an erasure must. False if a reader still looked at
+   * an older snapshot: call again.
+   */
+  purge(): boolean
   close(): void
 }
 

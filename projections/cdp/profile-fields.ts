@@ -1,11 +1,11 @@
-import { max, min } from '../../engine/reducers/extreme.ts'
+import { byText, newer } from '../../engine/reducers/candidate.ts'
 import { type FieldStates, type FieldWrites, fields } from '../../engine/reducers/fields.ts'
 import { forwardOnly } from '../../engine/reducers/forward-only.ts'
-import { latest } from '../../engine/reducers/latest.ts'
+import { first, latest } from '../../engine/reducers/latest.ts'
 import { mapOf } from '../../engine/reducers/map-of.ts'
 import { rankedUnlessBlank } from '../../engine/reducers/ranked.ts'
+import type { Candidate, Ranking } from '../../engine/reducers/rule.ts'
 import { together } from '../../engine/reducers/together.ts'
-import { union } from '../../engine/reducers/union.ts'
 import { LIFECYCLE } from '../vocabulary.ts'
 
 /** The golden record's fields, each with its survivorship rule. */
@@ -27,9 +27,8 @@ export const golden = fields({
   industry: latest<string>(),
   owner: latest<string>(),
   lifecycle: forwardOnly(LIFECYCLE),
-  sources: union(),
-  first_seen: min(),
-  last_seen: max(),
+  /** Event time of whatever was heard: of each source the oldest and the newest event are kept. */
+  seen: first<number>(),
 })
 
 export type GoldenState = FieldStates<typeof golden.rules>
@@ -37,3 +36,18 @@ export type GoldenWrites = FieldWrites<typeof golden.rules>
 
 /** Traits that have no field of their own. */
 export const traits = mapOf(latest<unknown>())
+
+/** When a profile was first and last heard of, and from whom, with the events that say so. */
+export function explainSeen(state: GoldenState, ranking: Ranking) {
+  const kept = state.seen ?? []
+  const writes = [...kept].sort((a, b) => newer(b, a, ranking))
+  const newest = new Map<string, Candidate<number | null>>()
+  for (const write of writes) if (!newest.has(write[2])) newest.set(write[2], write)
+  const sources = [...newest.keys()].sort(byText)
+  const last = writes.slice(0, 1)
+  return {
+    sources: { value: sources, rule: 'union', winners: [...newest.values()], overruled: [] },
+    first_seen: golden.rules.seen.explain(kept, ranking),
+    last_seen: { value: last[0]?.[0], rule: 'latest', winners: last, overruled: writes.slice(1) },
+  }
+}

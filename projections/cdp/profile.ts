@@ -9,7 +9,7 @@ import { RANKED_BY, rankingFrom } from '../ranking.ts'
 import { explainColumns, rowOf } from '../row.ts'
 import { leadingOf, textAt } from '../values.ts'
 import { ACTS, lifecycleOf, qualifiedStage } from '../vocabulary.ts'
-import { type GoldenState, type GoldenWrites, golden, traits } from './profile-fields.ts'
+import { explainSeen, type GoldenState, type GoldenWrites, golden, traits } from './profile-fields.ts'
 import { customerWrites, recordWrites, traitWrites } from './profile-writes.ts'
 
 interface State {
@@ -71,9 +71,8 @@ export const profile: Projection<State, (typeof HANDLES)[number]> = {
   initial: () => NOBODY,
   reduce(state, event) {
     const kind = greater(state.kind, kindOf(event))
-    const seen = { sources: { add: event.source }, first_seen: event.time, last_seen: event.time }
     if (event.type !== 'cdp.identify' && !describesTraits(event)) {
-      const fields = golden.writeAll(state.fields, event, { ...writesOf(event), ...seen })
+      const fields = golden.writeAll(state.fields, event, { ...writesOf(event), seen: event.time })
       return { kind, fields, traits: state.traits }
     }
     const stated = traitWrites(event)
@@ -81,7 +80,7 @@ export const profile: Projection<State, (typeof HANDLES)[number]> = {
     for (const [name, value] of stated.others) others = traits.write(others, name, candidate(event, value))
     return {
       kind,
-      fields: golden.writeAll(state.fields, event, { ...stated.golden, ...seen }),
+      fields: golden.writeAll(state.fields, event, { ...stated.golden, seen: event.time }),
       traits: others,
     }
   },
@@ -92,7 +91,10 @@ export const profile: Projection<State, (typeof HANDLES)[number]> = {
   }),
   explain(state, config) {
     const ranking = rankingFrom(config)
-    const explained: Record<string, Explanation<unknown>> = { ...golden.explain(state.fields, ranking) }
+    const explained: Record<string, Explanation<unknown>> = {
+      ...golden.explain(state.fields, ranking),
+      ...explainSeen(state.fields, ranking),
+    }
     const name = nameFromParts(explained)
     if (name !== undefined) explained.name = name
     for (const [trait, each] of traits.explain(state.traits, ranking)) explained[`traits.${trait}`] = each
@@ -109,7 +111,10 @@ export const profile: Projection<State, (typeof HANDLES)[number]> = {
       const values = golden.values(state.fields, ranking)
       const stated = [...traits.values(state.traits, ranking)].filter(([, value]) => value !== null)
       const name = values.name ?? fullName(values.first_name, values.last_name)
-      return oneRow(rowOf(columns, { ...values, name, kind: state.kind, traits: Object.fromEntries(stated) }))
+      const { sources, first_seen, last_seen } = explainSeen(state.fields, ranking)
+      const heard = { sources: sources.value, first_seen: first_seen.value, last_seen: last_seen.value }
+      const others = { name, kind: state.kind, traits: Object.fromEntries(stated) }
+      return oneRow(rowOf(columns, { ...values, ...heard, ...others }))
     },
   },
 }

@@ -17,7 +17,7 @@ import { systemClock } from '../../engine/clock.ts'
 import { openPublisher } from '../../engine/intake/nats.ts'
 import { openEmbeddedLog } from '../../engine/log/embedded/embedded.ts'
 import { addTo, asCents, micros, readRows } from '../support/csv-totals.ts'
-import { EngineProcess, freePort } from '../support/engine-process.ts'
+import { EngineProcess, freePort, READ_TOKEN } from '../support/engine-process.ts'
 import { hasNatsServer, testNatsServer } from '../support/nats-server.ts'
 
 const DATA = process.env['HEADWATER_TEST_DATA'] ?? join(import.meta.dirname, '..', '..', '..', 'shared', 'data')
@@ -110,7 +110,8 @@ describe.skipIf(!hasData || !hasNatsServer)('real files through NATS into an eng
   }
 
   async function settled(): Promise<void> {
-    const last = Math.max(...acknowledged.values())
+    let last = 0
+    for (const position of acknowledged.values()) last = Math.max(last, position)
     // The wait of one request is bounded, so this asks again.
     for (let tries = 0; tries < 30; tries++) {
       const answer = await engine.get<{ position: number }>(`/v1/projections?after=${last}`).catch(() => undefined)
@@ -120,7 +121,7 @@ describe.skipIf(!hasData || !hasNatsServer)('real files through NATS into an eng
   }
 
   async function figures<T>(path: string): Promise<T[]> {
-    return (await engine.get<{ rows: T[] }>(path)).rows
+    return (await engine.get<{ data: T[] }>(path)).data
   }
 
   async function all<T>(path: string): Promise<T[]> {
@@ -128,8 +129,8 @@ describe.skipIf(!hasData || !hasNatsServer)('real files through NATS into an eng
     let cursor: string | undefined
     do {
       const next = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`
-      const page = await engine.get<{ items: T[]; next?: string | null }>(`${path}?limit=500${next}`)
-      found.push(...page.items)
+      const page = await engine.get<{ data: T[]; next: string | null }>(`${path}?limit=500${next}`)
+      found.push(...page.data)
       cursor = page.next ?? undefined
     } while (cursor !== undefined)
     return found
@@ -173,9 +174,9 @@ describe.skipIf(!hasData || !hasNatsServer)('real files through NATS into an eng
       net: asCents(new Map([['', net.get(customer) ?? 0n]]))[''],
     }))
     const profiles = await profilesOf(customers.map((customer) => `erp:${customer}`))
-    const rows = new Map((await all<Figure>('/v1/orders')).map((row) => [row['profile'], row]))
+    const rows = new Map((await all<Figure>('/v1/orders')).map((row) => [String(row['id']), row]))
     const actual = customers.map((customer, index) => {
-      const row = rows.get(profiles[index])
+      const row = rows.get(profiles[index] ?? '')
       return {
         customer,
         orders: row?.['orders'],
@@ -192,11 +193,10 @@ describe.skipIf(!hasData || !hasNatsServer)('real files through NATS into an eng
     const found: (string | undefined)[] = []
     for (let from = 0; from < identities.length; from += 1_000) {
       const body = JSON.stringify({ identities: identities.slice(from, from + 1_000) })
-      const { READ_TOKEN } = await import('../support/engine-process.ts')
       const answer = await engine.post('/v1/profiles/lookup', body, { authorization: `Bearer ${READ_TOKEN}` })
       expect(answer.status).toBe(200)
-      const { items } = (await answer.json()) as { items: ({ profile: string } | null)[] }
-      found.push(...items.map((item) => item?.profile))
+      const { data } = (await answer.json()) as { data: ({ id: string } | null)[] }
+      found.push(...data.map((row) => row?.id))
     }
     return found
   }

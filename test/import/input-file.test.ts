@@ -121,7 +121,7 @@ describe('gzip', () => {
   test('cut short or damaged: a typed failure', async () => {
     const whole = gzipSync(`a,b\n${'1,2\n'.repeat(100_000)}`)
     const damaged = Buffer.from(whole)
-    damaged.fill(0, whole.length / 2, whole.length / 2 + 8)
+    damaged.fill(0, 100, 108)
     for (const bytes of [whole.subarray(0, -20), damaged]) {
       expect((await read(bytes)).at(-1)).toBe('failed: corrupt_gzip')
     }

@@ -12,9 +12,8 @@ logContract('memory log', async () => {
 })
 
 const EMBEDDED = [
-  ['embedded log', {}],
-  ['embedded log in small segments', SMALL],
-  ['embedded log on the calling thread', { ...SMALL, files: systemFiles }],
+  ['embedded log', SMALL],
+  ['embedded log on the calling thread', { files: systemFiles }],
 ] as const
 
 for (const [name, options] of EMBEDDED) {

@@ -83,6 +83,7 @@ const { value: plainValue } = fc.letrec<{ value: unknown }>((tie) => ({
 const fields = fc
   .dictionary(fc.oneof(fc.constantFrom('a', 'b', 'c'), key), plainValue, { maxKeys: 5 })
   .map((record) => ({ ...record }))
+const PLAIN = { noNullPrototype: true } as const
 const optional = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
   fc.option(arbitrary, { nil: undefined })
 const id = fc.integer({ min: 1, max: 6 }).map(identityId)
@@ -100,7 +101,7 @@ export const eventArbitrary: fc.Arbitrary<NewEvent> = fc
     time: instant,
     received: fc.constant(T0),
     sequence: optional(fc.oneof(fc.nat(), fc.double({ noNaN: true }))),
-    identities: fc.uniqueArray(fc.record({ id, namespace: fc.constantFrom('user', 'email') }), {
+    identities: fc.uniqueArray(fc.record({ id, namespace: fc.constantFrom('user', 'email') }, PLAIN), {
       maxLength: 3,
       selector: (identity) => identity.id,
     }),
@@ -114,7 +115,7 @@ export const eventArbitrary: fc.Arbitrary<NewEvent> = fc
     data: fields,
     normalised: fields,
     normaliser: fc.nat(3),
-    sealed: fc.array(fc.record({ keyId: id, blob: bytes(40) }), { maxLength: 2 }),
+    sealed: fc.array(fc.record({ keyId: id, blob: bytes(40) }, PLAIN), { maxLength: 2 }),
   })
   // -0 is 0 in the envelope's numbers.
   .map((event) => (event.sequence === undefined ? event : { ...event, sequence: event.sequence + 0 }))

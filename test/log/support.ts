@@ -7,6 +7,7 @@ import {
   type EmbeddedLogOptions,
   openEmbeddedLog,
 } from '../../engine/log/embedded/embedded.ts'
+import { type Files, systemFiles } from '../../engine/log/embedded/files.ts'
 import type { OpenFailure } from '../../engine/log/embedded/recovery.ts'
 
 export interface TemporaryDirectory {
@@ -17,6 +18,17 @@ export interface TemporaryDirectory {
 export function temporaryDirectory(): TemporaryDirectory {
   const path = mkdtempSync(join(tmpdir(), 'headwater-log-'))
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
+}
+
+/**
+ * The real disk without waiting for it, for tests that end in no crash: logs then commit on this thread and without a
+ * lock.
+ */
+export const unsyncedFiles: Files = {
+  ...systemFiles,
+  openWrite: (path) => ({ ...systemFiles.openWrite(path), sync: () => {} }),
+  create: (path) => ({ ...systemFiles.create(path), sync: () => {} }),
+  syncDirectory: () => {},
 }
 
 /** Small enough for several segments and chunks in a test. */

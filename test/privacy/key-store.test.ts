@@ -260,9 +260,8 @@ describe('a store that can not be trusted is refused', () => {
     const part = store.seal(bob, 'profile', Buffer.from('x'), context)
     store.seal(store.identify(ann), 'profile', Buffer.from('x'), context)
     await store.close()
-    alter(
-      `UPDATE data_key SET wrapped = (SELECT wrapped FROM data_key AS other WHERE other.owner <> data_key.owner)`,
-    )
+    alter(`UPDATE data_key SET wrapped = (SELECT wrapped FROM data_key AS other WHERE other.owner <> x'${bob}')
+      WHERE owner = x'${bob}'`)
     const again = open()
     expect(failureOf(() => again.open(part, context))._tag).toBe('Damaged')
     expect(failureOf(() => again.seal(bob, 'profile', Buffer.from('x'), context))._tag).toBe('Damaged')

@@ -64,7 +64,12 @@ function open(parts: Pick<NewEvent, 'data' | 'normalised' | 'sealed'>) {
 }
 
 describe('round trip', () => {
-  const json = fc.jsonValue({ maxDepth: 3 }).filter((value) => !JSON.stringify(value).includes('__proto__'))
+  // MessagePack has no negative zero that is an integer; JSON.stringify drops its sign likewise.
+  const json = fc
+    .jsonValue({ maxDepth: 3 })
+    .map((value) => JSON.stringify(value))
+    .filter((text) => !text.includes('__proto__'))
+    .map((text): unknown => JSON.parse(text))
   const guest = fc.oneof(
     json,
     fc.record({

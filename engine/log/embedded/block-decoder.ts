@@ -1,54 +1,11 @@
 import assert from 'node:assert/strict'
-import { crc32 } from 'node:zlib'
 import type { Identity } from '../../events/identity.ts'
+import { readBlockHeader } from './block-header.ts'
 import { type Columns, readColumns } from './columns.ts'
-import { BLOCK, BLOCK_PREFIX, MAX_BLOCK_BYTES } from './format.ts'
+import { BLOCK } from './format.ts'
 import { binHeadBytes, type Payload, readPayload, readShapes, type Shape } from './payload-reader.ts'
 import { type PayloadSource, StoredEvent } from './stored-event.ts'
 import { MalformedError, Unpacker } from './unpack.ts'
-
-const TWO_32 = 0x1_0000_0000
-
-/** A block's fixed-width header. */
-export interface BlockHeader {
-  /** The whole block with its header. */
-  readonly sizeBytes: number
-  readonly checksum: number
-  readonly first: number
-  readonly count: number
-  /** The greatest `received` in it: that of its last event. */
-  readonly received: number
-  /** The last position before it, 0 for none. */
-  readonly previous: number
-}
-
-/** The header at `offset`, or undefined where none can be: the checksum isn't looked at. */
-export function readBlockHeader(bytes: Buffer, offset: number): BlockHeader | undefined {
-  if (bytes.length - offset < BLOCK.COLUMNS) return undefined
-  if (bytes.compare(BLOCK_PREFIX, 0, BLOCK_PREFIX.length, offset, offset + BLOCK_PREFIX.length) !== 0) {
-    return undefined
-  }
-  const header: BlockHeader = {
-    sizeBytes: bytes.readUInt32BE(offset + BLOCK.LENGTH + 1) + BLOCK.CHECKSUM,
-    checksum: bytes.readUInt32BE(offset + BLOCK.CHECKSUM + 1),
-    first: readWide64(bytes, offset + BLOCK.FIRST),
-    count: bytes.readUInt32BE(offset + BLOCK.COUNT + 1),
-    received: readWide64(bytes, offset + BLOCK.RECEIVED),
-    previous: readWide64(bytes, offset + BLOCK.PREVIOUS),
-  }
-  const sized = header.sizeBytes > BLOCK.COLUMNS && header.sizeBytes <= MAX_BLOCK_BYTES
-  const placed = header.count > 0 && header.previous < header.first && header.count < header.sizeBytes
-  return sized && placed && Number.isSafeInteger(header.first + header.count) ? header : undefined
-}
-
-function readWide64(bytes: Buffer, offset: number): number {
-  return bytes.readUInt32BE(offset + 1) * TWO_32 + bytes.readUInt32BE(offset + 5)
-}
-
-/** Of everything in the block but the checksum itself, seeded by the segment's salt. */
-export function blockChecksum(block: Buffer, salt: number): number {
-  return crc32(block.subarray(BLOCK.FIRST), crc32(block.subarray(0, BLOCK.CHECKSUM), salt))
-}
 
 /**
  * A whole block whose checksum was verified. Columns are views of its bytes; nothing is decoded before it is asked

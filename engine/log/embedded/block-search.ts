@@ -1,4 +1,4 @@
-import { blockChecksum, readBlockHeader } from './block-decoder.ts'
+import { blockChecksum, readBlockHeader } from './block-header.ts'
 import type { LogFile } from './files.ts'
 import { BLOCK_PREFIX, MAX_BLOCK_BYTES } from './format.ts'
 import type { BlockPlace } from './segment-reader.ts'

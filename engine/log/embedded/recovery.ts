@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { type Head, LogDamaged } from '../log.ts'
-import { readBlockHeader } from './block-decoder.ts'
+import { readBlockHeader } from './block-header.ts'
 import { isZeroFrom } from './block-search.ts'
 import type { Files } from './files.ts'
 import { BLOCK, UNFINISHED_SUFFIX } from './format.ts'

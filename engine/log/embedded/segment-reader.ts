@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { LogDamaged } from '../log.ts'
-import { Block, blockChecksum, readBlockHeader } from './block-decoder.ts'
+import { Block } from './block-decoder.ts'
+import { blockChecksum, readBlockHeader } from './block-header.ts'
 import { findWholeBlock } from './block-search.ts'
 import type { Files, LogFile } from './files.ts'
 import { BLOCK, FORMAT_VERSION, SEGMENT } from './format.ts'

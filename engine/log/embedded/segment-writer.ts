@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { blockChecksum, readBlockHeader } from './block-decoder.ts'
+import { blockChecksum, readBlockHeader } from './block-header.ts'
 import { errorCode, type Files, type LogFile } from './files.ts'
 import { BLOCK, UNFINISHED_SUFFIX } from './format.ts'
 import { segmentName, writeSegmentHeader } from './segment.ts'

@@ -10,6 +10,7 @@ import {
   SEGMENT_NAME_DIGITS,
   SEGMENT_SUFFIX,
   STR8,
+  UINT32,
 } from './format.ts'
 import { MalformedError, Unpacker } from './unpack.ts'
 
@@ -68,8 +69,9 @@ function headerChecksum(bytes: Buffer): number {
 /** `bytes`: the beginning of a segment. Throws `MalformedError`. The header is laid out alike in all versions. */
 export function readSegmentHeader(bytes: Buffer): SegmentHeader {
   const prefix = Buffer.from([FIXARRAY | SEGMENT.ELEMENTS, FIXSTR | SEGMENT_MAGIC.length])
+  const checked = bytes[SEGMENT.CHECKSUM] === UINT32
   const named = bytes.subarray(SEGMENT.MAGIC + 1, SEGMENT.VERSION).toString('latin1') === SEGMENT_MAGIC
-  if (bytes.length < SEGMENT.WORKSPACE + 2 || !bytes.subarray(0, 2).equals(prefix) || !named) {
+  if (bytes.length < SEGMENT.WORKSPACE + 2 || !bytes.subarray(0, 2).equals(prefix) || !named || !checked) {
     throw new MalformedError('no segment header', 0)
   }
   const unpacker = new Unpacker(bytes)
