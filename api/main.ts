@@ -216,13 +216,12 @@ const EXPIRE_EVERY_MS = 3_600_000
 
 /** Bodies are kept 30 days; their keys go with them. */
 function expireQuarantine({ quarantine }: Engine, logger: Logger, stops: Stop[]): void {
-  const expire = (): void => {
-    quarantine.expire().catch((error: unknown) => {
-      logger.error(`expiring quarantine failed: ${error instanceof Error ? error.name : 'unknown error'}`)
-    })
+  const expire = async (): Promise<void> => {
+    const expired = await quarantine.expire()
+    if (E.isLeft(expired)) logger.error(`expiring quarantine failed: ${expired.left._tag}`)
   }
-  expire()
-  const timer = setInterval(expire, EXPIRE_EVERY_MS)
+  void expire()
+  const timer = setInterval(() => void expire(), EXPIRE_EVERY_MS)
   timer.unref()
   stops.push(async () => clearInterval(timer))
 }

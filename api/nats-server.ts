@@ -48,7 +48,8 @@ export async function startNatsServer(options: NatsServerOptions): Promise<E.Eit
   const port = await freePort(options.port)
   const configuration = join(directory, 'nats.conf')
   writeFileSync(configuration, configurationOf(options, port, directory))
-  const child = spawn(binary, ['-c', configuration], { stdio: ['ignore', 'ignore', 'pipe'] })
+  // In a process group of its own: Ctrl-C is for the engine, which answers what is under way before NATS goes.
+  const child = spawn(binary, ['-c', configuration], { stdio: ['ignore', 'ignore', 'pipe'], detached: true })
   const failure = await readyOrFailed(child)
   if (failure !== undefined) return E.left(`nats-server did not start: ${failure}`)
   child.stderr?.resume()

@@ -15,7 +15,7 @@ import { inspect } from './inspect.ts'
 import { NORMALISER_VERSION, normalise, normaliseIdentity, statedIdentities } from './normalise.ts'
 import type { SourceDefaults } from './normalise.ts'
 import type { Incoming, QuarantineReason } from './result.ts'
-import { streamName } from './stream-name.ts'
+import { streamName, subjectAddress } from './stream-name.ts'
 
 /** An event that may be appended, if it is no repetition. */
 export interface Accepted {
@@ -148,7 +148,8 @@ export class Decider {
     const defaults = this.#sources.get(envelope.source) ?? {}
     const normalised = normalise(definition, data, defaults)
     const identities = allIdentities(envelope, statedIdentities(definition, data, normalised, defaults), defaults)
-    if (!LIFTS_SUPPRESSION.has(envelope.type) && identities.some((stated) => keyStore.suppressed(stated))) {
+    const named = [...identities, ...subjectAddress(envelope.subject)]
+    if (!LIFTS_SUPPRESSION.has(envelope.type) && named.some((stated) => keyStore.suppressed(stated))) {
       return refuse(incoming, envelope.source, 'suppressed', 'the person was erased and has not consented again', sizeBytes)
     }
     return { kind: 'accepted', envelope, definition, normalised, identities, quarantined: undefined, incoming, sizeBytes }

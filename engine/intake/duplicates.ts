@@ -27,17 +27,17 @@ export interface Duplicates {
 }
 
 /**
- * The position of the event with this key, if there is one. `at` reads the log; candidates that are not durable yet,
- * which `at` doesn't find, are for the caller to know of.
+ * The event with this key, if there is one. `at` reads the log; candidates that are not durable yet, which `at`
+ * doesn't find, are for the caller to know of.
  */
-export async function findDuplicate(
+export async function findDuplicate<T extends { readonly source: string; readonly id: string }>(
   duplicates: Duplicates,
   key: { readonly source: string; readonly id: string },
-  at: (position: number) => Promise<{ readonly source: string; readonly id: string } | undefined>,
-): Promise<number | undefined> {
+  at: (position: number) => Promise<T | undefined>,
+): Promise<T | undefined> {
   for (const position of duplicates.candidates(key.source, key.id)) {
     const found = await at(position)
-    if (found?.source === key.source && found.id === key.id) return position
+    if (found?.source === key.source && found.id === key.id) return found
   }
   return undefined
 }

@@ -7,6 +7,7 @@ import type { KeyStore } from '../privacy/privacy.ts'
 import type { ClockGuard } from './clock-guard.ts'
 import { Decider, refuse } from './decider.ts'
 import type { Accepted, Decided, Refused } from './decider.ts'
+import { findDuplicate } from './duplicates.ts'
 import type { Duplicates } from './duplicates.ts'
 import type { StatedEnvelope } from './envelope.ts'
 import type { Quarantine } from './quarantine.ts'
@@ -193,14 +194,12 @@ class GroupingIntake implements EngineIntake {
       void twin.then(() => this.#again(entry))
       return undefined
     }
-    for (const position of this.#options.duplicates.candidates(source, id)) {
-      const recorded = await this.#options.log.at(position)
-      if (recorded === undefined || recorded.id !== id || recorded.source !== source) continue
-      if (!this.#sameContent(entry.decided, recorded)) return { decided: reusedId(entry.decided), settle: entry.settle }
-      entry.settle(done('duplicate', entry.decided, recorded))
-      return undefined
-    }
-    return this.#hold(key, entry)
+    const { duplicates, log } = this.#options
+    const recorded = await findDuplicate(duplicates, { source, id }, (position) => log.at(position))
+    if (recorded === undefined) return this.#hold(key, entry)
+    if (!this.#sameContent(entry.decided, recorded)) return { decided: reusedId(entry.decided), settle: entry.settle }
+    entry.settle(done('duplicate', entry.decided, recorded))
+    return undefined
   }
 
   #again(entry: Entry): void {
@@ -244,7 +243,10 @@ class GroupingIntake implements EngineIntake {
         continue
       }
       const judged = await this.#judge({ decided: this.#decider.decideQuarantined(decided, outcome.right), settle })
-      if (judged !== undefined && isAccepted(judged)) fresh.push(judged)
+      if (judged === undefined) continue
+      if (isAccepted(judged)) fresh.push(judged)
+      // Its id is a hash of what it says, so another of the same id can't be; whoever waits is told all the same.
+      else settle({ status: 'refused', id: decided.id, refusal: NO_QUARANTINE })
     }
     return fresh
   }

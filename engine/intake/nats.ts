@@ -84,11 +84,29 @@ async function serveDirect(connection: NatsConnection, options: NatsOptions): Pr
     connection,
     async stop() {
       clearInterval(check)
-      if (!subscription.isClosed()) await subscription.drain()
-      await answering
-      await connection.drain()
+      await within(DRAIN_MS, subscription.isClosed() ? Promise.resolve() : subscription.drain())
+      await within(DRAIN_MS, answering)
+      await leave(connection)
     },
   }
+}
+
+/** A server that is away must not keep us from stopping: what it still had to hear, its clients will ask again. */
+const DRAIN_MS = 5_000
+
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([work.catch(() => undefined), timeout])
+  clearTimeout(timer)
+}
+
+/** Sends what is written and closes; a connection that is away would go on reconnecting for ever. */
+async function leave(connection: NatsConnection): Promise<void> {
+  await within(DRAIN_MS, connection.drain())
+  await connection.close()
 }
 
 async function refuseCapture(connection: NatsConnection, subject: string): Promise<void> {
@@ -147,9 +165,9 @@ async function consumeStream(connection: NatsConnection, options: NatsOptions): 
   return {
     connection,
     async stop() {
-      await messages.close()
-      await consuming
-      await connection.drain()
+      await within(DRAIN_MS, messages.close())
+      await within(DRAIN_MS, consuming)
+      await leave(connection)
     },
   }
 }
@@ -271,6 +289,6 @@ export async function openPublisher(url: string, timeoutMs = 30_000): Promise<Pu
       const reply = await connection.request(subject, payload, { timeout: timeoutMs, headers })
       return reply.json<PubAck>()
     },
-    close: () => connection.drain(),
+    close: () => leave(connection),
   }
 }

@@ -47,6 +47,15 @@ function recordId(data: Readonly<Record<string, unknown>>, property: string): st
   return typeof value === 'string' && value !== '' ? value : undefined
 }
 
+/** The mail address that a subject holds: whoever it is may not be collected by that way either. */
+export function subjectAddress(subject: string | undefined): readonly StatedIdentity[] {
+  if (subject === undefined || !subject.includes('@')) return []
+  const dash = subject.indexOf('-')
+  return [subject, subject.slice(0, Math.max(dash, 0)), subject.slice(dash + 1)]
+    .filter((part) => part.includes('@'))
+    .map((part) => ({ namespace: 'email', value: part.trim().toLowerCase() }))
+}
+
 function safeId(id: string, stated: readonly StatedIdentity[], identities: readonly Identity[], identify: Identify): string {
   const folded = id.trim().toLowerCase()
   const at = stated.findIndex(({ value }) => value.trim().toLowerCase() === folded)

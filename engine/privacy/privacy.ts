@@ -35,7 +35,10 @@ export class SealBroken extends Error {
 export interface KeyStore extends IdentityDirectory, Opener {
   /** The id of an identity, made at random when it is new. `value` is already normalised. */
   identify(stated: StatedIdentity): IdentityId
-  /** True if this identity was erased and must not be collected again without new consent. */
+  /**
+   * True if this identity was erased and must not be collected again without new consent. Who is suppressed must not be
+   * handed to `identify`, which makes them known again.
+   */
   suppressed(stated: StatedIdentity): boolean
   seal(owner: IdentityId, retention: KeyClass, plaintext: Uint8Array, context: SealContext): SealedPart
   /** HMAC-SHA256 under a data key, for hashes that nobody can guess at once the key is gone. Hexadecimal. */

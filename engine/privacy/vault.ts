@@ -93,6 +93,8 @@ export class Vault implements IdentityDirectory, Opener {
   }
 
   suppressed(stated: StatedIdentity): boolean {
+    // Who is known again has consented again: nothing else gets past the mark.
+    if (this.find(stated.namespace, stated.value) !== undefined) return false
     return this.#secrets.macKeys.some((key) => this.#tables.isSuppressed(identityMac(key, stated)))
   }
 

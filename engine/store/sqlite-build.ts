@@ -3,14 +3,16 @@ import type { Build } from './build.ts'
 import { type Cell, checkedText, encodeRow } from './cells.ts'
 import { searchText } from './search-text.ts'
 import { hasSearch, quoted, stateTable } from './sqlite-schema.ts'
+import { SqliteSearch } from './sqlite-search.ts'
 import type { RowWrite, StateWrite } from './store.ts'
+import type { Row } from './table.ts'
 
 /** A build's tables with their statements, prepared when first needed. Runs inside the caller's transaction. */
 export class SqliteBuild {
   readonly #build: Build
   readonly #table: string
   readonly #state: string
-  readonly #search: readonly string[] | undefined
+  readonly #search: SqliteSearch | undefined
   readonly #statement: (sql: string) => StatementSync
   readonly #upsertRowSql: string
 
@@ -18,8 +20,8 @@ export class SqliteBuild {
     this.#build = build
     this.#table = quoted(build.build)
     this.#state = quoted(stateTable(build.build))
-    this.#search = hasSearch(build) ? build.shape.search : undefined
     this.#statement = cachedStatements(db)
+    this.#search = hasSearch(build) ? new SqliteSearch(build.build, this.#statement) : undefined
     this.#upsertRowSql = this.#upsertRow()
   }
 
@@ -51,13 +53,46 @@ export class SqliteBuild {
 
   writeRows(write: RowWrite): void {
     const key = checkedText('key', write.key)
-    const upsert = this.#statement(this.#upsertRowSql)
+    if (this.#search === undefined) {
+      for (const [part, row] of write.rows) this.#upsert(this.#cells(key, part, row))
+      this.#deleteOthers(key, [...write.rows.keys()])
+    } else this.#writeSearchedRows(this.#search, key, write)
+  }
+
+  /** To be called once after the rows of a transaction were written. */
+  indexSearch(): void {
+    this.#search?.index()
+  }
+
+  /** Forgets what a transaction that failed would have indexed. */
+  discardSearch(): void {
+    this.#search?.discard()
+  }
+
+  /** The index must be told what it has to forget, so the old rows are read first. */
+  #writeSearchedRows(search: SqliteSearch, key: string, write: RowWrite): void {
+    const old = search.rowsOf(key)
     for (const [part, row] of write.rows) {
-      const cells: Cell[] = [key, checkedText('part', part), ...encodeRow(this.#build.columns, row)]
-      if (this.#search !== undefined) cells.push(searchText(this.#search, row))
-      upsert.run(...cells)
+      const text = searchText(this.#build.shape.search ?? [], row)
+      const cells = [...this.#cells(key, part, row), text]
+      const known = old.get(part)
+      const inserted = this.#upsert(cells)
+      search.changed(known?.row ?? inserted, known?.text ?? null, text)
     }
-    this.#deleteOthers(key, [...write.rows.keys()])
+    for (const [part, { row, text }] of old)
+      if (!write.rows.has(part)) {
+        search.changed(row, text, null)
+        this.#statement(`DELETE FROM ${this.#table} WHERE _row = ?`).run(row)
+      }
+  }
+
+  #cells(key: string, part: string, row: Row): Cell[] {
+    return [key, checkedText('part', part), ...encodeRow(this.#build.columns, row)]
+  }
+
+  /** The row's number if it is a new one. */
+  #upsert(cells: readonly Cell[]): number {
+    return Number(this.#statement(this.#upsertRowSql).run(...cells).lastInsertRowid)
   }
 
   /** One index look-up in the usual case of one part. */

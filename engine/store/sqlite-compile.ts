@@ -137,8 +137,9 @@ function searchSql(build: string, words: readonly string[]): Expression<SqlBool>
   const conditions = words.map((word): Expression<SqlBool> => sql`instr(_search, ${word}) > 0`)
   const query = trigramQuery(words)
   if (query === undefined) return conditions
-  const table = sql.table(searchTable(build))
-  return [sql`_row in (select rowid from ${table} where _search match ${query})`, ...conditions]
+  const name = searchTable(build)
+  const found = sql`select rowid from ${sql.table(name)} where ${sql.ref(name)} match ${query}`
+  return [sql`_row in (${found})`, ...conditions]
 }
 
 export function compileAggregate(plan: AggregatePlan): Script {

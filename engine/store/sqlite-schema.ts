@@ -160,14 +160,8 @@ function indexDdl(build: string, names: readonly string[], number: number): stri
 function searchDdl(build: string): string {
   const table = quoted(build)
   const search = quoted(searchTable(build))
-  const forget = `INSERT INTO ${search} (${search}, rowid, _search) SELECT 'delete', old._row, old._search WHERE old._search IS NOT NULL`
-  const learn = `INSERT INTO ${search} (rowid, _search) SELECT new._row, new._search WHERE new._search IS NOT NULL`
   return `;
-CREATE VIRTUAL TABLE ${search} USING fts5(_search, content=${table}, content_rowid='_row', tokenize='trigram case_sensitive 1', detail=none);
-CREATE TRIGGER ${quoted(`${build}__learn`)} AFTER INSERT ON ${table} BEGIN ${learn}; END;
-CREATE TRIGGER ${quoted(`${build}__forget`)} AFTER DELETE ON ${table} BEGIN ${forget}; END;
-CREATE TRIGGER ${quoted(`${build}__relearn`)} AFTER UPDATE OF _search ON ${table} WHEN old._search IS NOT new._search
-BEGIN ${forget}; ${learn}; END`
+CREATE VIRTUAL TABLE ${search} USING fts5(_search, content=${table}, content_rowid='_row', tokenize='trigram case_sensitive 1', detail=none)`
 }
 
 /** What people who open the file by hand look at; queries name the build. */

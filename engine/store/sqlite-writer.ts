@@ -19,6 +19,9 @@ import type { TableShape } from './table.ts'
 /** Others only ever hold the file's write lock while they recover a WAL. */
 const BUSY_TIMEOUT_MS = 5_000
 
+/** Readers' snapshots are short; folding shouldn't wait for one that isn't. */
+const PURGE_TIMEOUT_MS = 200
+
 /**
  * Opens the read models in a file, creating it if it is absent. Throws `StoreVersionError` if a newer program wrote
  * it. Nobody else may write it at the same time.
@@ -151,6 +154,7 @@ class SqliteWriter implements StoreWriter {
         for (const write of states) table.writeState(write)
         for (const write of rows) table.writeRows(write)
       }
+      for (const { build } of commit.writes) this.#table(build).indexSearch()
       this.#writePeople(commit)
       this.#writePoison(commit)
       const checkpoint = this.#statement('UPDATE builds SET position = ?, received = ? WHERE build = ?')
@@ -166,7 +170,9 @@ class SqliteWriter implements StoreWriter {
     this.#transaction(() => {
       for (const build of this.#builds.values()) this.#db.exec(purgeDdl(build))
     })
+    this.#db.exec(`PRAGMA busy_timeout = ${PURGE_TIMEOUT_MS}`)
     const result = this.#db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()
+    this.#db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
     return result?.busy === 0
   }
 
@@ -233,6 +239,7 @@ class SqliteWriter implements StoreWriter {
     } catch (error) {
       // A full disk may have rolled it back already.
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+      for (const table of this.#tables.values()) table.discardSearch()
       throw error
     }
   }

@@ -197,3 +197,16 @@ describeNats('with a real nats-server, direct', () => {
     expect(ack).toMatchObject({ seq: 5, results: [{ status: 'appended' }] })
   })
 })
+
+describeNats('a nats-server that goes away', () => {
+  test('stopping ends all the same, in bounded time', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'headwater-nats-'))
+    const server = await testNatsServer(directory, false)
+    const intake = scriptedIntake(() => appended(1))
+    const nats = await openNatsIntake({ url: server.url, workspace: 'a', mode: 'direct', intake, onStatus: () => undefined })
+    await server.stop()
+    await nats.stop()
+    expect(nats.connection.isClosed()).toBe(true)
+    rmSync(directory, { recursive: true, force: true })
+  })
+})

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest'
 import { KeyStoreError } from '../../engine/privacy/failure.ts'
 import type { KeyOperation, KeyWriter } from '../../engine/privacy/key-tables.ts'
 import { createMemoryKeyStore } from '../../engine/privacy/memory-key-store.ts'
+import { againstAModel } from './key-store-model.ts'
 
 const context = { source: 'web', id: 'e-1', type: 'cdp.identify' }
 const user = (value: string) => ({ namespace: 'user', value })
@@ -41,10 +42,10 @@ class GatedWriter implements KeyWriter {
   }
 }
 
-function gated() {
+function gated(cacheEntries = 2) {
   let writer: GatedWriter | undefined
   const store = createMemoryKeyStore({
-    cacheEntries: 2,
+    cacheEntries,
     writer: (inner) => {
       writer = new GatedWriter(inner)
       return writer
@@ -53,6 +54,15 @@ function gated() {
   if (writer === undefined) throw new Error('the store takes its writer at once')
   return { store, writer }
 }
+
+againstAModel(
+  'a store with writes held back',
+  (cacheEntries) => {
+    const { store, writer } = gated(cacheEntries)
+    return { store, pass: () => writer.pass() }
+  },
+  300,
+)
 
 /** Lets everything that can go on go on. */
 function settle(): Promise<void> {

@@ -19,6 +19,7 @@ import { openOpener } from '../../engine/privacy/opener.ts'
 import type { ErasingKeyStore } from '../../engine/privacy/privacy.ts'
 import { WORKSPACE_OWNER } from '../../engine/privacy/privacy.ts'
 import { keyStoreContract } from './key-store-contract.ts'
+import { againstAModel } from './key-store-model.ts'
 
 let directory: string
 const made: string[] = []
@@ -77,6 +78,13 @@ function alter(sql: string): void {
 
 keyStoreContract('memory', (cacheEntries) => createMemoryKeyStore({ cacheEntries }))
 keyStoreContract('keys.sqlite', (cacheEntries) => openKeyStore(temporary(), { clock, cacheEntries }))
+
+const written = () => undefined
+againstAModel(
+  'keys.sqlite',
+  (cacheEntries) => ({ store: openKeyStore(temporary(), { clock, cacheEntries }), pass: written }),
+  15,
+)
 
 /** A store with Ann, closed; a part that is sealed for her. */
 async function filled(masterKey?: Uint8Array) {
@@ -266,6 +274,17 @@ describe('a store that can not be trusted is refused', () => {
     expect(failureOf(() => again.open(part, context))._tag).toBe('Damaged')
     expect(failureOf(() => again.seal(bob, 'profile', Buffer.from('x'), context))._tag).toBe('Damaged')
     await again.close()
+  })
+
+  test('nor does one whose row was given another owner or class', async () => {
+    for (const change of [`owner = x'${'ab'.repeat(16)}'`, `retention = 'service'`]) {
+      directory = temporary()
+      const { part } = await filled()
+      alter(`UPDATE data_key SET ${change}`)
+      const again = open()
+      expect(failureOf(() => again.open(part, context))._tag).toBe('Damaged')
+      await again.close()
+    }
   })
 
   test.each(['', 'short', `${'A'.repeat(43)}!`, 'A'.repeat(88)])('a master key written as %j', (text) => {

@@ -101,13 +101,13 @@ export class SegmentWriter {
     const header = writeSegmentHeader({ workspace, first, previous, created, salt })
     const path = join(directory, segmentName(first))
     const unfinished = path.replace(/\.hwl$/, UNFINISHED_SUFFIX)
-    const file = noRoomUnlessCreated(() => this.#files.create(unfinished))
+    const file = orNoRoom(() => this.#files.create(unfinished))
     try {
       const chunk = Buffer.alloc(Math.max(chunkBytes, header.length))
       header.copy(chunk)
       writeFully(file, chunk, 0)
       file.sync()
-      this.#files.rename(unfinished, path)
+      orNoRoom(() => this.#files.rename(unfinished, path))
       this.#files.syncDirectory(directory)
       return { first, salt, file, end: header.length, sizeBytes: chunk.length, hasBlocks: false }
     } catch (error) {
@@ -158,28 +158,21 @@ export class SegmentWriter {
 
 class NoRoom extends Error {}
 
-function noRoomUnlessCreated(create: () => LogFile): LogFile {
+/** Throws `NoRoom` when the disk is full. */
+function orNoRoom<T>(step: () => T): T {
   try {
-    return create()
+    return step()
   } catch (error) {
     throw FULL.has(errorCode(error)) ? new NoRoom() : error
   }
 }
 
-/** Throws `NoRoom` when the disk is full. */
+/** Throws `NoRoom` when the disk is full, which may be after a part was written. */
 function writeFully(file: LogFile, bytes: Uint8Array, offset: number): void {
   let done = 0
   while (done < bytes.length) {
-    const count = writeSome(file, bytes.subarray(done), offset + done)
+    const count = orNoRoom(() => file.write(bytes.subarray(done), offset + done))
     assert.ok(count > 0, 'a write wrote nothing')
     done += count
-  }
-}
-
-function writeSome(file: LogFile, bytes: Uint8Array, offset: number): number {
-  try {
-    return file.write(bytes, offset)
-  } catch (error) {
-    throw FULL.has(errorCode(error)) ? new NoRoom() : error
   }
 }
