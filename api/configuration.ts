@@ -109,6 +109,11 @@ const TABLE = {
     min: 1,
     max: 10_000,
   }),
+  url: text('HEADWATER_URL', 'http://127.0.0.1:7070', {
+    about: 'Engine that the command line talks to.',
+    pattern: /^https?:\/\/\S+$/,
+    form: 'an http or https address',
+  }),
   logLevel: choice('LOG_LEVEL', 'info', {
     about: 'Least severity that is logged.',
     values: ['trace', 'debug', 'info', 'warn', 'error', 'silent'],
@@ -171,6 +176,7 @@ function readAll(read: <T>(setting: Setting<T>) => T): Configuration {
     queueBytes: read(TABLE.queueBytes),
     afterWaitMs: read(TABLE.afterWaitMs),
     pageLimit: read(TABLE.pageLimit),
+    url: read(TABLE.url),
     logLevel: read(TABLE.logLevel),
   }
 }

@@ -1,7 +1,7 @@
 import type { IntakeResult } from '../engine/intake/result.ts'
 import type { Engine } from './engine.ts'
-import { createMetrics } from './metrics.ts'
 import type { Metrics } from './metrics.ts'
+import { createMetrics } from './metrics.ts'
 
 export interface EngineMetrics {
   readonly registry: Metrics
@@ -12,8 +12,12 @@ export interface EngineMetrics {
 
 export function engineMetrics(): EngineMetrics {
   const registry = createMetrics()
-  const events = registry.counter('headwater_intake_events_total', 'Events by what became of them.', ['status'])
-  const refused = registry.counter('headwater_intake_not_accepted_total', 'Events not accepted, by reason.', ['reason'])
+  const events = registry.counter('headwater_intake_events_total', 'Events by what became of them.', [
+    'status',
+  ])
+  const refused = registry.counter('headwater_intake_not_accepted_total', 'Events not accepted, by reason.', [
+    'reason',
+  ])
   return {
     registry,
     count(result) {
@@ -23,13 +27,31 @@ export function engineMetrics(): EngineMetrics {
     },
     observe({ log, intake, projected, duplicates }) {
       registry.gauge('headwater_log_position', 'Last durable position.', () => log.head().position)
-      registry.gauge('headwater_projected_position', 'Position up to which read models hold.', () => projected().position)
-      registry.gauge('headwater_projector_lag_seconds', 'Time between the last event and the last one folded.', () =>
-        Math.max(0, log.head().received - projected().received) / 1000,
+      registry.gauge(
+        'headwater_projected_position',
+        'Position up to which read models hold.',
+        () => projected().position,
       )
-      registry.gauge('headwater_intake_queue_events', 'Events under way in the intake.', () => intake.queue.events)
-      registry.gauge('headwater_intake_queue_bytes', 'Bytes under way in the intake.', () => intake.queue.bytes)
-      registry.gauge('headwater_duplicates_bytes', 'Memory of the duplicate check.', () => duplicates.sizeBytes)
+      registry.gauge(
+        'headwater_projector_lag_seconds',
+        'Time between the last event and the last one folded.',
+        () => Math.max(0, log.head().received - projected().received) / 1000,
+      )
+      registry.gauge(
+        'headwater_intake_queue_events',
+        'Events under way in the intake.',
+        () => intake.queue.events,
+      )
+      registry.gauge(
+        'headwater_intake_queue_bytes',
+        'Bytes under way in the intake.',
+        () => intake.queue.bytes,
+      )
+      registry.gauge(
+        'headwater_duplicates_bytes',
+        'Memory of the duplicate check.',
+        () => duplicates.sizeBytes,
+      )
     },
   }
 }

@@ -13,8 +13,8 @@ import type { Quarantine } from '../engine/intake/quarantine.ts'
 import { openQuarantine } from '../engine/intake/quarantine.ts'
 import type { IntakeResult } from '../engine/intake/result.ts'
 import type { EmbeddedLog } from '../engine/log/embedded/embedded.ts'
-import type { OpenFailure } from '../engine/log/embedded/recovery.ts'
 import { openEmbeddedLog } from '../engine/log/embedded/embedded.ts'
+import type { OpenFailure } from '../engine/log/embedded/recovery.ts'
 import { openKeyStore } from '../engine/privacy/key-store.ts'
 import type { ErasingKeyStore } from '../engine/privacy/privacy.ts'
 import { reassemble } from '../engine/privacy/sealing.ts'
@@ -71,7 +71,10 @@ export async function openEngine(options: EngineOptions): Promise<E.Either<Engin
   const torn = log.tornTail
   if (torn !== undefined) {
     const { segment, offset, position } = torn
-    options.onNotice('warn', `the log ended in an unfinished block, never acknowledged: ${segment} was cut at byte ${offset}, after position ${position}`)
+    options.onNotice(
+      'warn',
+      `the log ended in an unfinished block, never acknowledged: ${segment} was cut at byte ${offset}, after position ${position}`,
+    )
   }
   try {
     return E.right(await assemble(options, log))
@@ -162,7 +165,10 @@ async function assemble(options: EngineOptions, log: EmbeddedLog): Promise<Engin
   }
 }
 
-function writerAfter(result: IntakeResult, before: ReturnType<Engine['writer']>): ReturnType<Engine['writer']> {
+function writerAfter(
+  result: IntakeResult,
+  before: ReturnType<Engine['writer']>,
+): ReturnType<Engine['writer']> {
   if (result.status === 'appended') return 'running'
   if (result.status !== 'refused') return before
   const { code } = result.refusal
@@ -222,7 +228,9 @@ function followLog(
     async openReader(): Promise<StoreReader> {
       // The file and its tables are there once the projector has reported for the first time.
       await ready.promise
-      reader = openSqliteReader(paths.storePath, { specs: projections.map(({ name, table }) => ({ projection: name, table })) })
+      reader = openSqliteReader(paths.storePath, {
+        specs: projections.map(({ name, table }) => ({ projection: name, table })),
+      })
       return reader
     },
     async stop(): Promise<void> {

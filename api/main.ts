@@ -2,27 +2,27 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as E from 'fp-ts/lib/Either.js'
-import { pino } from 'pino'
 import type { Logger } from 'pino'
+import { pino } from 'pino'
 import { systemClock } from '../engine/clock.ts'
 import type { RecordedEvent } from '../engine/events/event.ts'
 import { registry } from '../engine/events/registry.ts'
-import { openNatsIntake, StreamCaptures } from '../engine/intake/nats.ts'
 import type { NatsIntake, NatsOptions } from '../engine/intake/nats.ts'
+import { openNatsIntake, StreamCaptures } from '../engine/intake/nats.ts'
 import { normaliseIdentity } from '../engine/intake/normalise.ts'
 import { decodeMasterKey } from '../engine/privacy/master-key.ts'
 import { openEvent } from '../engine/privacy/sealing.ts'
 import { projections } from '../projections/catalog.ts'
 import { buildApp } from './app.ts'
-import { loadConfiguration } from './configuration.ts'
 import type { Configuration } from './configuration.ts'
-import { loadCredentials } from './credentials.ts'
+import { loadConfiguration } from './configuration.ts'
 import type { LoadedCredentials } from './credentials.ts'
+import { loadCredentials } from './credentials.ts'
 import type { ApiDeps } from './deps.ts'
-import { openEngine } from './engine.ts'
 import type { Engine } from './engine.ts'
-import { engineMetrics } from './engine-metrics.ts'
+import { openEngine } from './engine.ts'
 import type { EngineMetrics } from './engine-metrics.ts'
+import { engineMetrics } from './engine-metrics.ts'
 import { startNatsServer } from './nats-server.ts'
 import { publishedConfiguration } from './published-configuration.ts'
 import { quarantineBodies, resubmitKnown } from './quarantine-bodies.ts'
@@ -84,8 +84,11 @@ async function serve(configuration: Configuration, logger: Logger, stops: Stop[]
   const nats = await openNats(configuration, directory, logger, engine, stops)
   expireQuarantine(engine, logger, stops)
   const known = await resubmitKnown(engine.quarantine, engine.intake)
-  if (known > 0) logger.info(`${known} quarantined events are of a schema that is known now: they are in the log`)
-  console.log(banner({ address, directory, nats, credentials: credentials.right, head: engine.log.head().position }))
+  if (known > 0)
+    logger.info(`${known} quarantined events are of a schema that is known now: they are in the log`)
+  console.log(
+    banner({ address, directory, nats, credentials: credentials.right, head: engine.log.head().position }),
+  )
 }
 
 function orThrow<T>(result: E.Either<string, T>): T {
@@ -169,7 +172,10 @@ async function openNats(
   const connected = await keepConnecting(options, logger, stops)
   const moved = server?.right.onConfiguredPort === false ? `; port ${configuration.natsPort} was taken` : ''
   const whose = given === undefined ? `its own nats-server${moved}` : 'NATS_URL'
-  return { url, note: connected ? whose : `${whose}; not reachable yet, trying again every ${RECONNECT_MS / 1000} s` }
+  return {
+    url,
+    note: connected ? whose : `${whose}; not reachable yet, trying again every ${RECONNECT_MS / 1000} s`,
+  }
 }
 
 const RECONNECT_MS = 2_000

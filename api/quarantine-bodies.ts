@@ -24,10 +24,17 @@ export function quarantineBodies(quarantine: Quarantine, intake: EngineIntake): 
 
 function keptEvent(stored: StoredBody): Incoming | undefined {
   const parsed = stored.body === undefined ? undefined : parseValue(stored.body)
-  return parsed !== undefined && E.isRight(parsed) ? { value: parsed.right, fallbackId: stored.id } : undefined
+  return parsed !== undefined && E.isRight(parsed)
+    ? { value: parsed.right, fallbackId: stored.id }
+    : undefined
 }
 
-async function resubmit(quarantine: Quarantine, intake: EngineIntake, stored: StoredBody, incoming: Incoming): Promise<IntakeResult | undefined> {
+async function resubmit(
+  quarantine: Quarantine,
+  intake: EngineIntake,
+  stored: StoredBody,
+  incoming: Incoming,
+): Promise<IntakeResult | undefined> {
   const [result] = await intake.submit([incoming], { defaultSource: stored.source })
   if (result?.status !== 'appended' && result?.status !== 'duplicate') return result
   const { quarantineId } = stored
@@ -51,7 +58,8 @@ export async function resubmitKnown(quarantine: Quarantine, intake: EngineIntake
   let taken = 0
   for (const entry of quarantine.list({ reason: 'schema_newer', limit: MAX_WAITING })) {
     const known = entry.type === undefined ? undefined : registry.find(entry.type)
-    const stored = entry.resubmitted === undefined && known !== undefined ? quarantine.get(entry.quarantineId) : undefined
+    const stored =
+      entry.resubmitted === undefined && known !== undefined ? quarantine.get(entry.quarantineId) : undefined
     const incoming = stored === undefined ? undefined : keptEvent(stored)
     if (stored === undefined || incoming === undefined || schemaOf(incoming) > (known?.schema ?? 0)) continue
     const result = await resubmit(quarantine, intake, stored, incoming)

@@ -2,18 +2,18 @@ import assert from 'node:assert/strict'
 import * as E from 'fp-ts/lib/Either.js'
 import type { EventDefinition } from '../events/codec.ts'
 import type { NewEvent } from '../events/event.ts'
-import { namespaceOf } from '../events/identity.ts'
 import type { Identity, StatedIdentity } from '../events/identity.ts'
+import { namespaceOf } from '../events/identity.ts'
 import type { DecodeFailure, Registry } from '../events/registry.ts'
 import { SPEC_NAMES } from '../events/registry.ts'
 import type { KeyStore } from '../privacy/privacy.ts'
 import { WORKSPACE_OWNER } from '../privacy/privacy.ts'
 import { sealEvent } from '../privacy/sealing.ts'
-import { isRecord, readEnvelope } from './envelope.ts'
 import type { StatedEnvelope } from './envelope.ts'
+import { isRecord, readEnvelope } from './envelope.ts'
 import { inspect } from './inspect.ts'
-import { NORMALISER_VERSION, normalise, normaliseIdentity, statedIdentities } from './normalise.ts'
 import type { SourceDefaults } from './normalise.ts'
+import { NORMALISER_VERSION, normalise, normaliseIdentity, statedIdentities } from './normalise.ts'
 import type { Incoming, QuarantineReason } from './result.ts'
 import { streamName, subjectAddress } from './stream-name.ts'
 
@@ -94,24 +94,46 @@ export class Decider {
   }
 
   decide(incoming: Incoming, defaultSource: string): Decided {
-    if ('unparsable' in incoming) return refuse(incoming, defaultSource, incoming.reason, incoming.message, incoming.unparsable.length)
+    if ('unparsable' in incoming)
+      return refuse(incoming, defaultSource, incoming.reason, incoming.message, incoming.unparsable.length)
     const looked = inspect(incoming.value, this.#options.maxDepth)
     const size = looked.sizeBytes
-    if (looked.finding !== undefined) return refuse(incoming, defaultSource, looked.finding.reason, looked.finding.message, size)
+    if (looked.finding !== undefined)
+      return refuse(incoming, defaultSource, looked.finding.reason, looked.finding.message, size)
     if (size > this.#options.eventLimitBytes) {
-      return refuse(incoming, defaultSource, 'too_large', `the event is larger than ${this.#options.eventLimitBytes} bytes`, size)
+      return refuse(
+        incoming,
+        defaultSource,
+        'too_large',
+        `the event is larger than ${this.#options.eventLimitBytes} bytes`,
+        size,
+      )
     }
-    const read = readEnvelope(incoming.value, { source: defaultSource, id: incoming.fallbackId, expected: incoming.expected })
+    const read = readEnvelope(incoming.value, {
+      source: defaultSource,
+      id: incoming.fallbackId,
+      expected: incoming.expected,
+    })
     if (E.isLeft(read)) return refuse(incoming, defaultSource, read.left.reason, read.left.message, size)
     const envelope = unwrapTrack(read.right)
     if (RESERVED.has(envelope.type)) {
-      return refuse(incoming, defaultSource, 'reserved_type', 'only the engine itself appends events of this type', size)
+      return refuse(
+        incoming,
+        defaultSource,
+        'reserved_type',
+        'only the engine itself appends events of this type',
+        size,
+      )
     }
     return this.#accept(incoming, envelope, size)
   }
 
   /** One of the engine's own events. */
-  decideOwn(event: { readonly type: string; readonly id: string; readonly data: Readonly<Record<string, unknown>> }): Accepted {
+  decideOwn(event: {
+    readonly type: string
+    readonly id: string
+    readonly data: Readonly<Record<string, unknown>>
+  }): Accepted {
     const value = { ...event, source: ENGINE_SOURCE }
     const read = readEnvelope(value, { source: ENGINE_SOURCE, id: undefined, expected: undefined })
     const decided = E.isRight(read) ? this.#accept({ value }, read.right, 0) : undefined
@@ -133,7 +155,12 @@ export class Decider {
       event_type: nameOf(refused.type),
       size_bytes: refused.sizeBytes,
     }
-    const quarantined = { quarantineId, eventId: refused.id, reason: refused.reason, message: refused.message }
+    const quarantined = {
+      quarantineId,
+      eventId: refused.id,
+      reason: refused.reason,
+      message: refused.message,
+    }
     const known = Object.fromEntries(Object.entries(data).filter(([, value]) => value !== undefined))
     return { ...this.decideOwn({ type: 'event.quarantined', id: quarantineId, data: known }), quarantined }
   }
@@ -147,19 +174,41 @@ export class Decider {
     const { definition, data } = decoded.right
     const defaults = this.#sources.get(envelope.source) ?? {}
     const normalised = normalise(definition, data, defaults)
-    const identities = allIdentities(envelope, statedIdentities(definition, data, normalised, defaults), defaults)
+    const identities = allIdentities(
+      envelope,
+      statedIdentities(definition, data, normalised, defaults),
+      defaults,
+    )
     const named = [...identities, ...subjectAddress(envelope.subject)]
     if (!LIFTS_SUPPRESSION.has(envelope.type) && named.some((stated) => keyStore.suppressed(stated))) {
-      return refuse(incoming, envelope.source, 'suppressed', 'the person was erased and has not consented again', sizeBytes)
+      return refuse(
+        incoming,
+        envelope.source,
+        'suppressed',
+        'the person was erased and has not consented again',
+        sizeBytes,
+      )
     }
-    return { kind: 'accepted', envelope, definition, normalised, identities, quarantined: undefined, incoming, sizeBytes }
+    return {
+      kind: 'accepted',
+      envelope,
+      definition,
+      normalised,
+      identities,
+      quarantined: undefined,
+      incoming,
+      sizeBytes,
+    }
   }
 
   /** The event as the log keeps it; `received` and `time` are the appender's. New identities and keys await `flush`. */
   seal(accepted: Accepted): Omit<NewEvent, 'received' | 'time' | 'originalTime'> {
     const { envelope, definition } = accepted
     const { keyStore } = this.#options
-    const identify = (stated: StatedIdentity): Identity => ({ id: keyStore.identify(stated), namespace: stated.namespace })
+    const identify = (stated: StatedIdentity): Identity => ({
+      id: keyStore.identify(stated),
+      namespace: stated.namespace,
+    })
     const identities = accepted.identities.map(identify)
     const parts = sealEvent(
       {
@@ -206,12 +255,25 @@ function allIdentities(
   defaults: SourceDefaults,
 ): readonly StatedIdentity[] {
   if (envelope.identities.length === 0) return found
-  const stated = envelope.identities.map(({ namespace, value }) => ({ namespace, value: normaliseIdentity(namespace, value, defaults) }))
-  const unique = new Map([...stated, ...found].map((identity) => [`${identity.namespace}:${identity.value}`, identity]))
-  return [...unique.values()].sort((a, b) => namespaceOf(a.namespace).priority - namespaceOf(b.namespace).priority)
+  const stated = envelope.identities.map(({ namespace, value }) => ({
+    namespace,
+    value: normaliseIdentity(namespace, value, defaults),
+  }))
+  const unique = new Map(
+    [...stated, ...found].map((identity) => [`${identity.namespace}:${identity.value}`, identity]),
+  )
+  return [...unique.values()].sort(
+    (a, b) => namespaceOf(a.namespace).priority - namespaceOf(b.namespace).priority,
+  )
 }
 
-export function refuse(incoming: Incoming, source: string, reason: QuarantineReason, message: string, sizeBytes: number): Refused {
+export function refuse(
+  incoming: Incoming,
+  source: string,
+  reason: QuarantineReason,
+  message: string,
+  sizeBytes: number,
+): Refused {
   const value = 'value' in incoming && isRecord(incoming.value) ? incoming.value : {}
   const fallbackId = 'value' in incoming ? incoming.fallbackId : undefined
   return {
@@ -233,7 +295,9 @@ function explainDecode(failure: DecodeFailure): string {
     case 'schema_unknown':
       return 'there is no such schema version'
     case 'invalid_data':
-      return failure.errors.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ')
+      return failure.errors
+        .map(({ path, message }) => (path === '' ? message : `${path}: ${message}`))
+        .join('; ')
   }
 }
 

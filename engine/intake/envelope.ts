@@ -1,6 +1,6 @@
 import * as E from 'fp-ts/lib/Either.js'
-import { NAMESPACE_PATTERN } from '../events/identity.ts'
 import type { StatedIdentity } from '../events/identity.ts'
+import { NAMESPACE_PATTERN } from '../events/identity.ts'
 import type { Expected } from '../log/log.ts'
 import { parseInstant } from './normalise.ts'
 import type { QuarantineReason } from './result.ts'
@@ -43,9 +43,26 @@ type Attributes = Readonly<Record<string, unknown>>
 
 /** Attributes with a meaning here; any other is an extension, kept (sealed) as `data.ce_extensions`. */
 const KNOWN_ATTRIBUTES: ReadonlySet<string> = new Set([
-  'specversion', 'id', 'source', 'type', 'schema', 'subject', 'time', 'sent', 'sequence', 'identities', 'actor',
-  'origin', 'causation', 'correlation', 'basedon', 'basedOn', 'expectedrevision', 'expectedposition',
-  'datacontenttype', 'data',
+  'specversion',
+  'id',
+  'source',
+  'type',
+  'schema',
+  'subject',
+  'time',
+  'sent',
+  'sequence',
+  'identities',
+  'actor',
+  'origin',
+  'causation',
+  'correlation',
+  'basedon',
+  'basedOn',
+  'expectedrevision',
+  'expectedposition',
+  'datacontenttype',
+  'data',
 ])
 
 /**
@@ -54,7 +71,11 @@ const KNOWN_ATTRIBUTES: ReadonlySet<string> = new Set([
  */
 export function readEnvelope(
   value: unknown,
-  defaults: { readonly source: string; readonly id: string | undefined; readonly expected: Expected | undefined },
+  defaults: {
+    readonly source: string
+    readonly id: string | undefined
+    readonly expected: Expected | undefined
+  },
 ): E.Either<Rejection, StatedEnvelope> {
   if (!isRecord(value)) return reject('invalid_envelope', 'an event is a JSON object')
   try {
@@ -76,13 +97,18 @@ class Unreadable extends Error {
 
 function read(
   value: Attributes,
-  defaults: { readonly source: string; readonly id: string | undefined; readonly expected: Expected | undefined },
+  defaults: {
+    readonly source: string
+    readonly id: string | undefined
+    readonly expected: Expected | undefined
+  },
 ): StatedEnvelope {
   if (value['specversion'] !== undefined && !/^1\.0(\.\d+)?$/.test(String(value['specversion']))) {
     throw new Unreadable('invalid_envelope', 'specversion must be 1.0')
   }
   const id = value['id'] === undefined ? defaults.id : text(value, 'id', MAX_ID)
-  if (id === undefined || id === '') throw new Unreadable('missing_id', 'id is missing: without it an event can\'t be told from its repetition')
+  if (id === undefined || id === '')
+    throw new Unreadable('missing_id', "id is missing: without it an event can't be told from its repetition")
   const type = text(value, 'type', MAX_NAME)
   if (type === undefined || type === '') throw new Unreadable('invalid_envelope', 'type is missing')
   const source = text(value, 'source', MAX_NAME) ?? defaults.source
@@ -111,7 +137,8 @@ function text(value: Attributes, name: string, limit: number): string | undefine
   const found = value[name]
   if (found === undefined || found === null) return undefined
   if (typeof found !== 'string') throw new Unreadable('invalid_envelope', `${name} must be a string`)
-  if (found.length > limit) throw new Unreadable('invalid_envelope', `${name} is longer than ${limit} characters`)
+  if (found.length > limit)
+    throw new Unreadable('invalid_envelope', `${name} is longer than ${limit} characters`)
   return found
 }
 
@@ -120,7 +147,10 @@ function integer(value: Attributes, name: string, least: number): number | undef
   if (found === undefined || found === null) return undefined
   const number = typeof found === 'string' && /^-?\d{1,16}$/.test(found) ? Number(found) : found
   if (typeof number !== 'number' || !Number.isSafeInteger(number) || number < least) {
-    throw new Unreadable(name === 'schema' ? 'schema_unknown' : 'invalid_envelope', `${name} must be an integer from ${least}`)
+    throw new Unreadable(
+      name === 'schema' ? 'schema_unknown' : 'invalid_envelope',
+      `${name} must be an integer from ${least}`,
+    )
   }
   return number
 }
@@ -129,7 +159,8 @@ function instant(value: Attributes, name: string): number | undefined {
   const found = value[name]
   if (found === undefined || found === null) return undefined
   const ms = typeof found === 'string' ? parseInstant(found) : undefined
-  if (ms === undefined) throw new Unreadable('invalid_time', `${name} must be an RFC 3339 date and time with an offset`)
+  if (ms === undefined)
+    throw new Unreadable('invalid_time', `${name} must be an RFC 3339 date and time with an offset`)
   if (ms < EARLIEST_TIME) throw new Unreadable('invalid_time', `${name} lies before 1900`)
   return ms
 }
@@ -149,7 +180,8 @@ function identities(found: unknown): readonly StatedIdentity[] {
   if (found === undefined || found === null) return []
   const list = typeof found === 'string' ? found.split(',') : found
   if (!Array.isArray(list)) throw new Unreadable('invalid_envelope', 'identities must be a list')
-  if (list.length > MAX_IDENTITIES) throw new Unreadable('invalid_envelope', `more than ${MAX_IDENTITIES} identities`)
+  if (list.length > MAX_IDENTITIES)
+    throw new Unreadable('invalid_envelope', `more than ${MAX_IDENTITIES} identities`)
   return list.map(statedIdentity)
 }
 
@@ -158,10 +190,16 @@ function statedIdentity(entry: unknown): StatedIdentity {
   if (!isRecord(stated)) throw new Unreadable('invalid_envelope', 'an identity is namespace:value')
   const { namespace, value } = stated
   if (typeof namespace !== 'string' || !NAMESPACE_PATTERN.test(namespace)) {
-    throw new Unreadable('invalid_envelope', 'an identity needs a namespace of lower-case letters, digits and _')
+    throw new Unreadable(
+      'invalid_envelope',
+      'an identity needs a namespace of lower-case letters, digits and _',
+    )
   }
   if (typeof value !== 'string' || value.trim() === '' || value.length > MAX_IDENTITY_VALUE) {
-    throw new Unreadable('invalid_envelope', `an identity needs a value of 1 to ${MAX_IDENTITY_VALUE} characters`)
+    throw new Unreadable(
+      'invalid_envelope',
+      `an identity needs a value of 1 to ${MAX_IDENTITY_VALUE} characters`,
+    )
   }
   return { namespace, value }
 }

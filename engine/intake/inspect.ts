@@ -29,7 +29,9 @@ class Inspector {
     switch (typeof value) {
       case 'string':
         this.sizeBytes += utf8Bound(value) + 2
-        return value.isWellFormed() ? undefined : finding('invalid_utf8', 'a string holds half a surrogate pair')
+        return value.isWellFormed()
+          ? undefined
+          : finding('invalid_utf8', 'a string holds half a surrogate pair')
       case 'number':
         this.sizeBytes += 9
         return Number.isFinite(value) ? undefined : finding('invalid_data', 'a number is not finite')
@@ -63,7 +65,8 @@ class Inspector {
     }
     for (const [key, value] of Object.entries(object)) {
       // MessagePack readers hand the key on as `__proto_`.
-      if (key === '__proto__' || key === '__proto_') return finding('forbidden_key', 'the key __proto__ is not accepted')
+      if (key === '__proto__' || key === '__proto_')
+        return finding('forbidden_key', 'the key __proto__ is not accepted')
       if (!key.isWellFormed()) return finding('invalid_utf8', 'a key holds half a surrogate pair')
       this.sizeBytes += key.length + 2
       const found = this.look(value, depthLeft)

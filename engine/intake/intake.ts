@@ -5,10 +5,10 @@ import type { Registry } from '../events/registry.ts'
 import type { Appended, Log, LogFailure } from '../log/log.ts'
 import type { KeyStore } from '../privacy/privacy.ts'
 import type { ClockGuard } from './clock-guard.ts'
-import { Decider, refuse } from './decider.ts'
 import type { Accepted, Decided, Refused } from './decider.ts'
-import { findDuplicate } from './duplicates.ts'
+import { Decider, refuse } from './decider.ts'
 import type { Duplicates } from './duplicates.ts'
+import { findDuplicate } from './duplicates.ts'
 import type { StatedEnvelope } from './envelope.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { Incoming, Intake, IntakeContext, IntakeResult, Refusal } from './result.ts'
@@ -28,7 +28,10 @@ export interface IntakeOptions {
   readonly queueEvents: number
   readonly queueBytes: number
   /** `data` as it was sent, and how many sealed parts don't open any more. */
-  readonly reassemble: (event: RecordedEvent) => { readonly data: Readonly<Record<string, unknown>>; readonly erased: number }
+  readonly reassemble: (event: RecordedEvent) => {
+    readonly data: Readonly<Record<string, unknown>>
+    readonly erased: number
+  }
   /** Told of every event's fate, once. */
   readonly onResult: (result: IntakeResult) => void
 }
@@ -108,7 +111,9 @@ class GroupingIntake implements EngineIntake {
     if (refusal !== undefined) {
       return Promise.resolve(batch.map(() => this.#tell({ status: 'refused', id: undefined, refusal })))
     }
-    return Promise.all(batch.map((incoming) => this.#enter(this.#decider.decide(incoming, context.defaultSource))))
+    return Promise.all(
+      batch.map((incoming) => this.#enter(this.#decider.decide(incoming, context.defaultSource))),
+    )
   }
 
   record(event: OwnEvent): Promise<IntakeResult> {
@@ -125,7 +130,10 @@ class GroupingIntake implements EngineIntake {
   #refusal(events: number): Refusal | undefined {
     const { guard, queueEvents, queueBytes } = this.#options
     if (!guard.trusted()) {
-      return { code: 'clock_jumped', message: 'the wall clock jumped; nothing is acknowledged until an operator confirms it' }
+      return {
+        code: 'clock_jumped',
+        message: 'the wall clock jumped; nothing is acknowledged until an operator confirms it',
+      }
     }
     // An empty queue takes any batch: one that is larger than the queue would otherwise never get in.
     if (this.#events > 0 && (this.#events + events > queueEvents || this.#bytes > queueBytes)) {
@@ -197,7 +205,8 @@ class GroupingIntake implements EngineIntake {
     const { duplicates, log } = this.#options
     const recorded = await findDuplicate(duplicates, { source, id }, (position) => log.at(position))
     if (recorded === undefined) return this.#hold(key, entry)
-    if (!this.#sameContent(entry.decided, recorded)) return { decided: reusedId(entry.decided), settle: entry.settle }
+    if (!this.#sameContent(entry.decided, recorded))
+      return { decided: reusedId(entry.decided), settle: entry.settle }
     entry.settle(done('duplicate', entry.decided, recorded))
     return undefined
   }
@@ -234,7 +243,9 @@ class GroupingIntake implements EngineIntake {
   async #quarantine(entries: readonly RefusedEntry[]): Promise<readonly AcceptedEntry[]> {
     if (entries.length === 0) return []
     const received = this.#options.clock.nowMs()
-    const kept = await this.#options.quarantine.put(entries.map(({ decided }) => quarantineItem(decided, received)))
+    const kept = await this.#options.quarantine.put(
+      entries.map(({ decided }) => quarantineItem(decided, received)),
+    )
     const fresh: AcceptedEntry[] = []
     for (const [index, { decided, settle }] of entries.entries()) {
       const outcome = kept[index]
@@ -242,7 +253,10 @@ class GroupingIntake implements EngineIntake {
         settle({ status: 'refused', id: decided.id, refusal: NO_QUARANTINE })
         continue
       }
-      const judged = await this.#judge({ decided: this.#decider.decideQuarantined(decided, outcome.right), settle })
+      const judged = await this.#judge({
+        decided: this.#decider.decideQuarantined(decided, outcome.right),
+        settle,
+      })
       if (judged === undefined) continue
       if (isAccepted(judged)) fresh.push(judged)
       // Its id is a hash of what it says, so another of the same id can't be; whoever waits is told all the same.
@@ -290,7 +304,10 @@ class GroupingIntake implements EngineIntake {
       const { limitBytes } = outcome.left
       const { incoming, sizeBytes } = entry.decided
       const message = `the event is larger than ${limitBytes} bytes in the log`
-      this.#again({ decided: refuse(incoming, event.source, 'too_large', message, sizeBytes), settle: entry.settle })
+      this.#again({
+        decided: refuse(incoming, event.source, 'too_large', message, sizeBytes),
+        settle: entry.settle,
+      })
       return
     }
     this.#options.duplicates.add(event.source, event.id, outcome.right.position)
@@ -318,7 +335,10 @@ function isAccepted(entry: Entry): entry is AcceptedEntry {
  * When it happened: what the sender says, corrected by its clock's skew where it says when it sent it
  * (`received − (sent − original)`, as Segment's spec has it), and never far ahead of `received`.
  */
-function happened(envelope: StatedEnvelope, received: number): { readonly time: number; readonly originalTime?: number } {
+function happened(
+  envelope: StatedEnvelope,
+  received: number,
+): { readonly time: number; readonly originalTime?: number } {
   if (envelope.time === undefined) return { time: received }
   const time = envelope.sent === undefined ? envelope.time : received - (envelope.sent - envelope.time)
   const believed = time > received + MAX_AHEAD_MS ? received : time

@@ -1,9 +1,9 @@
-import { AckPolicy, connect, headers as natsHeaders, StorageType } from 'nats'
-import type { ConsumerMessages, JsMsg, MsgHdrs, NatsConnection, Subscription } from 'nats'
-import type { Expected } from '../log/log.ts'
-import { parseValue, incomingOf } from './parse.ts'
-import type { Incoming, Intake, IntakeResult, Refusal } from './result.ts'
 import * as E from 'fp-ts/lib/Either.js'
+import type { ConsumerMessages, JsMsg, MsgHdrs, NatsConnection, Subscription } from 'nats'
+import { AckPolicy, connect, headers as natsHeaders, StorageType } from 'nats'
+import type { Expected } from '../log/log.ts'
+import { incomingOf, parseValue } from './parse.ts'
+import type { Incoming, Intake, IntakeResult, Refusal } from './result.ts'
 
 /** `direct`: the intake answers publishes itself. `jetstream`: it consumes a stream that captured them. */
 export type NatsMode = 'direct' | 'jetstream'
@@ -40,10 +40,17 @@ const CAPTURE_CHECK_MS = 10_000
 const MAX_UNACKNOWLEDGED = 10_000
 
 export async function openNatsIntake(options: NatsOptions): Promise<NatsIntake> {
-  const connection = await connect({ servers: options.url, name: 'headwater', maxReconnectAttempts: -1, waitOnFirstConnect: false })
+  const connection = await connect({
+    servers: options.url,
+    name: 'headwater',
+    maxReconnectAttempts: -1,
+    waitOnFirstConnect: false,
+  })
   void reportStatus(connection, options.onStatus)
   try {
-    return options.mode === 'direct' ? await serveDirect(connection, options) : await consumeStream(connection, options)
+    return options.mode === 'direct'
+      ? await serveDirect(connection, options)
+      : await consumeStream(connection, options)
   } catch (error) {
     await connection.close()
     throw error
@@ -173,10 +180,15 @@ async function consumeStream(connection: NatsConnection, options: NatsOptions): 
 }
 
 /** The stream that captures our subject; made where there is none, so that senders can publish while we are down. */
-async function capturingStream(connection: NatsConnection, subject: string, workspace: string): Promise<string> {
+async function capturingStream(
+  connection: NatsConnection,
+  subject: string,
+  workspace: string,
+): Promise<string> {
   const manager = await connection.jetstreamManager()
   for await (const stream of manager.streams.list()) {
-    if (stream.config.subjects?.some((pattern) => subjectsOverlap(pattern, subject))) return stream.config.name
+    if (stream.config.subjects?.some((pattern) => subjectsOverlap(pattern, subject)))
+      return stream.config.name
   }
   const name = `HEADWATER_${workspace.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`
   await manager.streams.add({ name, subjects: [subject], storage: StorageType.File })
@@ -231,7 +243,11 @@ function binaryCloudEvent(data: Uint8Array, headers: MsgHdrs): Incoming {
     try {
       envelope[name.slice(3).toLowerCase()] = decodeURIComponent(headers.get(name))
     } catch {
-      return { unparsable: data, reason: 'invalid_utf8', message: `the header ${name} is not percent-encoded UTF-8` }
+      return {
+        unparsable: data,
+        reason: 'invalid_utf8',
+        message: `the header ${name} is not percent-encoded UTF-8`,
+      }
     }
   }
   if (data.length === 0) return { value: envelope }
@@ -242,7 +258,12 @@ function binaryCloudEvent(data: Uint8Array, headers: MsgHdrs): Incoming {
 
 /** The answer that every JetStream publisher understands; `results` stands beside it for those who look. */
 export type PubAck =
-  | { readonly stream: string; readonly seq: number; readonly duplicate?: true; readonly results: readonly IntakeResult[] }
+  | {
+      readonly stream: string
+      readonly seq: number
+      readonly duplicate?: true
+      readonly results: readonly IntakeResult[]
+    }
   | {
       readonly error: { readonly code: number; readonly err_code: number; readonly description: string }
       readonly results: readonly IntakeResult[]
@@ -275,7 +296,11 @@ function pubError(refusal: Refusal): { code: number; err_code: number; descripti
 
 export interface Publisher {
   /** Publishes and awaits the answer; rejects when the answer is an error or doesn't come. */
-  publish(subject: string, payload: Uint8Array, options?: { readonly msgId?: string | undefined }): Promise<PubAck>
+  publish(
+    subject: string,
+    payload: Uint8Array,
+    options?: { readonly msgId?: string | undefined },
+  ): Promise<PubAck>
   close(): Promise<void>
 }
 

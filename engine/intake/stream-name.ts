@@ -21,7 +21,8 @@ export function streamName(
 ): string {
   const category = definition?.category ?? categoryOf(envelope.type)
   const safe = (id: string): string => safeId(id, stated, identities, identify)
-  if (envelope.subject !== undefined && envelope.subject !== '') return safeSubject(envelope.subject, category, safe)
+  if (envelope.subject !== undefined && envelope.subject !== '')
+    return safeSubject(envelope.subject, category, safe)
   const record = definition?.record === undefined ? undefined : recordId(envelope.data, definition.record)
   if (record !== undefined) return `${category}-${safe(record)}`
   const own = identities.find(({ namespace }) => namespace === definition?.streamNamespace)
@@ -37,7 +38,11 @@ function safeSubject(subject: string, category: string, safe: (id: string) => st
 }
 
 function categoryOf(type: string): string {
-  const head = type.split('.')[0]?.toLowerCase().replaceAll(/[^a-z0-9]+/g, '_') ?? ''
+  const head =
+    type
+      .split('.')[0]
+      ?.toLowerCase()
+      .replaceAll(/[^a-z0-9]+/g, '_') ?? ''
   return head === '' ? 'custom' : head
 }
 
@@ -56,7 +61,12 @@ export function subjectAddress(subject: string | undefined): readonly StatedIden
     .map((part) => ({ namespace: 'email', value: part.trim().toLowerCase() }))
 }
 
-function safeId(id: string, stated: readonly StatedIdentity[], identities: readonly Identity[], identify: Identify): string {
+function safeId(
+  id: string,
+  stated: readonly StatedIdentity[],
+  identities: readonly Identity[],
+  identify: Identify,
+): string {
   const folded = id.trim().toLowerCase()
   const at = stated.findIndex(({ value }) => value.trim().toLowerCase() === folded)
   if (at >= 0) return identities[at]?.id ?? id

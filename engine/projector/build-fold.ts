@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { Packr } from 'msgpackr'
 import type { BuildName, BuildWrite, PoisonEvent, RowWrite, StateWrite, StoreWriter } from '../store/store.ts'
 import type { Row } from '../store/table.ts'
-import type { Configuration, AnyProjection, DecodedEvent } from './projection.ts'
 import { DueQueue } from './due-queue.ts'
+import type { AnyProjection, Configuration, DecodedEvent } from './projection.ts'
 
 /** States kept decoded between commits, for each build. */
 const MAX_CACHED_STATES = 50_000
@@ -86,18 +86,31 @@ export class BuildFold {
 
   /** Notes a poison event: one that can't be opened or folded. */
   setAside(event: { readonly position: number; readonly type: string }, error: unknown): void {
-    this.#poison.push({ build: this.build, position: event.position, type: event.type, reason: reasonOf(error) })
+    this.#poison.push({
+      build: this.build,
+      position: event.position,
+      type: event.type,
+      reason: reasonOf(error),
+    })
   }
 
   /** What changed since the last call, as a commit takes it. `regrouped` are profiles whose members changed. */
-  takeChanges(grouping: Grouping, regrouped: ReadonlySet<string>): { write: BuildWrite; poison: readonly PoisonEvent[] } {
+  takeChanges(
+    grouping: Grouping,
+    regrouped: ReadonlySet<string>,
+  ): { write: BuildWrite; poison: readonly PoisonEvent[] } {
     const states: StateWrite[] = []
     for (const key of this.#dirty) {
       const state = this.#states.get(key)
       // A copy: pack's results share one buffer.
-      states.push({ key, state: Uint8Array.prototype.slice.call(packr.pack(state)), due: this.projection.due?.(state) })
+      states.push({
+        key,
+        state: Uint8Array.prototype.slice.call(packr.pack(state)),
+        due: this.projection.due?.(state),
+      })
     }
-    const rows = this.projection.table.grain === 'profile' ? this.#profileRows(grouping, regrouped) : this.#keyRows()
+    const rows =
+      this.projection.table.grain === 'profile' ? this.#profileRows(grouping, regrouped) : this.#keyRows()
     const poison = this.#poison
     this.#poison = []
     this.#dirty.clear()

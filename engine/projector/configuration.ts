@@ -37,12 +37,14 @@ export class ConfigurationState implements Configuration {
    * hash whatever the positions.
    */
   hash(types: readonly EventType[]): string {
-    const content = [...types].sort().map((type) => [
-      type,
-      [...(this.#byType.get(type)?.values() ?? [])]
-        .map((event) => [event.stream, event.source, event.data] as const)
-        .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)),
-    ])
+    const content = [...types]
+      .sort()
+      .map((type) => [
+        type,
+        [...(this.#byType.get(type)?.values() ?? [])]
+          .map((event) => [event.stream, event.source, event.data] as const)
+          .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)),
+      ])
     return createHash('sha256').update(packr.pack(content)).digest('hex').slice(0, 8)
   }
 }

@@ -29,7 +29,11 @@ export class DueQueue {
   }
 
   #dropStale(): void {
-    for (let top = this.#heap[0]; top !== undefined && this.#current.get(top.key) !== top.due; top = this.#heap[0]) {
+    for (
+      let top = this.#heap[0];
+      top !== undefined && this.#current.get(top.key) !== top.due;
+      top = this.#heap[0]
+    ) {
       this.#pop()
     }
   }

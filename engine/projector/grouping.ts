@@ -28,7 +28,10 @@ export class ProfileGrouping implements Grouping {
   }
 
   /** Lays a change over the store: identity → profile, and the members of every profile concerned. */
-  change(profiles: ReadonlyMap<string, string>, members: ReadonlyMap<string, readonly string[]>): ReadonlySet<string> {
+  change(
+    profiles: ReadonlyMap<string, string>,
+    members: ReadonlyMap<string, readonly string[]>,
+  ): ReadonlySet<string> {
     const touched = new Set<string>()
     for (const [identity, profile] of profiles) {
       touched.add(this.profileOf(identity))

@@ -1,6 +1,6 @@
 import { Components } from '../identity/components.ts'
-import { evidenceOf } from '../identity/evidence.ts'
 import type { Evident } from '../identity/evidence.ts'
+import { evidenceOf } from '../identity/evidence.ts'
 import type { Evidence, IdentityRules } from '../identity/identity.ts'
 import { decodeEvidence, encodeEvidence } from '../identity/stored.ts'
 import type { Commit, StoreWriter } from '../store/store.ts'
@@ -43,7 +43,11 @@ export class IdentityFold {
     const regrouped = this.grouping.change(members, profiles)
     return {
       regrouped,
-      evidence: [...evidence].map(([slot, kept]) => ({ id: slot, identities: [kept.a, kept.b], bytes: encodeEvidence(kept) })),
+      evidence: [...evidence].map(([slot, kept]) => ({
+        id: slot,
+        identities: [kept.a, kept.b],
+        bytes: encodeEvidence(kept),
+      })),
     }
   }
 }

@@ -1,13 +1,13 @@
 import type { Clock } from '../clock.ts'
-import type { RecordedEvent } from '../events/event.ts'
 import type { EventType } from '../events/catalogue.ts'
+import type { RecordedEvent } from '../events/event.ts'
 import type { IdentityRules } from '../identity/identity.ts'
 import type { LogReader } from '../log/log.ts'
-import type { BuildName, PoisonEvent, BuildWrite, StoreWriter } from '../store/store.ts'
-import type { AnyProjection, Configuration, DecodedEvent } from './projection.ts'
+import type { BuildName, BuildWrite, PoisonEvent, StoreWriter } from '../store/store.ts'
 import { BuildFold } from './build-fold.ts'
 import { ConfigurationState } from './configuration.ts'
 import { IdentityFold } from './identity-fold.ts'
+import type { AnyProjection, Configuration, DecodedEvent } from './projection.ts'
 
 export interface ProjectorOptions {
   readonly log: LogReader
@@ -65,7 +65,9 @@ class Projector {
 
   constructor(options: ProjectorOptions) {
     this.#options = options
-    this.#configures = new Set<EventType>(options.projections.flatMap((projection) => projection.configuredBy))
+    this.#configures = new Set<EventType>(
+      options.projections.flatMap((projection) => projection.configuredBy),
+    )
     this.#identity = new IdentityFold(options.store, options.rules)
     const checkpoint = options.store.checkpoint()
     this.#position = checkpoint.position
@@ -141,8 +143,16 @@ class Projector {
   #report(): void {
     const nextDue = this.#folds
       .map((fold) => fold.nextDue())
-      .reduce((least, due) => (due !== undefined && (least === undefined || due < least) ? due : least), undefined)
-    this.#options.onCommit({ position: this.#position, received: this.#received, nextDue, events: this.#uncommitted })
+      .reduce(
+        (least, due) => (due !== undefined && (least === undefined || due < least) ? due : least),
+        undefined,
+      )
+    this.#options.onCommit({
+      position: this.#position,
+      received: this.#received,
+      nextDue,
+      events: this.#uncommitted,
+    })
     this.#uncommitted = 0
   }
 
@@ -207,7 +217,10 @@ class Projector {
   async #foldHistory(fold: BuildFold, signal: AbortSignal): Promise<void> {
     let folded = 0
     const position = this.#position
-    const types = fold.projection.handles === 'every' || fold.projection.due !== undefined ? undefined : new Set(fold.projection.handles)
+    const types =
+      fold.projection.handles === 'every' || fold.projection.due !== undefined
+        ? undefined
+        : new Set(fold.projection.handles)
     for await (const batch of this.#options.log.read({ types })) {
       for (const recorded of batch) {
         if (recorded.position > position || signal.aborted) break
@@ -223,12 +236,21 @@ class Projector {
   #commitHistory(fold: BuildFold, position: number, received: number): void {
     const changes = takeChanges([fold], this.#identity, new Set())
     this.#options.store.commit({
-      builds: [fold.build], position, received, ...changes, members: new Map(), evidence: [],
+      builds: [fold.build],
+      position,
+      received,
+      ...changes,
+      members: new Map(),
+      evidence: [],
     })
   }
 }
 
-function foldInto(folds: readonly BuildFold[], recorded: RecordedEvent, open: ProjectorOptions['open']): void {
+function foldInto(
+  folds: readonly BuildFold[],
+  recorded: RecordedEvent,
+  open: ProjectorOptions['open'],
+): void {
   let decoded: DecodedEvent | undefined
   for (const fold of folds) {
     fold.tick(recorded.received)

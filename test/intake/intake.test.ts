@@ -4,8 +4,8 @@
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { IntakeResult } from '../../engine/intake/result.ts'
-import { intakeWorld, NOON } from '../support/intake-world.ts'
 import type { IntakeWorld } from '../support/intake-world.ts'
+import { intakeWorld, NOON } from '../support/intake-world.ts'
 
 let world: IntakeWorld
 
@@ -17,7 +17,13 @@ afterEach(async () => {
   await world.close()
 })
 
-const page = (id: string, more: object = {}) => ({ id, source: 'web', type: 'cdp.page', data: { userId: 'u1', name: 'Home' }, ...more })
+const page = (id: string, more: object = {}) => ({
+  id,
+  source: 'web',
+  type: 'cdp.page',
+  data: { userId: 'u1', name: 'Home' },
+  ...more,
+})
 
 function reasons(results: readonly IntakeResult[]): string[] {
   return results.map((result) => {
@@ -50,7 +56,10 @@ describe('bad input', () => {
       ['invalid_time', page('f', { time: '0001-01-01T00:00:00Z' })],
       ['too_deep', page('g', { data: { properties: nested(100) } })],
       ['too_deep', page('h', { data: { properties: nested(200_000) } })],
-      ['forbidden_key', JSON.parse('{"id":"i","source":"web","type":"cdp.page","data":{"__proto__":{"admin":true}}}')],
+      [
+        'forbidden_key',
+        JSON.parse('{"id":"i","source":"web","type":"cdp.page","data":{"__proto__":{"admin":true}}}'),
+      ],
       ['invalid_utf8', page('j', { data: { name: '\ud800' } })],
       ['too_large', page('k', { data: { properties: { text: 'x'.repeat(1_100_000) } } })],
       ['invalid_data', { id: 'l', source: 'web', type: 'anything', data: { n: Number.NaN } }],
@@ -75,7 +84,12 @@ describe('bad input', () => {
   })
 
   test('the log tells of a refused event without its content', async () => {
-    await world.sendOne({ id: 'x', source: 'jane@example.com', type: 'cdp.identify', data: { userId: {}, traits: { email: 'jane@example.com' } } })
+    await world.sendOne({
+      id: 'x',
+      source: 'jane@example.com',
+      type: 'cdp.identify',
+      data: { userId: {}, traits: { email: 'jane@example.com' } },
+    })
     for await (const [event] of world.log.read()) {
       expect(event?.type).toBe('event.quarantined')
       expect(JSON.stringify(event?.data)).not.toContain('jane')
@@ -83,7 +97,10 @@ describe('bad input', () => {
   })
 
   test('the same refused body twice is one event in the log', async () => {
-    const [first, second] = [await world.sendOne(page('b', { schema: 9 })), await world.sendOne(page('b', { schema: 9 }))]
+    const [first, second] = [
+      await world.sendOne(page('b', { schema: 9 })),
+      await world.sendOne(page('b', { schema: 9 })),
+    ]
     expect(second).toEqual(first)
     expect(await world.events()).toHaveLength(1)
   })
@@ -92,8 +109,16 @@ describe('bad input', () => {
 describe('duplicates', () => {
   test('the same id with the same content answers its first position, also within one batch and in flight', async () => {
     const [first, again] = await world.send(page('1'), page('1'))
-    const [later, other] = await Promise.all([world.sendOne(page('1')), world.sendOne(page('1', { source: 'shop' }))])
-    expect(reasons([first, again, later, other].flatMap((one) => one ?? []))).toEqual(['appended', 'duplicate', 'duplicate', 'appended'])
+    const [later, other] = await Promise.all([
+      world.sendOne(page('1')),
+      world.sendOne(page('1', { source: 'shop' })),
+    ])
+    expect(reasons([first, again, later, other].flatMap((one) => one ?? []))).toEqual([
+      'appended',
+      'duplicate',
+      'duplicate',
+      'appended',
+    ])
     expect(again).toMatchObject({ position: first?.status === 'appended' ? first.position : -1, revision: 0 })
     expect(await world.events()).toHaveLength(2)
   })
@@ -126,7 +151,9 @@ describe('duplicates', () => {
 })
 
 describe('time', () => {
-  async function timeOf(event: object): Promise<{ time: number; originalTime?: number | undefined; sentTime?: number | undefined }> {
+  async function timeOf(
+    event: object,
+  ): Promise<{ time: number; originalTime?: number | undefined; sentTime?: number | undefined }> {
     await world.sendOne(page('t', event))
     const [{ time, originalTime, sentTime } = { time: 0 }] = await world.events()
     return { time, originalTime, sentTime }
@@ -144,7 +171,10 @@ describe('time', () => {
   test('more than ten minutes ahead is not believed, ten minutes are', async () => {
     expect((await timeOf({ time: '2026-03-01T12:10:00Z' })).time).toBe(NOON + 600_000)
     world = intakeWorld()
-    expect(await timeOf({ time: '9999-01-01T00:00:00Z' })).toMatchObject({ time: NOON, originalTime: Date.UTC(9999, 0) })
+    expect(await timeOf({ time: '9999-01-01T00:00:00Z' })).toMatchObject({
+      time: NOON,
+      originalTime: Date.UTC(9999, 0),
+    })
   })
 
   test('received never goes back, though the clock does', async () => {
@@ -163,7 +193,13 @@ describe('time', () => {
 })
 
 describe('expectations', () => {
-  const deal = (id: string, more: object) => ({ id, source: 'crm', type: 'opportunity.updated', data: { opportunity_id: '7', amount: 1 }, ...more })
+  const deal = (id: string, more: object) => ({
+    id,
+    source: 'crm',
+    type: 'opportunity.updated',
+    data: { opportunity_id: '7', amount: 1 },
+    ...more,
+  })
 
   test('are checked against what is under way in the same batch too', async () => {
     const results = await world.send(
@@ -182,7 +218,9 @@ describe('expectations', () => {
   })
 
   test('pipelined expectations hold without waiting', async () => {
-    const results = await Promise.all(Array.from({ length: 50 }, (_, n) => world.sendOne(deal(`p${n}`, { expectedrevision: n - 1 }))))
+    const results = await Promise.all(
+      Array.from({ length: 50 }, (_, n) => world.sendOne(deal(`p${n}`, { expectedrevision: n - 1 }))),
+    )
     expect(new Set(reasons(results))).toEqual(new Set(['appended']))
   })
 })
@@ -190,9 +228,27 @@ describe('expectations', () => {
 describe('what enters the log', () => {
   test('no identity value: not in clear data, not in stream names', async () => {
     await world.send(
-      { id: '1', source: 'web', type: 'cdp.identify', subject: 'profile-jane@example.com', data: { userId: 'user-4711', traits: { email: 'Jane@Example.com ', phone: '+44 20 7946 0018' } } },
-      { id: '2', source: 'web', type: 'made.up', subject: 'user-4711', identities: 'user:user-4711', data: { note: 'jane@example.com' } },
-      { id: '3', source: 'crm', type: 'lead.created', data: { lead_id: 'lead-99', name: 'Jane Doe', favourite: 'jane@example.com' } },
+      {
+        id: '1',
+        source: 'web',
+        type: 'cdp.identify',
+        subject: 'profile-jane@example.com',
+        data: { userId: 'user-4711', traits: { email: 'Jane@Example.com ', phone: '+44 20 7946 0018' } },
+      },
+      {
+        id: '2',
+        source: 'web',
+        type: 'made.up',
+        subject: 'user-4711',
+        identities: 'user:user-4711',
+        data: { note: 'jane@example.com' },
+      },
+      {
+        id: '3',
+        source: 'crm',
+        type: 'lead.created',
+        data: { lead_id: 'lead-99', name: 'Jane Doe', favourite: 'jane@example.com' },
+      },
     )
     for await (const batch of world.log.read()) {
       for (const event of batch) {
@@ -208,18 +264,52 @@ describe('what enters the log', () => {
   })
 
   test('normalised values stand beside the data as sent', async () => {
-    await world.sendOne({ id: '1', source: 'crm', type: 'source.registered', data: { source: 'shop', name: 'Shop', priority: 1, default_country: 'GB', currency: 'GBP', time_zone: 'Europe/London' } })
-    await world.sendOne({ id: '2', source: 'shop', type: 'cdp.identify', data: { userId: 'u', traits: { email: ' JANE@example.com', phone: '020 7946 0018' } } })
+    await world.sendOne({
+      id: '1',
+      source: 'crm',
+      type: 'source.registered',
+      data: {
+        source: 'shop',
+        name: 'Shop',
+        priority: 1,
+        default_country: 'GB',
+        currency: 'GBP',
+        time_zone: 'Europe/London',
+      },
+    })
+    await world.sendOne({
+      id: '2',
+      source: 'shop',
+      type: 'cdp.identify',
+      data: { userId: 'u', traits: { email: ' JANE@example.com', phone: '020 7946 0018' } },
+    })
     const event = (await world.events()).at(-1)
     expect(event?.data).toMatchObject({ traits: { email: ' JANE@example.com', phone: '020 7946 0018' } })
-    expect(event?.normalised).toMatchObject({ 'traits.email': 'jane@example.com', 'traits.phone': '+442079460018' })
+    expect(event?.normalised).toMatchObject({
+      'traits.email': 'jane@example.com',
+      'traits.phone': '+442079460018',
+    })
     expect(event?.identities.map(({ namespace }) => namespace)).toEqual(['user', 'email', 'phone'])
   })
 
   test('a track call of a known name is that event; extension attributes are kept', async () => {
-    await world.sendOne({ id: '1', source: 'web', type: 'cdp.track', traceparent: '00-abc', data: { event: 'Order Completed', userId: 'u', properties: { order_id: 'o1', total: 12.5, currency: 'EUR' } } })
+    await world.sendOne({
+      id: '1',
+      source: 'web',
+      type: 'cdp.track',
+      traceparent: '00-abc',
+      data: {
+        event: 'Order Completed',
+        userId: 'u',
+        properties: { order_id: 'o1', total: 12.5, currency: 'EUR' },
+      },
+    })
     const [event] = await world.events()
-    expect(event).toMatchObject({ type: 'Order Completed', stream: 'order-o1', data: { order_id: 'o1', userId: 'u', ce_extensions: { traceparent: '00-abc' } } })
+    expect(event).toMatchObject({
+      type: 'Order Completed',
+      stream: 'order-o1',
+      data: { order_id: 'o1', userId: 'u', ce_extensions: { traceparent: '00-abc' } },
+    })
     expect(event?.normalised['total']).toBe(125_000)
   })
 
@@ -229,7 +319,8 @@ describe('what enters the log', () => {
     await world.keyStore.destroyOwner([event?.identities[0]?.id ?? ''])
     const [result] = await world.send(page('2'))
     expect(reasons(result === undefined ? [] : [result])).toEqual(['suppressed'])
-    if (result?.status === 'quarantined') expect(world.quarantine.get(result.quarantineId)?.body).toHaveLength(0)
+    if (result?.status === 'quarantined')
+      expect(world.quarantine.get(result.quarantineId)?.body).toHaveLength(0)
   })
 })
 

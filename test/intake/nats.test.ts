@@ -7,11 +7,17 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pack } from 'msgpackr'
-import { connect, headers } from 'nats'
 import type { NatsConnection } from 'nats'
+import { connect, headers } from 'nats'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { NatsServer } from '../../api/nats-server.ts'
-import { openNatsIntake, openPublisher, pubAck, StreamCaptures, subjectsOverlap } from '../../engine/intake/nats.ts'
+import {
+  openNatsIntake,
+  openPublisher,
+  pubAck,
+  StreamCaptures,
+  subjectsOverlap,
+} from '../../engine/intake/nats.ts'
 import type { Incoming, Intake, IntakeContext, IntakeResult } from '../../engine/intake/result.ts'
 import { describeNats, testNatsServer } from '../support/nats-server.ts'
 
@@ -21,7 +27,9 @@ interface Submitted {
 }
 
 /** Answers what a test wants and remembers what it was handed. */
-function scriptedIntake(answer: (incoming: Incoming, index: number) => IntakeResult): Intake & { readonly submitted: Submitted[] } {
+function scriptedIntake(
+  answer: (incoming: Incoming, index: number) => IntakeResult,
+): Intake & { readonly submitted: Submitted[] } {
   const submitted: Submitted[] = []
   return {
     submitted,
@@ -42,7 +50,10 @@ function duplicate(position: number): IntakeResult {
 
 describe('PubAck', () => {
   test('seq is the last position; duplicate only if all were', () => {
-    expect(pubAck('default', [appended(3), duplicate(9), appended(4)])).toMatchObject({ stream: 'headwater_default', seq: 9 })
+    expect(pubAck('default', [appended(3), duplicate(9), appended(4)])).toMatchObject({
+      stream: 'headwater_default',
+      seq: 9,
+    })
     expect(pubAck('default', [appended(3), duplicate(9)])).not.toHaveProperty('duplicate')
     expect(pubAck('default', [duplicate(3), duplicate(9)])).toMatchObject({ seq: 9, duplicate: true })
     expect(pubAck('default', [])).not.toHaveProperty('duplicate')
@@ -51,9 +62,13 @@ describe('PubAck', () => {
   test('a refusal makes it an error with the code that nats-server uses, results beside it', () => {
     const refusal = { code: 'wrong_expected', message: 'no', actualRevision: 4, actualPosition: 17 } as const
     const ack = pubAck('default', [appended(3), { status: 'refused', id: 'x', refusal }])
-    expect(ack).toMatchObject({ error: { code: 400, err_code: 10071, description: 'wrong last sequence: 17' } })
+    expect(ack).toMatchObject({
+      error: { code: 400, err_code: 10071, description: 'wrong last sequence: 17' },
+    })
     expect(ack.results).toHaveLength(2)
-    const busy = pubAck('default', [{ status: 'refused', id: 'x', refusal: { code: 'overloaded', message: 'later' } }])
+    const busy = pubAck('default', [
+      { status: 'refused', id: 'x', refusal: { code: 'overloaded', message: 'later' } },
+    ])
     expect(busy).toMatchObject({ error: { code: 503 } })
   })
 })
@@ -91,7 +106,13 @@ describeNats('with a real nats-server, direct', () => {
   })
 
   async function serving<T>(intake: Intake, workspace: string, work: () => Promise<T>): Promise<T> {
-    const nats = await openNatsIntake({ url: server.url, workspace, mode: 'direct', intake, onStatus: () => undefined })
+    const nats = await openNatsIntake({
+      url: server.url,
+      workspace,
+      mode: 'direct',
+      intake,
+      onStatus: () => undefined,
+    })
     try {
       return await work()
     } finally {
@@ -130,7 +151,9 @@ describeNats('with a real nats-server, direct', () => {
       ce.set('ce-type', 'caf%C3%A9.opened')
       await client.request('events.a.erp', '{"n":2}', { headers: ce, timeout: 2_000 })
     })
-    expect(intake.submitted.map(({ batch }) => batch.map((one) => ('value' in one ? one.value : one)))).toEqual([
+    expect(
+      intake.submitted.map(({ batch }) => batch.map((one) => ('value' in one ? one.value : one))),
+    ).toEqual([
       [{ id: '1' }, { id: '2' }],
       [{ id: '3', data: { n: 1 } }],
       [{ specversion: '1.0', id: '4', type: 'café.opened', data: { n: 2 } }],
@@ -156,7 +179,13 @@ describeNats('with a real nats-server, direct', () => {
     const manager = await client.jetstreamManager()
     await manager.streams.add({ name: 'CATCH', subjects: ['events.captured.>'] })
     const intake = scriptedIntake(() => appended(1))
-    const opening = openNatsIntake({ url: server.url, workspace: 'captured', mode: 'direct', intake, onStatus: () => undefined })
+    const opening = openNatsIntake({
+      url: server.url,
+      workspace: 'captured',
+      mode: 'direct',
+      intake,
+      onStatus: () => undefined,
+    })
     await expect(opening).rejects.toThrow(StreamCaptures)
     await expect(serving(intake, 'captured', async () => undefined)).rejects.toThrow(/NATS_INTAKE=jetstream/)
     await manager.streams.delete('CATCH')
@@ -165,9 +194,16 @@ describeNats('with a real nats-server, direct', () => {
   test('queued: what was published while the engine was down is taken, and acknowledged after the intake', async () => {
     const manager = await client.jetstreamManager()
     await manager.streams.add({ name: 'QUEUE', subjects: ['events.queued.>'] })
-    for (let n = 0; n < 20; n++) await client.jetstream().publish('events.queued.web', JSON.stringify({ id: String(n) }))
+    for (let n = 0; n < 20; n++)
+      await client.jetstream().publish('events.queued.web', JSON.stringify({ id: String(n) }))
     const intake = scriptedIntake((_, index) => appended(index + 1))
-    const nats = await openNatsIntake({ url: server.url, workspace: 'queued', mode: 'jetstream', intake, onStatus: () => undefined })
+    const nats = await openNatsIntake({
+      url: server.url,
+      workspace: 'queued',
+      mode: 'jetstream',
+      intake,
+      onStatus: () => undefined,
+    })
     await expect.poll(() => intake.submitted.length, { timeout: 5_000 }).toBe(20)
     await nats.stop()
     const info = await manager.consumers.info('QUEUE', 'headwater_queued')
@@ -178,9 +214,17 @@ describeNats('with a real nats-server, direct', () => {
     let tries = 0
     const intake = scriptedIntake(() => {
       tries += 1
-      return tries === 1 ? { status: 'refused', id: '1', refusal: { code: 'overloaded', message: 'later' } } : appended(1)
+      return tries === 1
+        ? { status: 'refused', id: '1', refusal: { code: 'overloaded', message: 'later' } }
+        : appended(1)
     })
-    const nats = await openNatsIntake({ url: server.url, workspace: 'again', mode: 'jetstream', intake, onStatus: () => undefined })
+    const nats = await openNatsIntake({
+      url: server.url,
+      workspace: 'again',
+      mode: 'jetstream',
+      intake,
+      onStatus: () => undefined,
+    })
     await client.jetstream().publish('events.again.web', '{"id":"1"}')
     await expect.poll(() => tries, { timeout: 5_000 }).toBe(2)
     await nats.stop()
@@ -203,7 +247,13 @@ describeNats('a nats-server that goes away', () => {
     const directory = mkdtempSync(join(tmpdir(), 'headwater-nats-'))
     const server = await testNatsServer(directory, false)
     const intake = scriptedIntake(() => appended(1))
-    const nats = await openNatsIntake({ url: server.url, workspace: 'a', mode: 'direct', intake, onStatus: () => undefined })
+    const nats = await openNatsIntake({
+      url: server.url,
+      workspace: 'a',
+      mode: 'direct',
+      intake,
+      onStatus: () => undefined,
+    })
     await server.stop()
     await nats.stop()
     expect(nats.connection.isClosed()).toBe(true)

@@ -140,9 +140,7 @@ function compare(store: ErasingKeyStore, model: Model): void {
   for (const person of [0, 1]) {
     const { namespace, value } = stated(person)
     expect(store.find(namespace, value)).toBe(model.ids.get(person))
-    expect(store.suppressed(stated(person))).toBe(
-      model.erased.has(person) && !model.ids.has(person),
-    )
+    expect(store.suppressed(stated(person))).toBe(model.erased.has(person) && !model.ids.has(person))
   }
   for (const part of model.parts) expect(store.open(part, context) !== undefined).toBe(part.alive)
 }

@@ -6,8 +6,8 @@ import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { AnyProjection } from '../../engine/projector/projection.ts'
 import { oneRow } from '../../engine/store/table.ts'
-import { intakeWorld } from '../support/intake-world.ts'
 import type { IntakeWorld } from '../support/intake-world.ts'
+import { intakeWorld } from '../support/intake-world.ts'
 import { projectorWorld } from '../support/projector-world.ts'
 
 let world: IntakeWorld
@@ -27,30 +27,80 @@ const SOURCE = fc.constantFrom('web', 'crm', 'erp')
 const TIME = fc.integer({ min: 0, max: 40 }).map((n) => new Date(Date.UTC(2026, 0, 1 + n)).toISOString())
 
 const SENT = fc.oneof(
-  fc.record({ type: fc.constant('cdp.identify'), source: SOURCE, time: TIME, data: fc.record({ userId: PERSON, traits: fc.record({ email: EMAIL, name: fc.constantFrom('Ann', 'Bob', '') }, { requiredKeys: [] }) }) }),
-  fc.record({ type: fc.constant('cdp.page'), source: SOURCE, time: TIME, data: fc.record({ userId: PERSON, name: fc.constant('Home') }) }),
-  fc.record({ type: fc.constant('Order Completed'), source: SOURCE, time: TIME, data: fc.record({ order_id: fc.constantFrom('o1', 'o2', 'o3'), userId: PERSON, total: fc.constantFrom(5, '7.25'), currency: fc.constant('EUR') }) }),
-  fc.record({ type: fc.constantFrom('opportunity.created', 'opportunity.won', 'opportunity.lost'), source: SOURCE, time: TIME, data: fc.record({ opportunity_id: fc.constantFrom('d1', 'd2'), owner: fc.constantFrom('Zane', 'Moses'), stage: fc.constantFrom('prospecting', 'closed_won'), amount: fc.constantFrom(10, 20), currency: fc.constant('EUR') }) }),
-  fc.record({ type: fc.constantFrom('identity.linked', 'identity.cut', 'identity.cut_lifted'), source: fc.constant('crm'), time: TIME, data: fc.constant({ steward: 'kim', reason: 'test' }), identities: fc.tuple(PERSON, EMAIL).map(([user, email]) => [`user:${user}`, `email:${email}`]) }),
-  fc.record({ type: fc.constant('source.registered'), source: fc.constant('crm'), time: TIME, data: fc.record({ source: SOURCE, name: fc.constant('x'), priority: fc.integer({ min: 1, max: 9 }) }) }),
+  fc.record({
+    type: fc.constant('cdp.identify'),
+    source: SOURCE,
+    time: TIME,
+    data: fc.record({
+      userId: PERSON,
+      traits: fc.record({ email: EMAIL, name: fc.constantFrom('Ann', 'Bob', '') }, { requiredKeys: [] }),
+    }),
+  }),
+  fc.record({
+    type: fc.constant('cdp.page'),
+    source: SOURCE,
+    time: TIME,
+    data: fc.record({ userId: PERSON, name: fc.constant('Home') }),
+  }),
+  fc.record({
+    type: fc.constant('Order Completed'),
+    source: SOURCE,
+    time: TIME,
+    data: fc.record({
+      order_id: fc.constantFrom('o1', 'o2', 'o3'),
+      userId: PERSON,
+      total: fc.constantFrom(5, '7.25'),
+      currency: fc.constant('EUR'),
+    }),
+  }),
+  fc.record({
+    type: fc.constantFrom('opportunity.created', 'opportunity.won', 'opportunity.lost'),
+    source: SOURCE,
+    time: TIME,
+    data: fc.record({
+      opportunity_id: fc.constantFrom('d1', 'd2'),
+      owner: fc.constantFrom('Zane', 'Moses'),
+      stage: fc.constantFrom('prospecting', 'closed_won'),
+      amount: fc.constantFrom(10, 20),
+      currency: fc.constant('EUR'),
+    }),
+  }),
+  fc.record({
+    type: fc.constantFrom('identity.linked', 'identity.cut', 'identity.cut_lifted'),
+    source: fc.constant('crm'),
+    time: TIME,
+    data: fc.constant({ steward: 'kim', reason: 'test' }),
+    identities: fc.tuple(PERSON, EMAIL).map(([user, email]) => [`user:${user}`, `email:${email}`]),
+  }),
+  fc.record({
+    type: fc.constant('source.registered'),
+    source: fc.constant('crm'),
+    time: TIME,
+    data: fc.record({ source: SOURCE, name: fc.constant('x'), priority: fc.integer({ min: 1, max: 9 }) }),
+  }),
 )
 
 describe('over the whole catalogue', () => {
   test('stopped and started anywhere: the same rows as one fold from the beginning', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(SENT, { minLength: 10, maxLength: 80 }), fc.array(fc.nat(80), { maxLength: 6 }), async (sent, stops) => {
-        const own = intakeWorld()
-        const results = await own.send(...sent.map((event, n) => ({ ...event, id: `e${n}` })))
-        expect(new Set(results.map(({ status }) => status))).toEqual(new Set(['appended']))
-        const disturbed = projectorWorld(own)
-        for (const stop of stops.sort((a, b) => a - b)) await disturbed.foldTo(Math.min(stop, own.log.head().position))
-        await disturbed.foldAll()
-        const undisturbed = projectorWorld(own)
-        await undisturbed.foldAll()
-        expect(await disturbed.rows()).toEqual(await undisturbed.rows())
-        expect(disturbed.store.writer.checkpoint()).toEqual(own.log.head())
-        await own.close()
-      }),
+      fc.asyncProperty(
+        fc.array(SENT, { minLength: 10, maxLength: 80 }),
+        fc.array(fc.nat(80), { maxLength: 6 }),
+        async (sent, stops) => {
+          const own = intakeWorld()
+          const results = await own.send(...sent.map((event, n) => ({ ...event, id: `e${n}` })))
+          expect(new Set(results.map(({ status }) => status))).toEqual(new Set(['appended']))
+          const disturbed = projectorWorld(own)
+          for (const stop of stops.sort((a, b) => a - b))
+            await disturbed.foldTo(Math.min(stop, own.log.head().position))
+          await disturbed.foldAll()
+          const undisturbed = projectorWorld(own)
+          await undisturbed.foldAll()
+          expect(await disturbed.rows()).toEqual(await undisturbed.rows())
+          expect(disturbed.store.writer.checkpoint()).toEqual(own.log.head())
+          await own.close()
+        },
+      ),
       { numRuns: 40 },
     )
   }, 60_000)
@@ -64,8 +114,18 @@ describe('merging and cutting', () => {
     await world.send(
       identify('1', { userId: 'a', traits: { name: 'Ann' } }),
       identify('2', { userId: 'b', traits: { name: 'Bob' } }),
-      { id: '3', source: 'shop', type: 'Order Completed', data: { order_id: 'o1', userId: 'a', total: 5, currency: 'EUR' } },
-      { id: '4', source: 'shop', type: 'Order Completed', data: { order_id: 'o2', userId: 'b', total: 7, currency: 'EUR' } },
+      {
+        id: '3',
+        source: 'shop',
+        type: 'Order Completed',
+        data: { order_id: 'o1', userId: 'a', total: 5, currency: 'EUR' },
+      },
+      {
+        id: '4',
+        source: 'shop',
+        type: 'Order Completed',
+        data: { order_id: 'o2', userId: 'b', total: 7, currency: 'EUR' },
+      },
     )
     await views.foldAll()
     const apart = await views.rows()
@@ -74,14 +134,26 @@ describe('merging and cutting', () => {
     // Of two users a limit keeps the namespaces apart, so the link goes over an address that each of them names.
     await world.send(
       { id: '5', source: 'crm', type: 'lead.created', data: { lead_id: 'l1', email: 'ann@example.com' } },
-      { id: '6', source: 'crm', type: 'cdp.identify', identities: ['lead:l1'], data: { userId: 'a', traits: {} } },
+      {
+        id: '6',
+        source: 'crm',
+        type: 'cdp.identify',
+        identities: ['lead:l1'],
+        data: { userId: 'a', traits: {} },
+      },
     )
     await views.foldAll()
     const merged = (await views.rowsOf('profile')).find(({ row }) => row['email'] === 'ann@example.com')
     expect(merged?.row['name']).toBe('Ann')
     expect(await views.rowsOf('profile')).toHaveLength(2)
 
-    await world.send({ id: '7', source: 'crm', type: 'identity.cut', identities: ['user:a', 'lead:l1'], data: { steward: 'kim', reason: 'a shared tablet' } })
+    await world.send({
+      id: '7',
+      source: 'crm',
+      type: 'identity.cut',
+      identities: ['user:a', 'lead:l1'],
+      data: { steward: 'kim', reason: 'a shared tablet' },
+    })
     await views.foldAll()
     const cut = await views.rowsOf('profile')
     expect(cut).toHaveLength(3)
@@ -93,9 +165,24 @@ describe('merging and cutting', () => {
 describe('configuration', () => {
   test('a new source priority builds the dependent views anew, and the winner changes', async () => {
     const views = projectorWorld(world)
-    const phone = (id: string, source: string, number: string) => ({ id, source, type: 'cdp.identify', data: { userId: 'a', traits: { phone: number } } })
-    const register = (id: string, source: string, priority: number) => ({ id, source: 'crm', type: 'source.registered', data: { source, name: source, priority } })
-    await world.send(register('r1', 'web', 1), register('r2', 'erp', 2), phone('1', 'web', '+44 20 7946 0018'), phone('2', 'erp', '+44 20 7946 0019'))
+    const phone = (id: string, source: string, number: string) => ({
+      id,
+      source,
+      type: 'cdp.identify',
+      data: { userId: 'a', traits: { phone: number } },
+    })
+    const register = (id: string, source: string, priority: number) => ({
+      id,
+      source: 'crm',
+      type: 'source.registered',
+      data: { source, name: source, priority },
+    })
+    await world.send(
+      register('r1', 'web', 1),
+      register('r2', 'erp', 2),
+      phone('1', 'web', '+44 20 7946 0018'),
+      phone('2', 'erp', '+44 20 7946 0019'),
+    )
     await views.foldAll()
     expect((await views.rowsOf('profile'))[0]?.row['phone']).toBe('+442079460018')
     views.builds.length = 0
@@ -112,7 +199,12 @@ describe('deadlines', () => {
     const views = projectorWorld(world)
     await world.send(
       { id: '1', source: 'crm', type: 'lead.created', data: { lead_id: 'l1' } },
-      { id: '2', source: 'crm', type: 'lead.assigned', data: { lead_id: 'l1', owner: 'kim', respond_by: '2026-03-01T12:30:00Z' } },
+      {
+        id: '2',
+        source: 'crm',
+        type: 'lead.assigned',
+        data: { lead_id: 'l1', owner: 'kim', respond_by: '2026-03-01T12:30:00Z' },
+      },
     )
     await views.foldAll()
     expect((await views.rowsOf('lead'))[0]?.row['sla']).toBe('first_response_due')
@@ -150,9 +242,14 @@ describe('poison', () => {
     const views = projectorWorld(world, [counter])
     await world.send(...['1', 'bad', '2'].map((id) => ({ id, source: 'web', type: 'made.up', data: {} })))
     await views.foldAll()
-    expect((await views.rowsOf('counter')).map(({ key, row }) => [key, row['n']])).toEqual([['all', 2], ['other', 2]])
+    expect((await views.rowsOf('counter')).map(({ key, row }) => [key, row['n']])).toEqual([
+      ['all', 2],
+      ['other', 2],
+    ])
     const { value: poison } = await views.reader.poison(10)
-    expect(poison).toMatchObject([{ position: 2, type: 'made.up', reason: expect.stringMatching(/^TypeError \S+:\d+/) }])
+    expect(poison).toMatchObject([
+      { position: 2, type: 'made.up', reason: expect.stringMatching(/^TypeError \S+:\d+/) },
+    ])
     expect(JSON.stringify(poison)).not.toContain('jane')
   })
 })

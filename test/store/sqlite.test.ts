@@ -8,6 +8,7 @@ import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
+import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { newBuild } from '../../engine/store/build.ts'
 import { planList, visibleTable } from '../../engine/store/plan.ts'
@@ -38,6 +39,27 @@ beforeEach(() => {
   file = temporaryFile()
 })
 afterEach(() => file.remove())
+
+test('answers are snapshots while another process commits', async () => {
+  const child = spawn(process.execPath, [LOOP, file.path], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const exited = once(child, 'close')
+  await once(child.stdout, 'data')
+  child.stdout.resume()
+  const reader = openSqliteReader(file.path, { specs: SPECS })
+  const seen = new Set<number>()
+  for (let i = 0; i < 150; i++) {
+    const { position, value } = await reader.list({ projection: 'thing', limit: KEYS.length })
+    expect(value.rows.map(({ row }) => row.size)).toEqual(KEYS.map(() => position))
+    seen.add(position)
+  }
+  const { position, value } = await reader.members(['k0', 'k299'])
+  expect([...value.values()].map(({ profile }) => profile)).toEqual([`p${position}`, `p${position}`])
+  expect(seen.size).toBeGreaterThan(3)
+  expect(await reader.waitFor(position + 2, 5_000)).toBe(true)
+  child.kill('SIGKILL')
+  await exited
+  await reader.close()
+})
 
 /** Kills the loop that many ms after its first commit; the last position that it said was committed. */
 async function killedAfter(delayMs: number): Promise<number> {
@@ -195,6 +217,37 @@ describe('a reader', () => {
     await reader.close()
     writer.close()
   })
+})
+
+test('the full-text index agrees with the rows after any commits, failed ones too', () => {
+  const writer = openSqliteWriter(file.path)
+  serveAll(writer)
+  const db = new DatabaseSync(file.path)
+  const index = `"${THING.build}__search"`
+  const label = fc.constantFrom(null, '', 'anna smith', 'Anna Smith', 'annan', 'ab', '李小龙')
+  const rows = fc.array(
+    fc.record({
+      key: fc.constantFrom('a', 'b', 'c'),
+      rows: fc
+        .dictionary(fc.constantFrom('', 'x', 'y'), fc.record({ label, size: fc.nat(2) }))
+        .map((parts) => new Map(Object.entries(parts))),
+    }),
+    { maxLength: 5 },
+  )
+  fc.assert(
+    fc.property(rows, fc.boolean(), (written, fails) => {
+      const bad = rowsOf(THING, { z: { size: Number.NaN } })
+      const write = { build: THING.build, states: [], rows: written }
+      const commit = () => writer.commit(commitOf({ writes: fails ? [write, bad] : [write] }))
+      if (fails) expect(commit).toThrow()
+      else commit()
+      // Throws if they differ: any other rank than 0 compares with the content.
+      db.exec(`INSERT INTO ${index} (${index}, rank) VALUES ('integrity-check', 1)`)
+    }),
+    { numRuns: 150 },
+  )
+  db.close()
+  writer.close()
 })
 
 /** What an erasure purges, written in every way in which it may have been there. */

@@ -20,9 +20,19 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'engine/privacy': ['engine/events', 'engine/clock.ts', 'engine/worker-url.ts'],
   'engine/intake': ['engine/events', 'engine/clock.ts', 'engine/log', 'engine/privacy'],
   'engine/projector': [
-    'engine/events', 'engine/clock.ts', 'engine/identity', 'engine/reducers', 'engine/store', 'engine/log',
+    'engine/events',
+    'engine/clock.ts',
+    'engine/identity',
+    'engine/reducers',
+    'engine/store',
+    'engine/log',
   ],
-  projections: ['engine/events', 'engine/reducers', 'engine/store/table.ts', 'engine/projector/projection.ts'],
+  projections: [
+    'engine/events',
+    'engine/reducers',
+    'engine/store/table.ts',
+    'engine/projector/projection.ts',
+  ],
   api: ['engine', 'projections'],
   bench: ['engine', 'projections', 'api'],
 }
@@ -47,7 +57,8 @@ const sources = globSync('{engine,projections,api,bench}/**/*.ts', { cwd: ROOT }
 
 function importsOf(file: string): Import[] {
   const text = readFileSync(join(ROOT, file), 'utf8')
-  const pattern = /^\s*(?:import|export)\s+(type\s+)?(?:[^'"]*?\sfrom\s+)?'([^']+)'|\bimport\(\s*'([^']+)'\s*\)|new URL\(\s*'(\.[^']+)'/gm
+  const pattern =
+    /^\s*(?:import|export)\s+(type\s+)?(?:[^'"]*?\sfrom\s+)?'([^']+)'|\bimport\(\s*'([^']+)'\s*\)|new URL\(\s*'(\.[^']+)'/gm
   return [...text.matchAll(pattern)].map(([, typeOnly, named, dynamic, url]) => {
     const specifier = named ?? dynamic ?? url ?? ''
     const to = specifier.startsWith('.') ? normalize(join(dirname(file), specifier)) : specifier
@@ -76,7 +87,17 @@ describe('import arrows', () => {
   })
 
   test('every import goes along an arrow', () => {
-    const local = sources.flatMap(importsOf).filter(({ to }) => !/^(node:|@?[a-z])/.test(to) || to.startsWith('engine') || to.startsWith('projections') || to.startsWith('api') || to.startsWith('bench') || to.startsWith('test'))
+    const local = sources
+      .flatMap(importsOf)
+      .filter(
+        ({ to }) =>
+          !/^(node:|@?[a-z])/.test(to) ||
+          to.startsWith('engine') ||
+          to.startsWith('projections') ||
+          to.startsWith('api') ||
+          to.startsWith('bench') ||
+          to.startsWith('test'),
+      )
     expect(local.length).toBeGreaterThan(60)
     const against = local.filter((entry) => !allowed(entry)).map(({ from, to }) => `${from} → ${to}`)
     expect(against).toEqual([])
@@ -91,22 +112,32 @@ describe('import arrows', () => {
 
   test('the rule bites: an import against an arrow is found', () => {
     expect(allowed({ from: 'engine/log/log.ts', to: 'engine/store/store.ts', typeOnly: true })).toBe(false)
-    expect(allowed({ from: 'projections/cdp/profile.ts', to: 'engine/log/log.ts', typeOnly: true })).toBe(false)
-    expect(allowed({ from: 'projections/cdp/profile.ts', to: 'engine/projector/projection.ts', typeOnly: false })).toBe(false)
+    expect(allowed({ from: 'projections/cdp/profile.ts', to: 'engine/log/log.ts', typeOnly: true })).toBe(
+      false,
+    )
+    expect(
+      allowed({ from: 'projections/cdp/profile.ts', to: 'engine/projector/projection.ts', typeOnly: false }),
+    ).toBe(false)
     expect(allowed({ from: 'engine/intake/nats.ts', to: 'api/app.ts', typeOnly: true })).toBe(false)
   })
 })
 
 describe('banned footguns', () => {
   const BANNED: readonly (readonly [RegExp, string, (file: string) => boolean])[] = [
-    [/\bDate\.now\(|\bMath\.random\(|\bperformance\.now\(|new Date\(\)/, 'take a Clock (engine/clock.ts)', (file) => file !== 'engine/clock.ts' && !file.startsWith('bench/')],
+    [
+      /\bDate\.now\(|\bMath\.random\(|\bperformance\.now\(|new Date\(\)/,
+      'take a Clock (engine/clock.ts)',
+      (file) => file !== 'engine/clock.ts' && !file.startsWith('bench/'),
+    ],
     [/as unknown as/, 'give the value its type where it is made', () => true],
     [/:\s*any\b|<any>|as any\b/, 'unknown, and a codec or a check', () => true],
     [/from 'fp-ts\/(?!lib\/\w+\.js')/, "import from 'fp-ts/lib/<Module>.js'", () => true],
   ]
   for (const [pattern, instead, applies] of BANNED) {
     test(`${pattern.source}: ${instead}`, () => {
-      const found = sources.filter(applies).filter((file) => pattern.test(stripComments(readFileSync(join(ROOT, file), 'utf8'))))
+      const found = sources
+        .filter(applies)
+        .filter((file) => pattern.test(stripComments(readFileSync(join(ROOT, file), 'utf8'))))
       expect(found).toEqual([])
     })
   }
@@ -115,4 +146,3 @@ describe('banned footguns', () => {
 function stripComments(text: string): string {
   return text.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/^\s*\/\/.*$/gm, '')
 }
-

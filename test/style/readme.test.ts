@@ -19,7 +19,8 @@ test('every file that the documents point at exists', () => {
     const text = readFileSync(join(ROOT, name), 'utf8')
     const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, target]) => target ?? '')
     expect(links.length).toBeGreaterThan(0)
-    for (const target of links) expect(() => readFileSync(join(ROOT, target)), `${name}: ${target}`).not.toThrow()
+    for (const target of links)
+      expect(() => readFileSync(join(ROOT, target)), `${name}: ${target}`).not.toThrow()
   }
 })
 

@@ -58,5 +58,9 @@ export function addTo<K>(totals: Map<K, bigint>, key: K, amount: bigint): void {
 
 /** A total by string key, as a plain sorted object that a failed comparison prints readably. */
 export function asCents(totals: ReadonlyMap<string, bigint>): Record<string, string> {
-  return Object.fromEntries([...totals].map(([key, value]) => [key, String(cents(value))] as const).sort(([a], [b]) => (a < b ? -1 : 1)))
+  return Object.fromEntries(
+    [...totals]
+      .map(([key, value]) => [key, String(cents(value))] as const)
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  )
 }

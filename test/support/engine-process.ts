@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -35,10 +35,14 @@ export class EngineProcess {
     return this.#output
   }
 
-  /** Resolves when it answers; rejects with its output when it ends before. */
+  /** Resolves when everything is up; rejects with its output when it ends before. */
   async start(): Promise<void> {
-    const child = spawn(process.execPath, [LAUNCHER, 'start'], { env: this.#env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [LAUNCHER, 'start'], {
+      env: this.#env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     this.#child = child
+    const from = this.#output.length
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk: Buffer) => {
         this.#output += chunk.toString()
@@ -46,9 +50,9 @@ export class EngineProcess {
     }
     const deadline = performance.now() + READY_WITHIN_MS
     while (performance.now() < deadline) {
-      if (child.exitCode !== null) throw new Error(`the engine ended with ${child.exitCode}:\n${this.#output}`)
-      const answer = await fetch(`${this.url}/healthz`).catch(() => undefined)
-      if (answer?.ok === true) return
+      if (child.exitCode !== null)
+        throw new Error(`the engine ended with ${child.exitCode}:\n${this.#output}`)
+      if (this.#output.indexOf('Headwater is up.', from) >= 0) return
       await new Promise((resolve) => setTimeout(resolve, 25))
     }
     throw new Error(`the engine is not up within ${READY_WITHIN_MS} ms:\n${this.#output}`)

@@ -5,14 +5,14 @@ import { manualClock } from '../../engine/clock.ts'
 import { registry } from '../../engine/events/registry.ts'
 import { guardClock } from '../../engine/intake/clock-guard.ts'
 import { createDuplicates } from '../../engine/intake/duplicates.ts'
-import { createIntake } from '../../engine/intake/intake.ts'
 import type { EngineIntake, IntakeOptions } from '../../engine/intake/intake.ts'
+import { createIntake } from '../../engine/intake/intake.ts'
 import { openQuarantine } from '../../engine/intake/quarantine.ts'
 import type { IntakeResult } from '../../engine/intake/result.ts'
 import { createMemoryLog } from '../../engine/log/memory.ts'
 import { createMemoryKeyStore } from '../../engine/privacy/memory-key-store.ts'
-import { openEvent, reassemble } from '../../engine/privacy/sealing.ts'
 import type { OpenedEvent } from '../../engine/privacy/sealing.ts'
+import { openEvent, reassemble } from '../../engine/privacy/sealing.ts'
 
 /** 2026-03-01T12:00:00Z. */
 export const NOON = Date.UTC(2026, 2, 1, 12)
@@ -49,7 +49,10 @@ export function intakeWorld(overrides: Partial<IntakeOptions> = {}) {
     guard,
     intake,
     async send(...values: readonly unknown[]): Promise<readonly IntakeResult[]> {
-      return intake.submit(values.map((value) => ({ value })), { defaultSource: 'web' })
+      return intake.submit(
+        values.map((value) => ({ value })),
+        { defaultSource: 'web' },
+      )
     },
     async sendOne(value: unknown): Promise<IntakeResult> {
       const [result] = await intake.submit([{ value }], { defaultSource: 'web' })
@@ -58,7 +61,8 @@ export function intakeWorld(overrides: Partial<IntakeOptions> = {}) {
     },
     async events(): Promise<readonly OpenedEvent[]> {
       const found: OpenedEvent[] = []
-      for await (const batch of log.read()) found.push(...batch.map((event) => openEvent(event, keyStore, registry)))
+      for await (const batch of log.read())
+        found.push(...batch.map((event) => openEvent(event, keyStore, registry)))
       return found
     },
     async close(): Promise<void> {

@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import { describe } from 'vitest'
-import { startNatsServer } from '../../api/nats-server.ts'
 import type { NatsServer } from '../../api/nats-server.ts'
+import { startNatsServer } from '../../api/nats-server.ts'
 
 export const hasNatsServer = (process.env['PATH'] ?? '')
   .split(delimiter)

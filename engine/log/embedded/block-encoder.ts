@@ -79,9 +79,10 @@ export class BlockEncoder {
     assert.ok(Number.isSafeInteger(event.time) && Number.isSafeInteger(event.received), 'instants are ms')
     assert.ok(Number.isSafeInteger(revision) && revision >= 0)
     const textsBefore = this.#textBytes()
-    const payloadBytes = this.#payloads.add(event, this.#type.add(event.type))
+    const type = this.#type.add(event.type)
+    const payloadBytes = this.#payloads.add(event, type)
     this.#addNumbers(event, revision)
-    const namesBytes = this.#addTexts(event)
+    const namesBytes = this.#type.sizeBytes(type) + this.#addTexts(event)
     this.#identities.add(event.identities)
     const fixedBytes = namesBytes + event.identities.length * IDENTITY_COLUMN_BYTES + EVENT_FIXED_BYTES
     this.#count++
@@ -108,13 +109,10 @@ export class BlockEncoder {
     this.#id.add(event.id)
     this.#causation.add(event.causation)
     this.#correlation.add(event.correlation)
-    this.#source.add(event.source)
-    this.#actor.add(event.actor)
-    this.#origin.add(event.origin)
-    let namesBytes = Buffer.byteLength(event.type) + Buffer.byteLength(event.source)
-    if (event.actor !== undefined) namesBytes += Buffer.byteLength(event.actor)
-    if (event.origin !== undefined) namesBytes += Buffer.byteLength(event.origin)
-    for (const identity of event.identities) namesBytes += identity.namespace.length
+    let namesBytes = this.#source.sizeBytes(this.#source.add(event.source))
+    namesBytes += this.#actor.sizeBytes(this.#actor.add(event.actor))
+    namesBytes += this.#origin.sizeBytes(this.#origin.add(event.origin))
+    for (const identity of event.identities) namesBytes += identity.namespace.length * 3
     return namesBytes
   }
 

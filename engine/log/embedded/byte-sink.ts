@@ -218,15 +218,21 @@ export class ByteSink {
   hex16(digits: string): void {
     assert.equal(digits.length, 32, 'an id has 32 hexadecimal digits')
     this.reserve(16)
+    const { bytes } = this
+    let at = this.length
+    let seen = 0
     for (let i = 0; i < 32; i += 2) {
-      const value = HEX_VALUES[digits.charCodeAt(i)] ?? INVALID
-      const low = HEX_VALUES[digits.charCodeAt(i + 1)] ?? INVALID
-      assert.ok(value < INVALID && low < INVALID, 'an id is lower-case hexadecimal')
-      this.bytes[this.length++] = value * 16 + low
+      const high = HEX_VALUES[digits.charCodeAt(i) & 0x7f] ?? INVALID
+      const low = HEX_VALUES[digits.charCodeAt(i + 1) & 0x7f] ?? INVALID
+      seen |= high | low | (digits.charCodeAt(i) & NO_ASCII) | (digits.charCodeAt(i + 1) & NO_ASCII)
+      bytes[at++] = (high << 4) | low
     }
+    assert.ok(seen < INVALID, 'an id is lower-case hexadecimal')
+    this.length = at
   }
 }
 
+const NO_ASCII = 0xff80
 const INVALID = 16
 const HEX_VALUES: Uint8Array = new Uint8Array(128).fill(INVALID)
 for (let value = 0; value < 16; value++) HEX_VALUES[value.toString(16).charCodeAt(0)] = value

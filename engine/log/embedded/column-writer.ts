@@ -35,28 +35,26 @@ function writeOffsets(
 ): void {
   const { bytes } = sink
   let at = sink.length
-  for (const value of values) {
-    const offset = value === undefined ? 0 : value - base
-    switch (width) {
-      case 0:
-        break
-      case 1:
-        bytes[at] = offset
-        break
-      case 2:
-        bytes[at] = offset
-        bytes[at + 1] = offset >>> 8
-        break
-      case 4:
-        bytes.writeUInt32LE(offset, at)
-        break
-      case 8:
-        bytes.writeDoubleLE(offset, at)
-        break
-    }
-    at += width
+  sink.length += width * values.length
+  switch (width) {
+    case 0:
+      return
+    case 1:
+      for (const value of values) bytes[at++] = (value ?? base) - base
+      return
+    case 2:
+      for (const value of values) {
+        const offset = (value ?? base) - base
+        bytes[at++] = offset
+        bytes[at++] = offset >>> 8
+      }
+      return
+    case 4:
+      for (const value of values) at = bytes.writeUInt32LE((value ?? base) - base, at)
+      return
+    case 8:
+      for (const value of values) at = bytes.writeDoubleLE((value ?? base) - base, at)
   }
-  sink.length = at
 }
 
 function writePresence(sink: ByteSink, values: readonly unknown[]): void {
@@ -164,6 +162,12 @@ export class DictionaryColumnWriter {
   /** Entry → the first value that uses it. */
   readonly #firstUses: number[] = []
   readonly #indexes: number[] = []
+  readonly #sizes: number[] = []
+
+  /** Size of the value that has this place in the dictionary. */
+  sizeBytes(index: number): number {
+    return this.#sizes[index] ?? 0
+  }
 
   /** The value's place in the dictionary. */
   add(value: string | undefined): number {
@@ -173,6 +177,7 @@ export class DictionaryColumnWriter {
       index = this.#entries.size
       this.#entries.set(value, index)
       this.#firstUses.push(this.#indexes.length)
+      this.#sizes.push(value === undefined ? 0 : Buffer.byteLength(value))
     }
     this.#indexes.push(index)
     return index
@@ -185,6 +190,7 @@ export class DictionaryColumnWriter {
       if ((this.#firstUses[index] ?? 0) >= count) this.#entries.delete(value)
     }
     this.#firstUses.length = this.#entries.size
+    this.#sizes.length = this.#entries.size
   }
 
   /** True if any value is present. */

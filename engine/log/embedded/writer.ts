@@ -17,6 +17,8 @@ const EAGER_BLOCKS = 2
 /** With fewer than this, a block of some size is. */
 const MAX_BLOCKS_UNDER_WAY = 4
 const WORTHWHILE_BYTES = 256 * KIB
+/** More heads of streams than this aren't kept once their events are durable. */
+const MAX_STREAM_HEADS = 16 * KIB
 const POOLED_BYTES = 2 * MIB
 
 assert.ok(EAGER_BLOCKS <= MAX_BLOCKS_UNDER_WAY)
@@ -44,7 +46,7 @@ export class Writer {
   #closed: PendingBlock[] = []
   #sent = 0
   #filling: PendingBlock | undefined
-  /** Stream heads that aren't durable yet. */
+  /** Heads of all streams that have events under way, and of some others. */
   readonly #streamHeads = new Map<string, Appended>()
   #durable: Head
   #assigned: Head
@@ -231,18 +233,26 @@ export class Writer {
     this.#sent--
     this.#durable = block.head
     this.#listener.onDurable(block, block.head, block.sizeBytes, place)
-    for (const each of block.events) {
-      const { stream } = each.event
-      if (this.#streamHeads.get(stream) === each.place) this.#streamHeads.delete(stream)
-    }
+    if (this.#streamHeads.size > MAX_STREAM_HEADS) this.#pruneStreamHeads()
     block.tickets.settle(undefined)
     this.#schedule()
     this.#tellIdle()
   }
 
+  #pruneStreamHeads(): void {
+    this.#streamHeads.clear()
+    for (const { events } of this.#underWay()) {
+      for (const { event, place } of events) this.#streamHeads.set(event.stream, place)
+    }
+  }
+
+  #underWay(): readonly PendingBlock[] {
+    return this.#filling === undefined ? this.#closed : [...this.#closed, this.#filling]
+  }
+
   /** Everything that isn't durable fails, and its places are free again. */
   #giveUp(failure: LogFailure): void {
-    const failed = this.#filling === undefined ? this.#closed : [...this.#closed, this.#filling]
+    const failed = this.#underWay()
     this.#closed = []
     this.#sent = 0
     this.#filling = undefined
