@@ -1,6 +1,6 @@
 import type { FastifySchema } from 'fastify'
 import { ID, operation } from './openapi.ts'
-import { answerSchema, array, BOOLEAN, INTEGER, object, POSITION, RESULT, STRING } from './schemas.ts'
+import { AFTER, answerSchema, array, BOOLEAN, INTEGER, object, POSITION, RESULT, STRING } from './schemas.ts'
 
 /** What the documentation says of the way in and of the operators' routes. */
 
@@ -81,8 +81,9 @@ export function projectionsSchema(): FastifySchema {
     tag: 'Operations',
     summary: "The views: what they are, where they stand, what they couldn't fold",
     access: 'read',
+    query: object({ after: AFTER }, []),
     answer: answerSchema({ data: array(projection), poison: array(poison) }),
-    problems: ['invalid_query'],
+    problems: ['invalid_query', 'position_not_reached'],
   })
 }
 

@@ -13,6 +13,7 @@ import type { Sender } from '../import/sender.ts'
 import {
   CONNECTION_HELP,
   type Command,
+  CommandFailed,
   type ExitCode,
   optionTable,
   readArguments,
@@ -157,7 +158,7 @@ async function openSender(terminal: Terminal, mapping: CompiledMapping, values: 
     const publisher = await openPublisher(values.nats)
     return createNatsSender(publisher, { source: mapping.mapping.source, target: values.nats })
   } catch (error) {
-    throw new UsageError(`${values.nats} can't be reached: ${messageOf(error)}`)
+    throw new CommandFailed(`${values.nats} can't be reached: ${messageOf(error)}`)
   }
 }
 

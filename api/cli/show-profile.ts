@@ -61,7 +61,7 @@ function fieldLines(
   explain: Readonly<Record<string, Explanation>>,
 ): readonly string[] {
   const rows = Object.entries(fields).flatMap(([name, value]) => rowsOf(name, value, explain))
-  const shown = rows.filter(({ value }) => value !== null && value !== undefined)
+  const shown = rows.filter(({ value }) => !isEmpty(value))
   const width = Math.max(0, ...shown.map(({ name }) => name.length))
   return shown.flatMap(({ name, value }) => {
     const why = explain[name]
@@ -75,6 +75,11 @@ function fieldLines(
       }),
     ]
   })
+}
+
+function isEmpty(value: unknown): boolean {
+  if (typeof value !== 'object') return value === undefined
+  return value === null || Object.keys(value).length === 0
 }
 
 interface FieldRow {

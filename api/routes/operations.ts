@@ -7,8 +7,8 @@ import {
   projectionsSchema,
   readySchema,
 } from '../openapi-engine.ts'
-import { standing } from './answer.ts'
-import { decodeQuery, queryPairs } from './query.ts'
+import { awaitPosition, standing } from './answer.ts'
+import { decodeQuery, position, queryPairs } from './query.ts'
 import { ask } from './rows.ts'
 
 /** Operators' routes: is it alive, is it ready, how is it doing, which views are there. */
@@ -73,7 +73,8 @@ const MAX_POISON = 100
 function registerProjections(app: FastifyInstance, deps: ApiDeps): void {
   const schema = projectionsSchema()
   app.get('/v1/projections', { config: { access: 'read' }, schema }, async (request, reply) => {
-    decodeQuery(queryPairs(request.url), {})
+    const query = decodeQuery(queryPairs(request.url), { after: position })
+    await awaitPosition(deps, query.after)
     const [builds, poison] = await Promise.all([
       ask(() => deps.store.builds()),
       ask(() => deps.store.poison(MAX_POISON)),

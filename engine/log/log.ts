@@ -18,6 +18,7 @@ export type LogFailure =
       readonly actualRevision: number
       readonly actualPosition: number
     }
+  /** An event, or an atomic batch as a whole, is larger than a log stores. */
   | { readonly _tag: 'EventTooLarge'; readonly sizeBytes: number; readonly limitBytes: number }
   /** No room on the disk: nothing was written, reading goes on, appending works again when there is room. */
   | { readonly _tag: 'DiskFull' }
@@ -86,7 +87,13 @@ export interface SubscribeOptions {
   readonly signal: AbortSignal
 }
 
-/** One workspace's events in reading order, as any thread may read them. */
+/**
+ * One workspace's events in reading order, as any thread may read them.
+ *
+ * An event's `data`, `normalised` and `sealed` may be decoded when first asked for, and are not among its enumerable
+ * properties: spreading, `structuredClone`, `postMessage` and deep comparison miss them. `toPlain` (recorded.ts) copies
+ * all; `JSON.stringify` shows all.
+ */
 export interface LogReader {
   /** The last durable event. */
   head(): Head
@@ -108,7 +115,8 @@ export interface LogReader {
  * the order given, synchronously, before it returns; the promise resolves when the events are durable, with one
  * result for each. Events fail one by one, unless `atomic`: then either all are appended, in one commit, or none,
  * and the others of a failed batch answer with the failure of the first that failed. The caller must hand in
- * `received` that never decreases; a smaller one is an assertion failure.
+ * `received` that never decreases; a smaller one is an assertion failure. So is data that isn't plain (see
+ * plain-data.ts): undefined in an array, a lone surrogate, the key `__proto__`, a class instance.
  */
 export interface Log extends LogReader {
   append(

@@ -28,6 +28,7 @@ export interface MemoryLogOptions {
 }
 
 const MAX_EVENT_BYTES = 1024 * 1024
+const MAX_BATCH_BYTES = 8 * MAX_EVENT_BYTES
 const BATCH_EVENTS = 256
 
 /** A log without a disk, for tests and simulations. It uses no timers and no clock; one append is one commit. */
@@ -74,7 +75,7 @@ class MemoryLog implements Log {
       this.#takeBack(before)
       throw error
     }
-    const failed = options.atomic === true ? results.find(E.isLeft) : undefined
+    const failed = options.atomic === true ? (results.find(E.isLeft) ?? tooLarge(appends)) : undefined
     if (failed !== undefined) {
       this.#takeBack(before)
       return appends.map(() => failed)
@@ -256,6 +257,13 @@ function copy(event: NewEvent): NewEvent {
     normalised: copyFields(event.normalised),
     sealed: event.sealed.map(({ keyId, blob }) => ({ keyId, blob: new Uint8Array(blob) })),
   }
+}
+
+/** An atomic batch as a whole. */
+function tooLarge(appends: readonly AppendEvent[]): E.Left<LogFailure> | undefined {
+  const sizeBytes = appends.reduce((sum, { event }) => sum + sizeOf(event), 0)
+  if (sizeBytes <= MAX_BATCH_BYTES) return undefined
+  return { _tag: 'Left', left: { _tag: 'EventTooLarge', sizeBytes, limitBytes: MAX_BATCH_BYTES } }
 }
 
 function sizeOf({ sealed, ...event }: NewEvent): number {

@@ -31,12 +31,12 @@ export interface Progress {
   readonly events: number
 }
 
-/** While reading what arrives: a commit at most this often, so that a reader waits no longer. */
-const LIVE_COMMIT_MS = 5
-/** While catching up: larger commits cost less per event. */
-const CATCH_UP_COMMIT_MS = 200
-/** An event older than this is history to be caught up with. */
-const LIVE_WITHIN_MS = 1_000
+/** A reader waits this long for what arrives, while there is little of it. */
+const LEAST_COMMIT_MS = 5
+/** Under load larger commits cost less per event; a reader waits no longer than this and the commit itself. */
+const MOST_COMMIT_MS = 200
+/** Events gather for this many times as long as the last commit took, so that commits take a quarter of the time. */
+const GATHER_PER_COMMIT = 3
 /** A commit never holds more events than this, so that memory stays bounded. */
 const MAX_COMMIT_EVENTS = 20_000
 
@@ -62,6 +62,7 @@ class Projector {
   #received: number
   #uncommitted = 0
   #firstUncommittedMs = 0
+  #lastCommitMs = 0
 
   constructor(options: ProjectorOptions) {
     this.#options = options
@@ -101,8 +102,11 @@ class Projector {
   }
 
   #commitDueMs(): number {
-    const live = this.#options.clock.nowMs() - this.#received < LIVE_WITHIN_MS
-    return this.#firstUncommittedMs + (live ? LIVE_COMMIT_MS : CATCH_UP_COMMIT_MS)
+    const gatherMs = Math.min(
+      Math.max(GATHER_PER_COMMIT * this.#lastCommitMs, LEAST_COMMIT_MS),
+      MOST_COMMIT_MS,
+    )
+    return this.#firstUncommittedMs + gatherMs
   }
 
   async #take(recorded: RecordedEvent, signal: AbortSignal): Promise<void> {
@@ -126,6 +130,7 @@ class Projector {
 
   #commit(): void {
     if (this.#uncommitted === 0) return
+    const startMs = this.#options.clock.monotonicMs()
     const { evidence, regrouped } = this.#identity.settle()
     const changes = takeChanges(this.#folds, this.#identity, regrouped)
     this.#options.store.commit({
@@ -137,6 +142,7 @@ class Projector {
       members: this.#identity.grouping.takeChanges(),
       evidence,
     })
+    this.#lastCommitMs = this.#options.clock.monotonicMs() - startMs
     this.#report()
   }
 

@@ -53,7 +53,7 @@ export class MemoryData {
   }
 
   addEvidence(id: string, identities: readonly string[], bytes: Uint8Array): void {
-    if (!this.evidence.has(id)) this.evidence.set(id, bytes.slice())
+    this.evidence.set(id, bytes.slice())
     for (const identity of identities) added(this.evidenceOf, identity, id)
   }
 }

@@ -192,7 +192,9 @@ class SqliteWriter implements StoreWriter {
     )
     for (const [identity, profile] of commit.members)
       member.run(checkedText('identity', identity), checkedText('profile', profile))
-    const evidence = this.#statement('INSERT INTO evidence (id, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING')
+    const evidence = this.#statement(
+      'INSERT INTO evidence (id, bytes) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET bytes = excluded.bytes',
+    )
     const names = this.#statement(
       'INSERT INTO evidence_identity SELECT ?, number FROM evidence WHERE id = ? ON CONFLICT DO NOTHING',
     )

@@ -65,7 +65,10 @@ export interface Commit {
   readonly poison: readonly PoisonEvent[]
   /** Identity id → profile id, for those that changed. */
   readonly members: ReadonlyMap<string, string>
-  /** Link and cut evidence that became known (MessagePack bytes), under each identity that it names. */
+  /**
+   * Link and cut evidence (MessagePack bytes), under each identity that it names, in place of what its id held: a later cut
+   * or an earlier link of the same pair replaces the one before.
+   */
   readonly evidence: readonly {
     readonly id: string
     readonly identities: readonly string[]

@@ -42,6 +42,7 @@ describe('the configuration', () => {
       queueBytes: 67_108_864,
       afterWaitMs: 10_000,
       pageLimit: 500,
+      url: 'http://127.0.0.1:7070',
       logLevel: 'info',
       warnings: [],
     })

@@ -155,6 +155,16 @@ function atomicContract(log: () => Log): void {
     expect(await positions(log())).toHaveLength(2)
   })
 
+  it('none when the batch is too large as a whole, though it is taken event by event', async () => {
+    const batch = Array.from({ length: 9 }, () => anEvent({ data: { text: 'x'.repeat(1_000_000) } }))
+    const results = await log().append(appends(...batch), { atomic: true })
+    const limitBytes = 8 * 1024 * 1024
+    for (const result of results) expect(failure(result)).toMatchObject({ _tag: 'EventTooLarge', limitBytes })
+    expect(log().head().position).toBe(0)
+    expect((await log().append(appends(...batch))).map(appended).at(-1)?.revision).toBe(8)
+    expect(await positions(log())).toHaveLength(9)
+  })
+
   it('sees the batch itself in its expectations', async () => {
     const expecting = (revision: number) => ({ event: anEvent(), expected: { revision } })
     const results = await log().append([expecting(-1), expecting(0), expecting(1)], { atomic: true })

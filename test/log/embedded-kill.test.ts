@@ -6,10 +6,11 @@ import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { collect } from './events.ts'
-import { opened, temporaryDirectory } from './support.ts'
+import { opened, refused, temporaryDirectory } from './support.ts'
 
 // Theorem: a log whose process is killed while it writes opens again, and holds every acknowledged event once, at the
-// position that was acknowledged and in the order of appending; what it holds besides was appended too.
+// position that was acknowledged and in the order of appending; what it holds besides was appended too. While it lives
+// no other process opens the log; when it is dead, the next does at once.
 
 const CHILD = fileURLToPath(new URL('./kill-child.ts', import.meta.url))
 
@@ -21,6 +22,7 @@ async function killed(directory: string, run: number, afterMs: number): Promise<
   })
   const ended = once(child, 'close')
   await Promise.race([once(child.stdout, 'data'), ended])
+  expect(await refused(directory)).toEqual({ _tag: 'AlreadyOpen', directory })
   await setTimeout(afterMs)
   child.kill('SIGKILL')
   await ended

@@ -5,7 +5,7 @@ import type { CellValue, Row } from '../../engine/store/table.ts'
 import type { Harness, OpenHarness } from './contract.ts'
 import { commitOf, rowsOf, SPECS, serveAll, THING, walk } from './tables.ts'
 
-const RUNS = 60
+const RUNS = 40
 
 const text = fc.oneof(
   fc.constantFrom('', 'a', 'A', 'b', 'aa', '\uffff', '😀', '\ue000', 'é', 'e\u0301', '\u0000', 'a\u0000'),

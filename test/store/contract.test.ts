@@ -4,6 +4,7 @@
  */
 
 import { writerContract } from './contract.ts'
+import { answerContract } from './contract-answers.ts'
 import { lawContract } from './contract-laws.ts'
 import { queryContract } from './contract-queries.ts'
 import { openMemory, openSqlite } from './harness.ts'
@@ -14,5 +15,6 @@ for (const [name, open] of [
 ] as const) {
   writerContract(name, open)
   queryContract(name, open)
+  answerContract(name, open)
   lawContract(name, open)
 }

@@ -165,6 +165,15 @@ export function writerContract(name: string, open: OpenHarness): void {
       expect(store.writer.membersOf('c')).toEqual(['c', 'd'])
     })
 
+    test('evidence takes the place of what its id held', () => {
+      serveAll(store.writer)
+      const of = (byte: number) => [{ id: 'e', identities: ['a', 'b'], bytes: Uint8Array.of(byte) }]
+      store.writer.commit(commitOf({ evidence: of(1) }))
+      store.writer.commit(commitOf({ evidence: of(2) }))
+      expect(store.writer.evidenceOf('a')).toEqual([{ id: 'e', bytes: Uint8Array.of(2) }])
+      expect(store.writer.evidenceOf('b')).toEqual([{ id: 'e', bytes: Uint8Array.of(2) }])
+    })
+
     test('the same evidence twice is evidence once', () => {
       serveAll(store.writer)
       const evidence = [{ id: 'e', identities: ['a', 'b'], bytes: Uint8Array.of(1) }]

@@ -53,12 +53,11 @@ test('searched text is bounded and stays well formed', () => {
 })
 
 test('json comes back as it was; what JSON lacks is a bug', () => {
-  const value = fc
-    .jsonValue({ noUnicodeString: false })
-    .filter((json) => !JSON.stringify(json).includes('-0'))
+  // JSON has no negative zero.
+  const value = fc.jsonValue().map((json) => JSON.parse(JSON.stringify(json)))
   fc.assert(
     fc.property(value, (json) => {
-      const decoded = decodeCell('json', encodeCell('c', 'json', JSON.parse(JSON.stringify(json))))
+      const decoded = decodeCell('json', encodeCell('c', 'json', json))
       expect(decoded).toEqual(json)
     }),
     { numRuns: 200 },

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { assertKey } from '../plain-data.ts'
 
 const TWO_32 = 0x1_0000_0000
-/** Below this length a loop beats the call into the runtime. */
-const SHORT_STRING = 7
+const SHORT_STRING = 16
+/** A power of two. */
+const LATELY_COUNT = 4096
 
 /** The bytes are no MessagePack that this format allows, or end too early. */
 export class MalformedError extends Error {
@@ -184,13 +185,28 @@ export class Unpacker {
   }
 }
 
+/** Short strings repeat (keys, currencies, states): these were decoded last, each at its hash. */
+const lately: string[] = new Array<string>(LATELY_COUNT).fill('')
+
+/** Decodes UTF-8. */
 export function textAt(bytes: Buffer, start: number, end: number): string {
   if (end - start > SHORT_STRING) return bytes.toString('utf8', start, end)
-  let text = ''
+  let hash = end - start
   for (let i = start; i < end; i++) {
     const unit = bytes[i] ?? 0x80
     if (unit >= 0x80) return bytes.toString('utf8', start, end)
-    text += String.fromCharCode(unit)
+    hash = (hash * 31 + unit) | 0
   }
+  const slot = hash & (LATELY_COUNT - 1)
+  const known = lately[slot] ?? ''
+  if (isAt(known, bytes, start, end)) return known
+  const text = bytes.toString('latin1', start, end)
+  lately[slot] = text
   return text
+}
+
+function isAt(text: string, bytes: Buffer, start: number, end: number): boolean {
+  if (text.length !== end - start) return false
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) !== bytes[start + i]) return false
+  return true
 }
