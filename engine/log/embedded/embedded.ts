@@ -105,10 +105,10 @@ class SegmentedLog extends SegmentsLog implements EmbeddedLog {
         index.add(block)
         source.move(moved)
       },
-      durableStreamHead: (stream: string) => index.streamHead(stream),
     }
     this.#writer = new Writer(
       head,
+      index,
       listener,
       (reports): CommitSide =>
         files === undefined

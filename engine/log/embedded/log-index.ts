@@ -9,8 +9,12 @@ import type { Block } from './block-decoder.ts'
 export interface LogIndex {
   /** The next durable block. */
   add(block: IndexedBlock): void
-  /** Last revision and position of a stream. */
-  streamHead(stream: string): Appended | undefined
+  /** A number that stands for the stream as long as the index lives; undefined for an unknown one. */
+  slot(stream: string): number | undefined
+  /** The same; makes an unknown stream known, without events. */
+  makeSlot(stream: string): number
+  /** Last revision and position of a stream; undefined if none of its events is durable. */
+  head(slot: number): Appended | undefined
   /** Oldest first. */
   streamPositions(stream: string): readonly number[]
   /** Oldest first; of events that name this identity, leading or not, each once. */
@@ -19,8 +23,11 @@ export interface LogIndex {
   tableBytes(): number
 }
 
-/** What the index reads of a block. */
-export type IndexedBlock = Pick<Block, 'first' | 'count' | 'streamAt' | 'revisionAt' | 'identitiesAt'>
+/** What the index reads of a block. `slotAt`: the stream's, where it is known already. */
+export interface IndexedBlock
+  extends Pick<Block, 'first' | 'count' | 'streamAt' | 'revisionAt' | 'identitiesAt'> {
+  slotAt?(index: number): number
+}
 
 const INITIAL_ENTRIES = 1024
 const NONE = 0
@@ -48,8 +55,7 @@ class PostingLists {
   #older = uint32s(INITIAL_ENTRIES)
   #count = 1
 
-  add(key: string, position: number, note: number): void {
-    const slot = this.#slotOf(key)
+  add(slot: number, position: number, note: number): void {
     const newest = this.#newest[slot] ?? NONE
     this.#notes[slot] = note
     if (this.#positions[newest] === position) return
@@ -62,7 +68,11 @@ class PostingLists {
     this.#newest[slot] = this.#count++
   }
 
-  #slotOf(key: string): number {
+  slot(key: string): number | undefined {
+    return this.#slots.get(key)
+  }
+
+  makeSlot(key: string): number {
     let slot = this.#slots.get(key)
     if (slot !== undefined) return slot
     slot = this.#slots.size
@@ -74,11 +84,14 @@ class PostingLists {
     return slot
   }
 
-  /** The newest position of a key, and the note that came with it. */
-  last(key: string): { readonly position: number; readonly note: number } | undefined {
-    const slot = this.#slots.get(key)
-    if (slot === undefined) return undefined
-    return { position: this.#positions[this.#newest[slot] ?? NONE] ?? 0, note: this.#notes[slot] ?? 0 }
+  /** The newest position, 0 for none. */
+  newest(slot: number): number {
+    return this.#positions[this.#newest[slot] ?? NONE] ?? 0
+  }
+
+  /** The note that came with the newest position. */
+  note(slot: number): number {
+    return this.#notes[slot] ?? 0
   }
 
   list(key: string): readonly number[] {
@@ -107,13 +120,16 @@ export function createMemoryIndex(): LogIndex {
     add: (block) => {
       for (let i = 0; i < block.count; i++) {
         const position = block.first + i
-        streams.add(block.streamAt(i), position, block.revisionAt(i))
-        for (const { id } of block.identitiesAt(i)) identities.add(id, position, 0)
+        const slot = block.slotAt?.(i) ?? streams.makeSlot(block.streamAt(i))
+        streams.add(slot, position, block.revisionAt(i))
+        for (const { id } of block.identitiesAt(i)) identities.add(identities.makeSlot(id), position, 0)
       }
     },
-    streamHead: (stream) => {
-      const last = streams.last(stream)
-      return last === undefined ? undefined : { position: last.position, revision: last.note }
+    slot: (stream) => streams.slot(stream),
+    makeSlot: (stream) => streams.makeSlot(stream),
+    head: (slot) => {
+      const position = streams.newest(slot)
+      return position === 0 ? undefined : { position, revision: streams.note(slot) }
     },
     streamPositions: (stream) => streams.list(stream),
     identityPositions: (id) => identities.list(id),

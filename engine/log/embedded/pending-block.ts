@@ -5,46 +5,60 @@ import type { Appended, Head } from '../log.ts'
 import { BlockTickets } from './append-ticket.ts'
 import type { IndexedBlock } from './log-index.ts'
 
-/** An event with the place that it gets if everything before it succeeds. */
-export interface Planned {
-  readonly event: NewEvent
-  readonly place: Appended
-}
-
 /** A block from its first event on, until it is durable or given up. */
 export class PendingBlock implements IndexedBlock {
-  readonly events: Planned[] = []
   readonly tickets = new BlockTickets()
   readonly number: number
+  /** Position of its first event. */
+  readonly first: number
+  /** The streams' slots of its events. */
+  readonly slots: number[] = []
   sizeBytes = 0
   encoded: Buffer<ArrayBuffer> | undefined
+  readonly #events: NewEvent[] = []
+  readonly #revisions: number[] = []
 
-  constructor(number: number) {
+  constructor(number: number, first: number) {
     this.number = number
+    this.first = first
   }
 
-  get first(): number {
-    return this.#at(0).place.position
+  add(event: NewEvent, place: Appended, slot: number): void {
+    assert.equal(place.position, this.first + this.count, 'positions in a block follow each other')
+    this.#events.push(event)
+    this.#revisions.push(place.revision)
+    this.slots.push(slot)
   }
+
   get count(): number {
-    return this.events.length
+    return this.#events.length
   }
+
   get head(): Head {
-    const { event, place } = this.#at(this.count - 1)
-    return { position: place.position, received: event.received }
+    return { position: this.first + this.count - 1, received: this.#at(this.count - 1).received }
   }
+
   streamAt(index: number): string {
-    return this.#at(index).event.stream
+    return this.#at(index).stream
   }
+
   revisionAt(index: number): number {
-    return this.#at(index).place.revision
+    return this.#revisions[index] ?? 0
   }
+
   identitiesAt(index: number): readonly Identity[] {
-    return this.#at(index).event.identities
+    return this.#at(index).identities
   }
-  #at(index: number): Planned {
-    const planned = this.events[index]
-    assert.ok(planned !== undefined)
-    return planned
+
+  slotAt(index: number): number {
+    const slot = this.slots[index]
+    assert.ok(slot !== undefined)
+    return slot
+  }
+
+  #at(index: number): NewEvent {
+    const event = this.#events[index]
+    assert.ok(event !== undefined)
+    return event
   }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import * as E from 'fp-ts/lib/Either.js'
+import type { NewEvent } from '../../events/event.ts'
 import { checkExpected, nextPlace } from '../expected.ts'
 import type { AppendEvent, Appended, Head, LogFailure } from '../log.ts'
 import { type AppendResult, AppendTicket } from './append-ticket.ts'
@@ -7,28 +8,31 @@ import { BlockEncoder } from './block-encoder.ts'
 import type { CommitSide } from './commit-side.ts'
 import type { CommitReport } from './committer.ts'
 import { BLOCK_TARGET_BYTES, KIB, MAX_BATCH_BYTES, MAX_BLOCK_BYTES, MAX_EVENT_BYTES, MIB } from './format.ts'
-import type { IndexedBlock } from './log-index.ts'
+import type { IndexedBlock, LogIndex } from './log-index.ts'
 import { MemoryPool } from './memory-pool.ts'
-import { PendingBlock, type Planned } from './pending-block.ts'
+import { PendingBlock } from './pending-block.ts'
 import type { WriteOutcome } from './segment-writer.ts'
+import { StreamHeads } from './stream-heads.ts'
 
 /** With fewer blocks under way than this, whatever was appended is committed at once. */
 const EAGER_BLOCKS = 2
 /** With fewer than this, a block of some size is. */
 const MAX_BLOCKS_UNDER_WAY = 4
 const WORTHWHILE_BYTES = 256 * KIB
-/** More heads of streams than this aren't kept once their events are durable. */
-const MAX_STREAM_HEADS = 16 * KIB
 const POOLED_BYTES = 2 * MIB
 
 assert.ok(EAGER_BLOCKS <= MAX_BLOCKS_UNDER_WAY)
 assert.ok(WORTHWHILE_BYTES <= BLOCK_TARGET_BYTES)
 
+/** An event with the place that it gets if everything before it succeeds. */
+interface Planned {
+  readonly event: NewEvent
+  readonly place: Appended
+}
+
 export interface WriterListener {
   /** A block became durable, at this place. */
   onDurable(block: IndexedBlock, head: Head, sizeBytes: number, place: DurablePlace): void
-  /** Durable head of a stream. */
-  durableStreamHead(stream: string): Appended | undefined
 }
 
 export type DurablePlace = Extract<WriteOutcome, { readonly _tag: 'Durable' }>
@@ -46,10 +50,9 @@ export class Writer {
   #closed: PendingBlock[] = []
   #sent = 0
   #filling: PendingBlock | undefined
-  /** Heads of all streams that have events under way, and of some others. */
-  readonly #streamHeads = new Map<string, Appended>()
+  readonly #streamHeads: StreamHeads
   #durable: Head
-  #assigned: Head
+  readonly #assigned: { position: number; received: number }
   #nextNumber = 0
   #scheduled = false
   #ended: LogFailure | undefined
@@ -57,12 +60,14 @@ export class Writer {
 
   constructor(
     start: Head,
+    index: LogIndex,
     listener: WriterListener,
     commitSide: (writer: Pick<Writer, 'onReport' | 'onLost'>) => CommitSide,
   ) {
     this.#durable = start
-    this.#assigned = start
+    this.#assigned = { ...start }
     this.#listener = listener
+    this.#streamHeads = new StreamHeads(index)
     this.#commitSide = commitSide(this)
   }
 
@@ -73,7 +78,7 @@ export class Writer {
   }
 
   streamHead(stream: string): Appended | undefined {
-    return this.#streamHeads.get(stream) ?? this.#listener.durableStreamHead(stream)
+    return this.#streamHeads.get(stream)
   }
 
   async append(appends: readonly AppendEvent[], atomic: boolean): Promise<readonly AppendResult[]> {
@@ -111,14 +116,14 @@ export class Writer {
       ticket.add(E.left({ _tag: 'EventTooLarge', sizeBytes, limitBytes: MAX_EVENT_BYTES }))
       return
     }
-    this.#assign({ event, place }, ticket)
+    this.#assign(event, place, ticket)
   }
 
   #appendAll(appends: readonly AppendEvent[], ticket: AppendTicket): void {
     const planned = this.#plan(appends)
     const failure = '_tag' in planned ? planned : this.#encodeAll(planned)
     if (failure !== undefined) for (const _ of appends) ticket.add(E.left(failure))
-    else if (!('_tag' in planned)) for (const each of planned) this.#assign(each, ticket)
+    else if (!('_tag' in planned)) for (const { event, place } of planned) this.#assign(event, place, ticket)
   }
 
   /** The places of an atomic batch, or the first expectation that doesn't hold. Changes nothing. */
@@ -158,12 +163,12 @@ export class Writer {
     }
   }
 
-  #assign(planned: Planned, ticket: AppendTicket): void {
-    this.#filling ??= new PendingBlock(this.#nextNumber++)
-    this.#filling.events.push(planned)
-    this.#filling.tickets.include(ticket, ticket.add(E.right(planned.place)))
-    this.#streamHeads.set(planned.event.stream, planned.place)
-    this.#assigned = { position: planned.place.position, received: planned.event.received }
+  #assign(event: NewEvent, place: Appended, ticket: AppendTicket): void {
+    this.#filling ??= new PendingBlock(this.#nextNumber++, place.position)
+    this.#filling.add(event, place, this.#streamHeads.set(event.stream, place))
+    this.#filling.tickets.include(ticket, ticket.add(E.right(place)))
+    this.#assigned.position = place.position
+    this.#assigned.received = event.received
   }
 
   #makeRoom(): void {
@@ -233,32 +238,20 @@ export class Writer {
     this.#sent--
     this.#durable = block.head
     this.#listener.onDurable(block, block.head, block.sizeBytes, place)
-    if (this.#streamHeads.size > MAX_STREAM_HEADS) this.#pruneStreamHeads()
     block.tickets.settle(undefined)
     this.#schedule()
     this.#tellIdle()
   }
 
-  #pruneStreamHeads(): void {
-    this.#streamHeads.clear()
-    for (const { events } of this.#underWay()) {
-      for (const { event, place } of events) this.#streamHeads.set(event.stream, place)
-    }
-  }
-
-  #underWay(): readonly PendingBlock[] {
-    return this.#filling === undefined ? this.#closed : [...this.#closed, this.#filling]
-  }
-
   /** Everything that isn't durable fails, and its places are free again. */
   #giveUp(failure: LogFailure): void {
-    const failed = this.#underWay()
+    const failed = this.#filling === undefined ? this.#closed : [...this.#closed, this.#filling]
+    for (const { slots } of failed) for (const slot of slots) this.#streamHeads.forget(slot)
     this.#closed = []
     this.#sent = 0
     this.#filling = undefined
     this.#encoder.clear()
-    this.#streamHeads.clear()
-    this.#assigned = this.#durable
+    Object.assign(this.#assigned, this.#durable)
     for (const block of failed) block.tickets.settle(failure)
     this.#tellIdle()
   }

@@ -1,0 +1,47 @@
+import type { Appended } from '../log.ts'
+import type { LogIndex } from './log-index.ts'
+
+const INITIAL_SLOTS = 1024
+
+/** The last event of each stream, those under way included. */
+export class StreamHeads {
+  readonly #durable: Pick<LogIndex, 'slot' | 'makeSlot' | 'head'>
+  /** Slot → position of the stream's last event that was assigned a place; 0: its durable head holds. */
+  #positions = new Float64Array(INITIAL_SLOTS)
+  #revisions = new Float64Array(INITIAL_SLOTS)
+
+  constructor(durable: Pick<LogIndex, 'slot' | 'makeSlot' | 'head'>) {
+    this.#durable = durable
+  }
+
+  get(stream: string): Appended | undefined {
+    const slot = this.#durable.slot(stream)
+    if (slot === undefined) return undefined
+    const position = this.#positions[slot] ?? 0
+    if (position === 0) return this.#durable.head(slot)
+    return { position, revision: this.#revisions[slot] ?? 0 }
+  }
+
+  /** Answers the stream's slot. */
+  set(stream: string, place: Appended): number {
+    const slot = this.#durable.slot(stream) ?? this.#durable.makeSlot(stream)
+    if (slot >= this.#positions.length) this.#grow(slot)
+    this.#positions[slot] = place.position
+    this.#revisions[slot] = place.revision
+    return slot
+  }
+
+  #grow(slot: number): void {
+    const positions = new Float64Array((slot + 1) * 2)
+    const revisions = new Float64Array((slot + 1) * 2)
+    positions.set(this.#positions)
+    revisions.set(this.#revisions)
+    this.#positions = positions
+    this.#revisions = revisions
+  }
+
+  /** What was set is given up: the durable head holds again. */
+  forget(slot: number): void {
+    this.#positions[slot] = 0
+  }
+}
