@@ -2,7 +2,6 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { fastify } from 'fastify'
 import type { ApiDeps } from './deps.ts'
 import { registerDocumentation } from './documentation.ts'
-import { DURATION_BUCKETS } from './metrics.ts'
 import { PROBLEM_CONTENT_TYPE, Problem, problemBody, problemOfFramework, sendProblem } from './problem.ts'
 import { registerAnalytics } from './routes/analytics.ts'
 import { registerIngest } from './routes/ingest.ts'
@@ -69,19 +68,21 @@ function guard(app: FastifyInstance, deps: ApiDeps): void {
 
 /** The access log and the request metrics know the route's pattern, never an address: addresses name people. */
 function observe(app: FastifyInstance, deps: ApiDeps): void {
-  const labels = ['method', 'route', 'status']
-  const requests = deps.metrics.counter('headwater_http_requests_total', 'Requests answered.', labels)
+  const requests = deps.metrics.counter('headwater_http_requests_total', 'Requests answered.', [
+    'method',
+    'route',
+    'status',
+  ])
   const seconds = deps.metrics.histogram(
     'headwater_http_request_duration_seconds',
     "Time from a request's head to its answer.",
-    DURATION_BUCKETS,
     ['route'],
   )
   app.addHook('onResponse', async (request, reply) => {
     const route = request.is404 ? 'none' : (request.routeOptions.url ?? 'none')
     const method = KNOWN_METHODS.has(request.method) ? request.method : 'OTHER'
-    requests.increment({ method, route, status: String(reply.statusCode) })
-    seconds.observe(reply.elapsedTime / 1000, { route })
+    requests.inc({ method, route, status: String(reply.statusCode) })
+    seconds.observe({ route }, reply.elapsedTime / 1000)
     deps.logger.info(
       { method, route, status: reply.statusCode, durationMs: Math.round(reply.elapsedTime) },
       'request',

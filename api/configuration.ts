@@ -124,12 +124,12 @@ type Value<S> = S extends Setting<infer T> ? T : never
 
 export type Configuration = { readonly [K in keyof typeof TABLE]: Value<(typeof TABLE)[K]> }
 
-export interface LoadedConfiguration extends Configuration {
+interface LoadedConfiguration extends Configuration {
   /** Variables of our prefix that nothing reads: probably misspelt. */
   readonly warnings: readonly string[]
 }
 
-export interface ConfigurationError {
+interface ConfigurationError {
   readonly variable: string
   /** A whole sentence; never repeats a secret. */
   readonly message: string

@@ -26,7 +26,7 @@ export interface LoadedCredentials extends Credentials {
   readonly created: boolean
 }
 
-export interface CredentialsUnreadable {
+interface CredentialsUnreadable {
   readonly _tag: 'CredentialsUnreadable'
   readonly message: string
 }

@@ -1,4 +1,3 @@
-import type { Clock } from '../engine/clock.ts'
 import type { IdentityDirectory } from '../engine/events/codec.ts'
 import type { RecordedEvent } from '../engine/events/event.ts'
 import type { Intake, IntakeResult } from '../engine/intake/result.ts'
@@ -42,7 +41,7 @@ export interface EngineStatus {
 }
 
 /** The least that the api asks of a logger; pino's is one. */
-export interface Logger {
+interface Logger {
   info(fields: object, message: string): void
   warn(fields: object, message: string): void
   error(fields: object, message: string): void
@@ -63,7 +62,6 @@ export interface ApiDeps {
   readonly projections: ReadonlyMap<string, AnyProjection>
   readonly quarantine: QuarantineBodies
   readonly metrics: Metrics
-  readonly clock: Clock
   readonly logger: Logger
   /** Of the package, for the documentation. */
   readonly version: string

@@ -27,7 +27,7 @@ import { startProjector } from './projector-thread.ts'
 /** Raise it when a data directory of the release before can't be opened any more as it is. */
 const DATA_FORMAT = 1
 
-export interface EngineOptions {
+interface EngineOptions {
   readonly directory: string
   readonly workspace: string
   readonly masterKey: Uint8Array | undefined
@@ -36,7 +36,9 @@ export interface EngineOptions {
   readonly eventLimitBytes: number
   readonly queueEvents: number
   readonly queueBytes: number
-  readonly onResult: (result: IntakeResult) => void
+  readonly onResult: (result: IntakeResult, durationMs: number) => void
+  /** Told of every commit of the read models. */
+  readonly onProgress: (progress: Progress) => void
   /** One line about what happens inside, for the operator's log; never personal data. */
   readonly onNotice: (level: 'info' | 'warn' | 'error', message: string) => void
 }
@@ -58,7 +60,7 @@ export interface Engine {
 }
 
 /** Why a data directory can't be opened; a whole sentence that says what to do. */
-export type EngineFailure = string
+type EngineFailure = string
 
 export async function openEngine(options: EngineOptions): Promise<E.Either<EngineFailure, Engine>> {
   const { directory } = options
@@ -128,9 +130,9 @@ async function assemble(options: EngineOptions, log: EmbeddedLog): Promise<Engin
   let writer: ReturnType<Engine['writer']> = 'running'
   const intake = createIntake({
     ...options,
-    onResult: (result) => {
+    onResult: (result, durationMs) => {
       writer = writerAfter(result, writer)
-      options.onResult(result)
+      options.onResult(result, durationMs)
     },
     log,
     keyStore,
@@ -191,7 +193,7 @@ function followLog(
   intake: EngineIntake,
   paths: { readonly storePath: string; readonly keysDirectory: string },
 ) {
-  let progress: Progress = { position: 0, received: 0, nextDue: undefined, events: 0 }
+  let progress: Progress = { position: 0, received: 0, nextDue: undefined, events: 0, commitMs: 0 }
   let failure: string | undefined
   let reader: StoreReader | undefined
   const ready = Promise.withResolvers<void>()
@@ -208,6 +210,7 @@ function followLog(
       switch (message.kind) {
         case 'progress':
           progress = message.progress
+          options.onProgress(progress)
           ready.resolve()
           reader?.notifyPosition(progress.position)
           deadline.at(progress.nextDue)

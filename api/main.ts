@@ -70,7 +70,8 @@ async function serve(configuration: Configuration, logger: Logger, stops: Stop[]
       directory,
       masterKey: configuration.masterKey === undefined ? undefined : decodeMasterKey(configuration.masterKey),
       clock: systemClock,
-      onResult: metrics.count,
+      onResult: metrics.onResult,
+      onProgress: metrics.onProgress,
       onNotice: (level, message) => logger[level](message),
     }),
   )
@@ -116,7 +117,6 @@ function depsOf(
     projections: new Map(projections.map((projection) => [projection.name, projection])),
     quarantine: quarantineBodies(quarantine, intake),
     metrics: metrics.registry,
-    clock: systemClock,
     logger,
     version: packageVersion(),
     openEvent: open,

@@ -1,157 +1,57 @@
 import { strict as assert } from 'node:assert'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
 /**
- * Counters, gauges and histograms in Prometheus' text format 0.0.4. Names begin with `headwater_`, units are base
- * units; labels come from closed sets, never from customers.
+ * One app's metrics for Prometheus. Names begin with `headwater_`, units are base units; labels come from closed sets,
+ * never from customers. A name can be used once.
  */
 export interface Metrics {
-  counter(name: string, help: string, labels?: readonly string[]): Counter
+  /** Its name ends in `_total`. */
+  counter<L extends string = never>(name: string, help: string, labels?: readonly L[]): Counter<L>
   /** Its value is asked for when the metrics are read. */
   gauge(name: string, help: string, read: () => number): void
-  histogram(name: string, help: string, buckets: readonly number[], labels?: readonly string[]): Histogram
-  render(): string
+  /** Of durations; its name ends in `_seconds`. */
+  histogram<L extends string = never>(name: string, help: string, labels?: readonly L[]): Histogram<L>
+  /**
+   * Adds what Node tells of the process: memory, event loop, garbage collection. Call it for one app of a process only:
+   * it never stops watching.
+   */
+  watchProcess(): void
+  readonly contentType: string
+  render(): Promise<string>
 }
 
-export type Labels = Readonly<Record<string, string>>
+const PREFIX = 'headwater_'
 
-export interface Counter {
-  increment(labels?: Labels, by?: number): void
-}
-
-export interface Histogram {
-  observe(value: number, labels?: Labels): void
-}
-
-/** Upper bounds in seconds, for the time that a request takes. */
-export const DURATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
-
-interface Family {
-  readonly name: string
-  render(): readonly string[]
-}
-
-const NAME_PATTERN = /^headwater_[a-z0-9_]+$/
+/** Upper bounds in seconds, from a commit in memory to a request that hangs. */
+const DURATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
 export function createMetrics(): Metrics {
-  const families = new Map<string, Family>()
-  const add = (family: Family): void => {
-    assert.match(family.name, NAME_PATTERN)
-    assert.ok(!families.has(family.name), `the metric ${family.name} exists already`)
-    families.set(family.name, family)
+  const registry = new Registry()
+  // Without `registers` a metric would land in the library's global registry.
+  const of = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) => {
+    assert.ok(name.startsWith(PREFIX), `${name} lacks the prefix ${PREFIX}`)
+    return { name, help, labelNames, registers: [registry] }
   }
   return {
-    counter(name, help, labels = []) {
-      assert.ok(name.endsWith('_total'), 'a counter ends in _total')
-      const counter = counterFamily(name, help, labels)
-      add(counter)
-      return counter
+    counter(name, help, labels) {
+      assert.ok(name.endsWith('_total'), `the counter ${name} doesn't end in _total`)
+      return new Counter(of(name, help, labels))
     },
     gauge(name, help, read) {
-      add({ name, render: () => [...head(name, help, 'gauge'), `${name} ${number(read())}`] })
+      new Gauge({
+        ...of(name, help),
+        collect() {
+          this.set(read())
+        },
+      })
     },
-    histogram(name, help, buckets, labels = []) {
-      const histogram = histogramFamily(name, help, buckets, labels)
-      add(histogram)
-      return histogram
+    histogram(name, help, labels) {
+      assert.ok(name.endsWith('_seconds'), `the durations ${name} don't end in _seconds`)
+      return new Histogram({ ...of(name, help, labels), buckets: DURATION_BUCKETS })
     },
-    render() {
-      const lines = [...families.values()].flatMap((family) => family.render())
-      return `${lines.join('\n')}\n`
-    },
+    watchProcess: () => collectDefaultMetrics({ register: registry, prefix: PREFIX }),
+    contentType: registry.contentType,
+    render: () => registry.metrics(),
   }
-}
-
-function counterFamily(name: string, help: string, labels: readonly string[]): Counter & Family {
-  const values = new Map<string, number>()
-  return {
-    name,
-    increment(given = {}, by = 1) {
-      assert.ok(by >= 0, 'a counter never falls')
-      const series = seriesOf(labels, given)
-      values.set(series, (values.get(series) ?? 0) + by)
-    },
-    render() {
-      if (labels.length === 0 && values.size === 0) values.set('', 0)
-      return [
-        ...head(name, help, 'counter'),
-        ...[...values].map(([series, value]) => sample(name, series, value)),
-      ]
-    },
-  }
-}
-
-interface Distribution {
-  readonly counts: number[]
-  sum: number
-  count: number
-}
-
-function histogramFamily(
-  name: string,
-  help: string,
-  buckets: readonly number[],
-  labels: readonly string[],
-): Histogram & Family {
-  const all = new Map<string, Distribution>()
-  return {
-    name,
-    observe(value, given = {}) {
-      const series = seriesOf(labels, given)
-      const found = all.get(series) ?? { counts: buckets.map(() => 0), sum: 0, count: 0 }
-      all.set(series, found)
-      const bucket = buckets.findIndex((bound) => value <= bound)
-      if (bucket !== -1) found.counts[bucket] = (found.counts[bucket] ?? 0) + 1
-      found.sum += value
-      found.count += 1
-    },
-    render() {
-      return [
-        ...head(name, help, 'histogram'),
-        ...[...all].flatMap(([series, d]) => samples(name, buckets, series, d)),
-      ]
-    },
-  }
-}
-
-function samples(
-  name: string,
-  buckets: readonly number[],
-  series: string,
-  found: Distribution,
-): readonly string[] {
-  let below = 0
-  const lines = buckets.map((bound, index) => {
-    below += found.counts[index] ?? 0
-    return sample(`${name}_bucket`, join(series, `le="${bound}"`), below)
-  })
-  lines.push(sample(`${name}_bucket`, join(series, 'le="+Inf"'), found.count))
-  lines.push(sample(`${name}_sum`, series, found.sum), sample(`${name}_count`, series, found.count))
-  return lines
-}
-
-function head(name: string, help: string, type: string): readonly string[] {
-  return [`# HELP ${name} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}`, `# TYPE ${name} ${type}`]
-}
-
-function seriesOf(labels: readonly string[], given: Labels): string {
-  assert.equal(Object.keys(given).length, labels.length, 'every label of a metric is given, and no other')
-  return labels.map((label) => `${label}="${escaped(given[label] ?? '')}"`).join(',')
-}
-
-function escaped(value: string): string {
-  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
-}
-
-function join(series: string, label: string): string {
-  return series === '' ? label : `${series},${label}`
-}
-
-function sample(name: string, series: string, value: number): string {
-  return series === '' ? `${name} ${number(value)}` : `${name}{${series}} ${number(value)}`
-}
-
-function number(value: number): string {
-  if (Number.isNaN(value)) return 'NaN'
-  if (Number.isFinite(value)) return String(value)
-  return value > 0 ? '+Inf' : '-Inf'
 }

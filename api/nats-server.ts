@@ -14,7 +14,7 @@ export interface NatsServer {
   stop(): Promise<void>
 }
 
-export interface NatsServerOptions {
+interface NatsServerOptions {
   readonly directory: string
   readonly port: number
   readonly jetstream: boolean

@@ -29,7 +29,7 @@ export class Problem extends Error {
   }
 }
 
-export interface ProblemOptions {
+interface ProblemOptions {
   readonly errors?: readonly ProblemDetail[] | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
   readonly extensions?: Readonly<Record<string, unknown>> | undefined

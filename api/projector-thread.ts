@@ -18,7 +18,7 @@ export type ProjectorMessage =
 
 export type ProjectorOrder = { readonly kind: 'stop' } | { readonly kind: 'forget'; readonly owner: string }
 
-export interface ProjectorThread {
+interface ProjectorThread {
   /** Commits what is folded and ends the thread. */
   stop(): Promise<void>
 }

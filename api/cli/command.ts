@@ -25,7 +25,7 @@ export interface Terminal {
 }
 
 /** Colours where standard output shows them. */
-export interface Style {
+interface Style {
   bold(text: string): string
   dim(text: string): string
   warn(text: string): string

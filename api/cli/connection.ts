@@ -50,12 +50,12 @@ async function readKept(directory: string): Promise<t.TypeOf<typeof kept> | unde
   }
 }
 
-export interface Reply {
+interface Reply {
   readonly status: number
   readonly body: unknown
 }
 
-export interface Request {
+interface Request {
   readonly path: string
   /** Posted as JSON; absent: a GET. */
   readonly body?: unknown

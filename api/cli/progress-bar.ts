@@ -4,7 +4,7 @@ import type { Terminal } from './command.ts'
 import { count } from './import-report.ts'
 
 /** A bar on a terminal; elsewhere a line now and then. All of it on standard error. */
-export interface ProgressBar {
+interface ProgressBar {
   readonly update: (status: ImportStatus) => void
   stop(): void
 }

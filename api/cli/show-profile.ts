@@ -21,23 +21,64 @@ export const profileAnswer = t.intersection([
   }),
   t.partial({ asOf: t.union([t.string, t.null]), explain: t.record(t.string, explanation) }),
 ])
-export type ProfileAnswer = t.TypeOf<typeof profileAnswer>
+type ProfileAnswer = t.TypeOf<typeof profileAnswer>
 
 const timelineEvent = t.type({ position: t.number, time: t.string, type: t.string, source: t.string })
 export const timelineAnswer = t.type({ data: t.array(timelineEvent) })
-export type TimelineAnswer = t.TypeOf<typeof timelineAnswer>
+type TimelineAnswer = t.TypeOf<typeof timelineAnswer>
 
-export function printProfile(terminal: Terminal, answer: ProfileAnswer, timeline: TimelineAnswer): void {
+/** Of one basis (`ordered`, `invoiced`) and currency; `net` is none where the total is beyond what a cell holds. */
+const orderTotals = t.type({
+  basis: t.string,
+  currency: t.union([t.string, t.null]),
+  orders: t.number,
+  returns: t.number,
+  net: t.union([t.string, t.null]),
+})
+export const ordersAnswer = t.type({
+  data: t.array(orderTotals),
+  next: t.union([t.string, t.null]),
+})
+type OrdersAnswer = t.TypeOf<typeof ordersAnswer>
+
+/** What the engine said of one person; a part that it didn't say is absent. */
+interface Shown {
+  readonly profile: ProfileAnswer
+  readonly timeline?: TimelineAnswer | undefined
+  readonly orders?: OrdersAnswer | undefined
+}
+
+export function printProfile(terminal: Terminal, { profile, timeline, orders }: Shown): void {
   const { style } = terminal
-  const { id, identities, ...fields } = answer.data
-  terminal.out(`${style.bold(`profile ${id}`)}  at position ${answer.position}${asOf(answer)}`)
+  const { id, identities, ...fields } = profile.data
+  terminal.out(`${style.bold(`profile ${id}`)}  at position ${profile.position}${asOf(profile)}`)
   section(terminal, 'identities')
   for (const { id: identityId, namespace, value } of identities) {
     terminal.out(`  ${namespace === undefined ? `${identityId} (erased)` : `${namespace}:${value}`}`)
   }
   section(terminal, 'fields')
-  for (const line of fieldLines(terminal, fields, answer.explain ?? {})) terminal.out(line)
+  for (const line of fieldLines(terminal, fields, profile.explain ?? {})) terminal.out(line)
+  if (orders !== undefined) printOrders(terminal, orders)
+  if (timeline !== undefined) printTimeline(terminal, timeline)
+}
+
+function printOrders(terminal: Terminal, { data, next }: OrdersAnswer): void {
+  if (data.length > 0) section(terminal, 'orders')
+  for (const { basis, currency, orders, returns, net } of data) {
+    const name = `${basis} ${currency ?? '(no currency)'}`
+    const counts = `${counted(orders, 'order')}, ${counted(returns, 'return')}`
+    terminal.out(printable(`  ${name}  ${counts}, net ${net ?? 'too large to show'}`))
+  }
+  if (next !== null) terminal.out('  …')
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
+
+function printTimeline(terminal: Terminal, timeline: TimelineAnswer): void {
   if (timeline.data.length > 0) section(terminal, 'latest events')
+  const { style } = terminal
   for (const event of timeline.data) {
     terminal.out(
       `  ${event.time}  ${event.type}  ${style.dim(`${event.source}, position ${event.position}`)}`,

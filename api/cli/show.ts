@@ -10,13 +10,13 @@ import {
   UsageError,
 } from './command.ts'
 import { askOk, type Connection, decodeAnswer, findConnection } from './connection.ts'
-import { printProfile, profileAnswer, timelineAnswer } from './show-profile.ts'
+import { ordersAnswer, printProfile, profileAnswer, timelineAnswer } from './show-profile.ts'
 
 export const show: Command = {
   help: `Usage: headwater show <email | namespace:value | id> [--json]
 
-Shows a profile: its fields, each with the write that won and those that it overruled, its identities, and the
-latest events. Who is meant is stated by an e-mail address, a phone number in international form (+44…), an
+Shows a profile: its fields, each with the write that won and those that it overruled, its identities, what was
+ordered and invoiced in each currency, and the latest events. Who is meant is stated by an e-mail address, a phone number in international form (+44…), an
 identity such as user:42, erp:17850 or account:Cancity, or a profile's id. The address of the request names nobody.
 
 ${optionTable([
@@ -77,21 +77,35 @@ async function showProfile(
   options: { readonly events: number; readonly json: boolean },
 ): Promise<ExitCode> {
   const path = `/v1/profiles/${encodeURIComponent(id)}`
-  const [profile, timeline] = await Promise.all([
+  const part = (name: string, address: string) => askPart(terminal, connection, name, address)
+  const [profile, timeline, orders] = await Promise.all([
     askOk(connection, { path: `${path}?explain=true` }),
-    options.events === 0 ? { data: [] } : timelineOf(connection, path, options.events),
+    options.events === 0 ? { data: [] } : part('latest events', `${path}/timeline?limit=${options.events}`),
+    part('orders', `/v1/orders?id=${encodeURIComponent(id)}`),
   ])
-  if (options.json) terminal.out(JSON.stringify({ profile, timeline }))
-  else printProfile(terminal, decodeAnswer(profileAnswer, profile), decodeAnswer(timelineAnswer, timeline))
+  if (options.json) terminal.out(JSON.stringify({ profile, timeline, orders }))
+  else {
+    printProfile(terminal, {
+      profile: decodeAnswer(profileAnswer, profile),
+      timeline: timeline === undefined ? undefined : decodeAnswer(timelineAnswer, timeline),
+      orders: orders === undefined ? undefined : decodeAnswer(ordersAnswer, orders),
+    })
+  }
   return 0
 }
 
-/** A profile without a timeline is still worth showing. */
-async function timelineOf(connection: Connection, path: string, limit: number): Promise<unknown> {
+/** A profile is worth showing without this part, but not as if the part were empty: standard error says what it lacks. */
+async function askPart(
+  terminal: Terminal,
+  connection: Connection,
+  name: string,
+  path: string,
+): Promise<unknown> {
   try {
-    return await askOk(connection, { path: `${path}/timeline?limit=${limit}` })
+    return await askOk(connection, { path })
   } catch (error) {
-    if (error instanceof CommandFailed) return { data: [] }
-    throw error
+    if (!(error instanceof CommandFailed)) throw error
+    terminal.err(`headwater show: without ${name}: ${error.message}`)
+    return undefined
   }
 }

@@ -5,7 +5,7 @@ import type { Reading } from './mapping-codec.ts'
  * refused, because each means something else to somebody.
  */
 
-export type CellReading =
+type CellReading =
   | { readonly _tag: 'Value'; readonly value: unknown }
   | { readonly _tag: 'Unreadable'; readonly reason: string; readonly message: string }
 
@@ -53,7 +53,7 @@ export function readCell(text: string, as: Reading): CellReading {
  * The same number in its plainest form, digit for digit: `+.50` is `0.50`; a fraction's zeros stay because they
  * state precision. undefined: not a decimal number.
  */
-export function canonicalDecimal(text: string): string | undefined {
+function canonicalDecimal(text: string): string | undefined {
   const match = text.length <= MAX_DIGITS ? DECIMAL.exec(text) : null
   const whole = match?.[2] ?? ''
   const fraction = match?.[3] ?? ''

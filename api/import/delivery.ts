@@ -6,7 +6,7 @@ import type { OutgoingEvent } from './mapper.ts'
 import type { EventResult, Sender } from './sender.ts'
 
 /** The events of one row, and where it stands. */
-export interface RowEvents {
+interface RowEvents {
   readonly row: number
   readonly line: number
   readonly events: readonly OutgoingEvent[]
@@ -48,7 +48,7 @@ export interface SettledEvent {
   readonly result: EventResult
 }
 
-export interface DeliveryOptions {
+interface DeliveryOptions {
   readonly sender: Sender
   readonly limits: DeliveryLimits
   readonly clock: Clock

@@ -21,7 +21,7 @@ import { parseTemplate } from './template.ts'
 import { parseRfc3339, rfc3339 } from './time.ts'
 
 /** One run's maker of events from one entry of `events`. */
-export interface EventMaker {
+interface EventMaker {
   /** undefined: the row gives no such event. A refusal is left in `row`. */
   draft(row: RowContext, rowNumber: number): Draft | undefined
 }

@@ -27,8 +27,8 @@ export interface RowContext {
 
 /** undefined: no value, the property is left out. */
 export type Evaluator = (row: RowContext) => unknown
-export type Test = (row: RowContext) => boolean
-export type TextRenderer = (row: RowContext) => string
+type Test = (row: RowContext) => boolean
+type TextRenderer = (row: RowContext) => string
 
 /** What names in a document refer to. Compiling collects problems instead of stopping at the first. */
 export interface Scope {
@@ -40,7 +40,7 @@ export interface Scope {
   readonly problems: Problem[]
 }
 
-export interface LookupTable {
+interface LookupTable {
   readonly entries: ReadonlyMap<string, JsonScalar>
   readonly fallback: JsonScalar | undefined
 }
@@ -50,7 +50,7 @@ export function refuse(row: RowContext, reason: string, message: string): undefi
   return undefined
 }
 
-export function compileNode(scope: Scope, path: string, node: ValueNode): Evaluator {
+function compileNode(scope: Scope, path: string, node: ValueNode): Evaluator {
   if (scalar.is(node)) return () => node
   if (isArray(node)) return compileArray(scope, path, node)
   if (isExpression(node)) return compileExpression(scope, path, node)
@@ -217,7 +217,7 @@ export function compileCondition(scope: Scope, path: string, condition: Conditio
 }
 
 /** What the importer makes, as against what the row says. */
-export interface MadeParts {
+interface MadeParts {
   readonly hash: string
   readonly occurrence: number
 }

@@ -3,7 +3,7 @@ import { messageOf } from './input-file.ts'
 import type { Sender, SendOutcome } from './sender.ts'
 import { resultsOf } from './sender.ts'
 
-export interface HttpSenderOptions {
+interface HttpSenderOptions {
   /** Base URL of the engine. */
   readonly url: string
   readonly writeKey: string | undefined

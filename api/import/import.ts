@@ -47,7 +47,7 @@ export interface ImportStatus {
   readonly waiting: string | undefined
 }
 
-export type ImportFailure =
+type ImportFailure =
   | DeliveryFailure
   | { readonly _tag: 'Unreadable'; readonly why: string; readonly reason: InputFailure['reason'] }
   /** The report file can't be written. */

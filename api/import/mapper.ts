@@ -12,7 +12,7 @@ export interface OutgoingEvent {
   readonly json: string
 }
 
-export interface InputRow {
+interface InputRow {
   /** Counts data rows from 1. */
   readonly row: number
   /** Physical line where it begins, from 1. */

@@ -7,7 +7,7 @@ import { parseMapping, problemText } from './mapping-codec.ts'
 import type { Problem } from './shapes.ts'
 
 /** Everything that is wrong with a mapping; `message` says it in lines. */
-export interface InvalidMapping {
+interface InvalidMapping {
   readonly _tag: 'InvalidMapping'
   readonly message: string
   readonly problems: readonly Problem[]

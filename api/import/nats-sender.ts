@@ -4,7 +4,7 @@ import type { Sender, SendOutcome } from './sender.ts'
 import { resultsOf } from './sender.ts'
 
 /** What is needed of a NATS client: a publish that awaits the PubAck. Rejects when no answer comes. */
-export interface NatsPublisher {
+interface NatsPublisher {
   publish(subject: string, payload: Uint8Array): Promise<unknown>
   close(): Promise<void>
 }

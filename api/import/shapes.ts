@@ -12,7 +12,7 @@ export interface Problem {
   readonly message: string
 }
 
-export type ClosedOf<R extends t.Props, O extends t.Props> = {
+type ClosedOf<R extends t.Props, O extends t.Props> = {
   readonly [K in keyof R]: t.TypeOf<R[K]>
 } & { readonly [K in keyof O]?: t.TypeOf<O[K]> | undefined }
 

@@ -8,7 +8,7 @@ export type TemplatePart =
   | { readonly kind: 'hash' }
   | { readonly kind: 'occurrence' }
 
-export type ParsedTemplate =
+type ParsedTemplate =
   | { readonly _tag: 'Template'; readonly parts: readonly TemplatePart[] }
   | { readonly _tag: 'BadTemplate'; readonly message: string }
 

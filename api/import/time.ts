@@ -28,7 +28,7 @@ export const TIME_FORMATS = {
 export type TimeFormat = keyof typeof TIME_FORMATS
 
 /** What a text stands for, in one zone. */
-export interface ParsedTime {
+interface ParsedTime {
   /** ms since 1970 UTC. */
   readonly instant: number
   /** `YYYY-MM-DD` on the zone's calendar. */

@@ -5,7 +5,7 @@ import { Problem } from '../problem.ts'
 import { formatInstant } from './cells.ts'
 
 /** Where an answer stands: the position it holds at, and now(P) there (ms, 0 on an empty log). */
-export interface Standing {
+interface Standing {
   readonly position: number
   readonly received: number
 }

@@ -13,7 +13,7 @@ import { ask } from './rows.ts'
 
 const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number' })
 
-export interface ShownWrite {
+interface ShownWrite {
   readonly value: unknown
   readonly event: string
   readonly source: string
@@ -23,7 +23,7 @@ export interface ShownWrite {
   readonly basedOn?: number | undefined
 }
 
-export interface ShownExplanation {
+interface ShownExplanation {
   readonly value: unknown
   readonly rule: string
   readonly winners: readonly ShownWrite[]

@@ -13,7 +13,7 @@ import { parseFilters } from './filters.ts'
 import { position, queryPairs, splitQuery, wholeNumber } from './query.ts'
 import { ask, assertNoReserved, resolveFilters, shownColumns } from './rows.ts'
 
-export interface Figure {
+interface Figure {
   readonly name: string
   readonly of: AggregateQuery['figures'][number]['of']
   readonly column?: string | undefined

@@ -29,7 +29,7 @@ const FILTER_NAME = /^([A-Za-z_][A-Za-z0-9_]*)(?:\[([a-z]+)\])?$/
 /** SQLite takes more, but nobody means more. */
 const MAX_IN = 500
 
-export type Columns = Readonly<Record<string, Column>>
+type Columns = Readonly<Record<string, Column>>
 
 /** A problem that lists every parameter that is no filter of these columns. `known` are the route's other parameters. */
 export function parseFilters(pairs: Pairs, columns: Columns, known: readonly string[]): readonly Filter[] {

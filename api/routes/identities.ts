@@ -21,7 +21,7 @@ export function resolveIdentity(deps: ApiDeps, text: string): string | undefined
   return IDENTITY_ID.test(text) ? text : findStated(deps, text)
 }
 
-export interface ShownIdentity {
+interface ShownIdentity {
   readonly id: string
   /** Absent once erased. */
   readonly namespace?: string | undefined

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Counter } from 'prom-client'
 import type { Incoming, IntakeResult, Refusal } from '../../engine/intake/result.ts'
 import type { ApiDeps } from '../deps.ts'
-import type { Counter } from '../metrics.ts'
 import { eventsSchema, preflightSchema } from '../openapi-engine.ts'
 import { Problem, sendProblem } from '../problem.ts'
 import { setPreflightHeaders } from '../security.ts'
@@ -71,10 +71,10 @@ function refusedBody(failure: Exclude<DecodingFailure, { _tag: 'Damaged' }>): Pr
   }
 }
 
-function count(counter: Counter, results: readonly IntakeResult[]): void {
+function count(counter: Counter<'fate'>, results: readonly IntakeResult[]): void {
   for (const result of results) {
     const fate = result.status === 'refused' ? `refused_${result.refusal.code}` : result.status
-    counter.increment({ fate })
+    counter.inc({ fate })
   }
 }
 

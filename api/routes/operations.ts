@@ -59,12 +59,11 @@ function registerMetrics(app: FastifyInstance, deps: ApiDeps): void {
   gauge('clock_trusted', '0 while an operator has to confirm the clock.', () =>
     status().clockTrusted ? 1 : 0,
   )
-  gauge('resident_memory_bytes', 'Memory of the process.', () => process.memoryUsage.rss())
   app.get(
     '/metrics',
     { config: { access: 'open' }, schema: metricsSchema() },
     async (_, reply: FastifyReply) =>
-      reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8').send(metrics.render()),
+      reply.header('content-type', metrics.contentType).send(await metrics.render()),
   )
 }
 

@@ -59,11 +59,6 @@ export const flag = parsed('true or false', t.boolean.is, (text) =>
 
 export const position = wholeNumber(0, Number.MAX_SAFE_INTEGER)
 
-export function oneOf<T extends string>(values: readonly T[]): t.Type<T, string, unknown> {
-  const is = (value: unknown): value is T => values.some((candidate) => candidate === value)
-  return parsed(`one of ${values.join(', ')}`, is, (text) => values.find((candidate) => candidate === text))
-}
-
 /** Values separated by commas; a comma or backslash inside a value has a backslash before it. */
 export function separated(text: string): readonly string[] {
   const values = ['']
@@ -88,7 +83,7 @@ type Codecs = Readonly<Record<string, t.Decoder<unknown, unknown>>>
 
 type ValueOf<D> = D extends t.Decoder<unknown, infer A> ? A : never
 
-export type Decoded<C extends Codecs> = { readonly [K in keyof C]?: ValueOf<C[K]> | undefined }
+type Decoded<C extends Codecs> = { readonly [K in keyof C]?: ValueOf<C[K]> | undefined }
 
 /** Parameters that a route knows, each at most once; everything unknown is an error that names it. */
 export function decodeQuery<C extends Codecs>(pairs: Pairs, codecs: C): Decoded<C> {

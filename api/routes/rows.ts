@@ -70,7 +70,7 @@ function findStatedOr(value: string, resolve: (value: unknown) => unknown): stri
   return typeof found === 'string' ? found : NOBODY
 }
 
-export async function profilesOf(
+async function profilesOf(
   deps: ApiDeps,
   projection: AnyProjection,
   rows: readonly StoredRow[],
@@ -84,7 +84,7 @@ export async function profilesOf(
   return (id) => members.value.get(id)?.profile ?? id
 }
 
-export function showRow(projection: AnyProjection, stored: StoredRow, profileOf: ProfileOf): ShownRow {
+function showRow(projection: AnyProjection, stored: StoredRow, profileOf: ProfileOf): ShownRow {
   const part = stored.part === '' ? {} : { part: stored.part }
   return { id: stored.key, ...part, ...presentRow(projection.table.columns, stored.row, profileOf) }
 }
@@ -98,7 +98,7 @@ export async function showRows(
   return rows.map((row) => showRow(projection, row, profileOf))
 }
 
-export interface Page {
+interface Page {
   readonly rows: readonly ShownRow[]
   readonly next: string | undefined
 }

@@ -8,7 +8,7 @@ interface Source {
   index: number
 }
 
-export interface TimelinePage {
+interface TimelinePage {
   /** Newest first. */
   readonly events: readonly RecordedEvent[]
   /** Position to go on from (inclusive), while there is more. */

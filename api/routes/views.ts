@@ -94,7 +94,7 @@ export function idOf(request: FastifyRequest): string {
 }
 
 /** The row that an id names: a key, an identity id, `namespace:value`, or the sender's own id. */
-export async function findRow(
+async function findRow(
   deps: ApiDeps,
   view: View,
   projection: AnyProjection,

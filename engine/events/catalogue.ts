@@ -26,7 +26,7 @@ export const catalogue = {
 
 export type EventType = keyof typeof catalogue
 
-export type DataOf<T extends EventType> = t.TypeOf<(typeof catalogue)[T]['codec']>
+type DataOf<T extends EventType> = t.TypeOf<(typeof catalogue)[T]['codec']>
 
 /** The envelope as folds see it. */
 export type Envelope = Omit<RecordedEvent, 'type' | 'data' | 'sealed' | 'normaliser'>

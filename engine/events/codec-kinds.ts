@@ -3,7 +3,7 @@ import { PersonalType } from './codec.ts'
 import { FieldType } from './fields.ts'
 
 /** The io-ts types that the catalogue may use, as a closed union: whoever walks codecs covers all of them. */
-export type CodecKind =
+type CodecKind =
   | { readonly kind: 'personal'; readonly codec: PersonalType<t.Mixed> }
   | { readonly kind: 'field'; readonly codec: FieldType<string | number> }
   | { readonly kind: 'object'; readonly props: Readonly<Record<string, t.Mixed>>; readonly required: boolean }

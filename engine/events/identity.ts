@@ -17,7 +17,7 @@ export interface StatedIdentity {
   readonly value: string
 }
 
-export interface Namespace {
+interface Namespace {
   readonly kind: 'person' | 'company'
   /** Lower leads: the identity with the lowest number is the event's leading identity. */
   readonly priority: number

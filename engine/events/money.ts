@@ -18,7 +18,7 @@ const PLAIN = /^([+-]?)(\d+)(?:\.(\d*))?$|^([+-]?)\.(\d+)$/
 
 assert(FAST_LIMIT * UNIT + UNIT <= Number.MAX_SAFE_INTEGER)
 
-export type MoneyFailure = 'not_a_number' | 'not_decimal' | 'out_of_range'
+type MoneyFailure = 'not_a_number' | 'not_decimal' | 'out_of_range'
 
 /** coefficient × 10^-places, exactly. */
 interface Decimal {

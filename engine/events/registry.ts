@@ -17,7 +17,7 @@ export type DecodeFailure =
   | { readonly _tag: 'schema_unknown' }
   | { readonly _tag: 'invalid_data'; readonly errors: readonly DataError[] }
 
-export interface Decoded {
+interface Decoded {
   /** Lifted to the newest version. What is stored is the data as sent, at the version as sent. */
   readonly data: Data
   /** undefined: a custom event, of which nothing is known. */

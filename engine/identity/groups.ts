@@ -15,7 +15,7 @@ export interface Group {
   last: LinkEvidence | undefined
 }
 
-export type Obstacle = Pick<Refusal, 'reason' | 'detail'>
+type Obstacle = Pick<Refusal, 'reason' | 'detail'>
 
 /**
  * Disjoint groups of identities that merge under limits and cuts. Merging relabels the smaller side, so n merges cost

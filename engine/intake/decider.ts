@@ -31,7 +31,7 @@ export interface Accepted {
   readonly sizeBytes: number
 }
 
-export interface Quarantined {
+interface Quarantined {
   readonly quarantineId: string
   readonly eventId: string | undefined
   readonly reason: QuarantineReason
@@ -52,7 +52,7 @@ export interface Refused {
 
 export type Decided = Accepted | Refused
 
-export interface DeciderOptions {
+interface DeciderOptions {
   readonly registry: Registry
   readonly keyStore: KeyStore
   readonly maxDepth: number
@@ -69,7 +69,7 @@ const RESERVED: ReadonlySet<string> = new Set([
 ])
 
 /** The source of the engine's own events. */
-export const ENGINE_SOURCE = 'headwater'
+const ENGINE_SOURCE = 'headwater'
 
 /** Consent is what lifts a suppression, so it must get in. */
 const LIFTS_SUPPRESSION: ReadonlySet<string> = new Set(['consent.granted'])

@@ -42,7 +42,7 @@ export async function findDuplicate<T extends { readonly source: string; readonl
   return undefined
 }
 
-export interface DuplicatesOptions {
+interface DuplicatesOptions {
   /** For tests; default: HalfSipHash under a random key, so that nobody outside can make ids collide. */
   readonly hash?: Hash64 | undefined
   /** Makes room for so many from the start. */

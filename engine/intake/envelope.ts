@@ -1,14 +1,14 @@
 import * as E from 'fp-ts/lib/Either.js'
 import type { StatedIdentity } from '../events/identity.ts'
 import { NAMESPACE_PATTERN } from '../events/identity.ts'
+import { parseInstant } from '../events/instant.ts'
 import type { Expected } from '../log/log.ts'
-import { parseInstant } from './normalise.ts'
 import type { QuarantineReason } from './result.ts'
 
 /** Longest accepted attributes, in UTF-16 code units. */
-export const MAX_ID = 512
-export const MAX_NAME = 256
-export const MAX_IDENTITIES = 32
+const MAX_ID = 512
+const MAX_NAME = 256
+const MAX_IDENTITIES = 32
 const MAX_IDENTITY_VALUE = 512
 
 /** Nothing happened to a customer before this; an earlier time is a defect of the sender. */

@@ -1,12 +1,12 @@
 import type { QuarantineReason } from './result.ts'
 
 /** What is wrong with a value before any codec looks at it; the message names the rule, never a value. */
-export interface Finding {
+interface Finding {
   readonly reason: QuarantineReason
   readonly message: string
 }
 
-export interface Inspection {
+interface Inspection {
   readonly finding: Finding | undefined
   /** About the bytes of its JSON text, at least those of its strings. */
   readonly sizeBytes: number

@@ -9,7 +9,7 @@ import type { Accepted, Decided, Refused } from './decider.ts'
 import { Decider, refuse } from './decider.ts'
 import type { Duplicates } from './duplicates.ts'
 import { findDuplicate } from './duplicates.ts'
-import type { StatedEnvelope } from './envelope.ts'
+import { done, failed, happened, NO_QUARANTINE, quarantineItem, refusalOf, reusedId } from './outcome.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { Incoming, Intake, IntakeContext, IntakeResult, Refusal } from './result.ts'
 import { sameJson } from './same-content.ts'
@@ -32,11 +32,11 @@ export interface IntakeOptions {
     readonly data: Readonly<Record<string, unknown>>
     readonly erased: number
   }
-  /** Told of every event's fate, once. */
-  readonly onResult: (result: IntakeResult) => void
+  /** Told of every event's fate, once, and of the time since it was submitted. */
+  readonly onResult: (result: IntakeResult, durationMs: number) => void
 }
 
-export interface OwnEvent {
+interface OwnEvent {
   readonly type: string
   readonly id: string
   readonly data: Readonly<Record<string, unknown>>
@@ -55,8 +55,6 @@ export interface EngineIntake extends Intake {
 
 /** Events of one pass through sealing, key flush and append: bounds how long the thread is busy with it. */
 const MAX_GROUP_EVENTS = 1_000
-/** A sender's clock may be this far ahead; beyond, what it says of the time is not believed. */
-const MAX_AHEAD_MS = 10 * 60_000
 
 /** One event on its way; `settle` ends it, once. */
 interface Entry {
@@ -89,6 +87,7 @@ class GroupingIntake implements EngineIntake {
   #pumping: Promise<void> | undefined
   #events = 0
   #bytes = 0
+  #stopped = false
   #lastReceived: number
   #whenIdle: (() => void) | undefined
 
@@ -107,17 +106,20 @@ class GroupingIntake implements EngineIntake {
   }
 
   submit(batch: readonly Incoming[], context: IntakeContext): Promise<readonly IntakeResult[]> {
+    const startMs = this.#options.clock.monotonicMs()
     const refusal = this.#refusal(batch.length)
     if (refusal !== undefined) {
-      return Promise.resolve(batch.map(() => this.#tell({ status: 'refused', id: undefined, refusal })))
+      return Promise.resolve(
+        batch.map(() => this.#tell({ status: 'refused', id: undefined, refusal }, startMs)),
+      )
     }
     return Promise.all(
-      batch.map((incoming) => this.#enter(this.#decider.decide(incoming, context.defaultSource))),
+      batch.map((incoming) => this.#enter(this.#decider.decide(incoming, context.defaultSource), startMs)),
     )
   }
 
   record(event: OwnEvent): Promise<IntakeResult> {
-    return this.#enter(this.#decider.decideOwn(event))
+    return this.#enter(this.#decider.decideOwn(event), this.#options.clock.monotonicMs())
   }
 
   close(): Promise<void> {
@@ -128,6 +130,7 @@ class GroupingIntake implements EngineIntake {
   }
 
   #refusal(events: number): Refusal | undefined {
+    if (this.#stopped) return { code: 'stopped', message: 'the intake failed; the engine must be restarted' }
     const { guard, queueEvents, queueBytes } = this.#options
     if (!guard.trusted()) {
       return {
@@ -142,7 +145,7 @@ class GroupingIntake implements EngineIntake {
     return undefined
   }
 
-  #enter(decided: Decided): Promise<IntakeResult> {
+  #enter(decided: Decided, startMs: number): Promise<IntakeResult> {
     this.#events += 1
     this.#bytes += decided.sizeBytes
     const settled = new Promise<IntakeResult>((resolve) => {
@@ -153,12 +156,13 @@ class GroupingIntake implements EngineIntake {
       this.#events -= 1
       this.#bytes -= decided.sizeBytes
       if (this.#events === 0) this.#whenIdle?.()
-      return this.#tell(result)
+      return this.#tell(result, startMs)
     })
   }
 
-  #tell(result: IntakeResult): IntakeResult {
-    this.#options.onResult(result)
+  #tell(result: IntakeResult, startMs: number): IntakeResult {
+    const { clock, onResult } = this.#options
+    onResult(result, clock.monotonicMs() - startMs)
     return result
   }
 
@@ -171,7 +175,7 @@ class GroupingIntake implements EngineIntake {
         await this.#pass(group)
       } catch (error) {
         // Settling twice does nothing, so those that were decided before keep their answer.
-        for (const entry of group) entry.settle(failed(entry, error))
+        for (const entry of group) entry.settle(failed(entry.decided, error))
       }
     }
     this.#pumping = undefined
@@ -269,7 +273,7 @@ class GroupingIntake implements EngineIntake {
     try {
       return [{ entry, event: this.#decider.seal(entry.decided) }]
     } catch (error) {
-      entry.settle(failed(entry, error))
+      entry.settle(failed(entry.decided, error))
       return []
     }
   }
@@ -290,7 +294,9 @@ class GroupingIntake implements EngineIntake {
         }
       },
       (error: unknown) => {
-        for (const { entry } of sealed) entry.settle(failed(entry, error))
+        // A defect: some of the batch may be in the log and unknown to the duplicate check, which a restart builds anew.
+        this.#stopped = true
+        for (const { entry } of sealed) entry.settle(failed(entry.decided, error))
       },
     )
   }
@@ -329,84 +335,4 @@ function isRefused(entry: Entry): entry is RefusedEntry {
 
 function isAccepted(entry: Entry): entry is AcceptedEntry {
   return entry.decided.kind === 'accepted'
-}
-
-/**
- * When it happened: what the sender says, corrected by its clock's skew where it says when it sent it
- * (`received − (sent − original)`, as Segment's spec has it), and never far ahead of `received`.
- */
-function happened(
-  envelope: StatedEnvelope,
-  received: number,
-): { readonly time: number; readonly originalTime?: number } {
-  if (envelope.time === undefined) return { time: received }
-  const time = envelope.sent === undefined ? envelope.time : received - (envelope.sent - envelope.time)
-  const believed = time > received + MAX_AHEAD_MS ? received : time
-  return believed === envelope.time ? { time: believed } : { time: believed, originalTime: envelope.time }
-}
-
-function done(
-  status: 'appended' | 'duplicate',
-  { envelope, quarantined }: Accepted,
-  at: { readonly position: number; readonly revision: number; readonly stream: string },
-): IntakeResult {
-  const { position, revision, stream } = at
-  if (quarantined === undefined) return { status, id: envelope.id, position, stream, revision }
-  const { quarantineId, eventId, reason, message } = quarantined
-  return { status: 'quarantined', id: eventId, position, quarantineId, reason, message }
-}
-
-function reusedId({ incoming, envelope, sizeBytes }: Accepted): Refused {
-  const message = 'this source sent another event under the same id; an id is never used twice'
-  return refuse(incoming, envelope.source, 'id_reused', message, sizeBytes)
-}
-
-function quarantineItem(decided: Refused, received: number) {
-  const { reason, message, source, id, type } = decided
-  // A person who was erased isn't collected again, not even here.
-  const body = reason === 'suppressed' ? new Uint8Array() : bodyOf(decided.incoming)
-  return { body, reason, message, source, id, type, received }
-}
-
-/** The bytes as they came, or the JSON text of what was parsed from a batch. */
-function bodyOf(incoming: Incoming): Uint8Array {
-  if ('unparsable' in incoming) return incoming.unparsable
-  return Buffer.from(jsonText(incoming.value) ?? 'null')
-}
-
-/** Of a value that needn't be JSON: MessagePack has wider integers. A replacer would cost the depth that text has. */
-function jsonText(value: unknown): string | undefined {
-  try {
-    return JSON.stringify(value)
-  } catch {
-    return JSON.stringify(value, (_key, part: unknown) => (typeof part === 'bigint' ? String(part) : part))
-  }
-}
-
-function refusalOf(failure: Exclude<LogFailure, { readonly _tag: 'EventTooLarge' }>): Refusal {
-  switch (failure._tag) {
-    case 'WrongExpected': {
-      const { stream, actualRevision, actualPosition } = failure
-      const message = `the stream ${stream} is at revision ${actualRevision}, position ${actualPosition}`
-      return { code: 'wrong_expected', message, actualRevision, actualPosition }
-    }
-    case 'DiskFull':
-      return { code: 'read_only', message: 'the disk is full; nothing is taken until there is room' }
-    case 'WriterStopped':
-      return { code: 'stopped', message: 'writing the log failed; the engine must be restarted' }
-    case 'LogClosed':
-      return { code: 'stopped', message: 'the engine is stopping' }
-  }
-}
-
-function failed(entry: Entry, error: unknown): IntakeResult {
-  const id = entry.decided.kind === 'accepted' ? entry.decided.envelope.id : entry.decided.id
-  // The kind of error alone: its message may quote personal data.
-  const message = `the intake failed: ${error instanceof Error ? error.name : 'unknown error'}`
-  return { status: 'refused', id, refusal: { code: 'stopped', message } }
-}
-
-const NO_QUARANTINE: Refusal = {
-  code: 'read_only',
-  message: 'the event is not acceptable, and quarantine has no room to keep it',
 }

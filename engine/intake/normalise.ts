@@ -6,8 +6,6 @@ import { localInstant, parseInstant } from '../events/instant.ts'
 import { COUNTRIES, CURRENCIES } from '../events/iso-codes.ts'
 import { parseMoney } from '../events/money.ts'
 
-export { localInstant, parseInstant }
-
 /** Raise it when the same data would be normalised otherwise; it is stored beside what it made. */
 export const NORMALISER_VERSION = 1
 

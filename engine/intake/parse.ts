@@ -18,7 +18,7 @@ function isMessagePack(first: number | undefined): boolean {
   return first !== undefined && ((first >= 0x80 && first <= 0x9f) || (first >= 0xdc && first <= 0xdf))
 }
 
-export function parseJson(bytes: Uint8Array): E.Either<Rejection, unknown> {
+function parseJson(bytes: Uint8Array): E.Either<Rejection, unknown> {
   let text: string
   try {
     text = utf8.decode(bytes)

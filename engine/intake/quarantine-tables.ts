@@ -4,7 +4,7 @@ import type { QuarantineReason } from './result.ts'
 
 /** The file `quarantine.sqlite`: what is in the clear in it, and how it is read. Version in `user_version`. */
 
-export const QUARANTINE_VERSION = 1
+const QUARANTINE_VERSION = 1
 
 const SCHEMA = `
 CREATE TABLE body(
@@ -48,7 +48,7 @@ export class QuarantineUnreadable extends Error {
 }
 
 /** Damage becomes a `QuarantineUnreadable`. */
-export function reporting<T>(work: () => T): T {
+function reporting<T>(work: () => T): T {
   try {
     return work()
   } catch (error) {

@@ -38,7 +38,7 @@ export interface Kept {
   readonly hash: string
 }
 
-export type QuarantineFailure =
+type QuarantineFailure =
   | { readonly _tag: 'QuarantineFull'; readonly usedBytes: number; readonly limitBytes: number }
   | { readonly _tag: 'DiskFull' }
   | { readonly _tag: 'KeyStoreFailed'; readonly failure: KeyStoreFailure }
@@ -46,7 +46,7 @@ export type QuarantineFailure =
   | { readonly _tag: 'QuarantineStopped'; readonly cause: string }
 
 /** What is known of a refused event, besides its body. */
-export interface QuarantineEntry extends Omit<StoredBody, 'keyId' | 'details' | 'id'> {
+interface QuarantineEntry extends Omit<StoredBody, 'keyId' | 'details' | 'id'> {
   readonly quarantineId: string
   /** The event's own. */
   readonly id: string | undefined
@@ -78,7 +78,7 @@ export interface Quarantine {
   close(): Promise<void>
 }
 
-export interface QuarantineOptions {
+interface QuarantineOptions {
   /** Beyond this `put` fails: a flood of bad events must not fill the disk. Default 1 GiB. */
   readonly limitBytes?: number | undefined
 }

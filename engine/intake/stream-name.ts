@@ -6,7 +6,7 @@ import type { StatedEnvelope } from './envelope.ts'
 const NOBODY = 'none'
 
 /** Turns an identity's value into its id; the names of streams never hold the value itself. */
-export type Identify = (stated: StatedIdentity) => Identity
+type Identify = (stated: StatedIdentity) => Identity
 
 /**
  * The event's stream, `category-id`: the sender's `subject`, else the record that the definition names, else the

@@ -5,13 +5,13 @@ export const MAX_DEPTH = 500
 
 /** Decoders of the world treat this key specially; the intake refuses it. */
 export function assertKey(key: string): void {
-  assert.ok(key !== '__proto__', 'the key __proto__ is never stored')
-  assert.ok(key.isWellFormed(), 'a key has a lone surrogate')
+  if (key === '__proto__') assert.fail('the key __proto__ is never stored')
+  if (!key.isWellFormed()) assert.fail('a key has a lone surrogate')
 }
 
 export function assertPlain(value: object): void {
   const prototype: unknown = Object.getPrototypeOf(value)
-  assert.ok(prototype === Object.prototype || prototype === null, 'only plain objects can be stored')
+  if (prototype !== Object.prototype && prototype !== null) assert.fail('only plain objects can be stored')
 }
 
 export function assertText(value: string): void {

@@ -11,7 +11,6 @@ export const DATABASE_FILE = 'keys.sqlite'
 export const KEY_BYTES = 32
 /** Identity ids and key ids. */
 export const ID_BYTES = 16
-export const MAC_BYTES = 32
 export const NONCE_BYTES = 12
 export const TAG_BYTES = 16
 /** What encryption adds to a plaintext. */

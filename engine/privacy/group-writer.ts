@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert'
 import { Worker } from 'node:worker_threads'
+import { workerUrl } from '../worker-url.ts'
 
 /** One statement of a transaction: its number among those that the writer was opened with, and its parameters. */
 export type Step = readonly [statement: number, parameters: readonly (string | number | null | Uint8Array)[]]
@@ -38,7 +39,8 @@ export class GroupWriter {
 
   constructor(options: GroupWriterOptions) {
     // Flags such as --input-type are meant for the main script and would keep the thread from starting.
-    this.#worker = new Worker(workerUrl(), { workerData: options, execArgv: [] })
+    const url = workerUrl('key-writer', import.meta.url)
+    this.#worker = new Worker(url, { workerData: options, execArgv: [] })
     this.#worker.on('message', (answer: GroupAnswer) => this.#answer(answer))
     this.#worker.on('error', (error) => this.#break(String(error)))
     this.#exited = new Promise((resolve) => {
@@ -78,10 +80,4 @@ export class GroupWriter {
     this.#broken ??= cause
     for (const resolve of this.#waiting.splice(0)) resolve({ _tag: 'Failed', cause: this.#broken })
   }
-}
-
-/** The compiled package has `.js` beside it, the source tree `.ts`. */
-function workerUrl(): URL {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-  return new URL(`./key-writer.${extension}`, import.meta.url)
 }

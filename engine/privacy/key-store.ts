@@ -5,7 +5,7 @@ import { SqliteKeyWriter } from './sqlite-key-writer.ts'
 import { prepareDirectory, SqliteTables } from './sqlite-tables.ts'
 import { WritingStore } from './writing-store.ts'
 
-export interface KeyStoreOptions {
+interface KeyStoreOptions {
   /** Dates suppression marks. */
   readonly clock: Clock
   /** 32 bytes (see `decodeMasterKey`); absent: `master.key` in the directory. */

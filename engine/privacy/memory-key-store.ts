@@ -8,7 +8,7 @@ import { macKey } from './macs.ts'
 import type { ErasingKeyStore, KeyClass } from './privacy.ts'
 import { WritingStore } from './writing-store.ts'
 
-export interface MemoryKeyStoreOptions {
+interface MemoryKeyStoreOptions {
   readonly clock?: Clock | undefined
   readonly cacheEntries?: number | undefined
   /** Stands between the store and its tables, for tests of failing writes. */

@@ -5,7 +5,7 @@ import type { Opener } from './privacy.ts'
 import { SqliteTables } from './sqlite-tables.ts'
 import { Vault } from './vault.ts'
 
-export interface OpenerOptions {
+interface OpenerOptions {
   readonly masterKey?: Uint8Array | undefined
   readonly cacheEntries?: number | undefined
 }
@@ -14,7 +14,7 @@ export interface OpenerOptions {
  * The key store as other threads read it. It sees what is durable: enough for whoever reads events from the log,
  * which are durable after their keys.
  */
-export interface KeyReader extends Opener, IdentityDirectory {
+interface KeyReader extends Opener, IdentityDirectory {
   /**
    * Drops what is cached of an owner. Keys are cached as long as they are used: after an erasure every reader must be
    * told, or it goes on opening what it has opened before.

@@ -19,7 +19,7 @@ import type { KeyStore, Opener, SealContext } from './privacy.ts'
 
 type Data = Readonly<Record<string, unknown>>
 
-export interface Unsealed {
+interface Unsealed {
   /** undefined: a custom type; its data is sealed whole. */
   readonly definition: EventDefinition | undefined
   readonly context: SealContext
@@ -31,7 +31,7 @@ export interface Unsealed {
 }
 
 /** What sealing needs of a key store. */
-export type SealingKeys = Pick<KeyStore, 'identify' | 'seal' | 'suppressed'>
+type SealingKeys = Pick<KeyStore, 'identify' | 'seal' | 'suppressed'>
 
 const CUSTOM_RETENTION: RetentionClass = 'behaviour'
 
@@ -188,7 +188,7 @@ function identityValue(namespace: string, value: unknown): string | undefined {
 }
 
 /** What of an event can still be read. */
-export interface Reassembled {
+interface Reassembled {
   /** As sent. Properties are absent, and people are `{}`, where the key is destroyed. */
   readonly data: Data
   readonly normalised: Data

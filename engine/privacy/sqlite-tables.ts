@@ -14,7 +14,7 @@ import type { KeyClass } from './privacy.ts'
 import * as sql from './sqlite-file.ts'
 
 /** Associated data of a wrapped MAC key. */
-export function macKeyLabel(generation: number): Buffer {
+function macKeyLabel(generation: number): Buffer {
   const label = Buffer.from(`${LABELS.macKey}0000`)
   label.writeUInt32BE(generation, label.length - 4)
   return label

@@ -27,7 +27,7 @@ export interface VaultSecrets {
   readonly macKeys: readonly MacKey[]
 }
 
-export const DEFAULT_CACHE_ENTRIES = 100_000
+const DEFAULT_CACHE_ENTRIES = 100_000
 
 /** Longer values are looked up anew each time: a cache that counts entries must not hold megabytes. */
 const LONGEST_CACHED_VALUE = 256
@@ -39,6 +39,8 @@ export class Vault implements IdentityDirectory, Opener {
   readonly #ids: BoundedCache<string, IdentityId>
   readonly #people: BoundedCache<IdentityId, StatedIdentity>
   readonly #keysById: BoundedCache<string, DataKey>
+  /** Nobody with these values was erased: a new person's first events ask again and again. */
+  readonly #unmarked: BoundedCache<string, true>
   /** Class by class: a key made of two strings would have to be hashed anew for every seal. */
   readonly #keysByOwner = new Map<KeyClass, BoundedCache<IdentityId, DataKey>>()
   readonly #cacheEntries: number
@@ -49,6 +51,7 @@ export class Vault implements IdentityDirectory, Opener {
     this.#ids = new BoundedCache(cacheEntries)
     this.#people = new BoundedCache(cacheEntries)
     this.#keysById = new BoundedCache(cacheEntries)
+    this.#unmarked = new BoundedCache(cacheEntries)
     this.#cacheEntries = cacheEntries
   }
 
@@ -93,9 +96,14 @@ export class Vault implements IdentityDirectory, Opener {
   }
 
   suppressed(stated: StatedIdentity): boolean {
+    const { namespace, value } = stated
+    const name = cacheName(namespace, value)
+    if (this.#unmarked.get(name) === true) return false
     // Who is known again has consented again: nothing else gets past the mark.
-    if (this.find(stated.namespace, stated.value) !== undefined) return false
-    return this.#secrets.macKeys.some((key) => this.#tables.isSuppressed(identityMac(key, stated)))
+    if (this.find(namespace, value) !== undefined) return false
+    if (this.#secrets.macKeys.some((key) => this.#tables.isSuppressed(identityMac(key, stated)))) return true
+    if (value.length <= LONGEST_CACHED_VALUE) this.#unmarked.set(name, true)
+    return false
   }
 
   /** A row for an identity that isn't known. */
@@ -126,6 +134,7 @@ export class Vault implements IdentityDirectory, Opener {
       }
     }
     if (retention !== undefined) return
+    this.#unmarked.clear()
     this.#people.delete(owner)
     for (const [name, id] of this.#ids.entries()) if (id === owner) this.#ids.delete(name)
   }
@@ -133,7 +142,7 @@ export class Vault implements IdentityDirectory, Opener {
   forgetEverything(): void {
     const keys = [this.#keysById, ...this.#keysByOwner.values()]
     for (const cache of keys) for (const [, key] of cache.entries()) key.bytes.fill(0)
-    for (const cache of [this.#ids, this.#people, ...keys]) cache.clear()
+    for (const cache of [this.#ids, this.#people, this.#unmarked, ...keys]) cache.clear()
   }
 
   #cacheOf(retention: KeyClass): BoundedCache<IdentityId, DataKey> {
@@ -183,11 +192,11 @@ function cacheName(namespace: string, value: string): string {
   return `${namespace.length}:${namespace}${value}`
 }
 
-export function identityLabel(id: IdentityId, namespace: string): Buffer {
+function identityLabel(id: IdentityId, namespace: string): Buffer {
   return Buffer.concat([Buffer.from(LABELS.identity), Buffer.from(id, 'hex'), Buffer.from(namespace)])
 }
 
-export function dataKeyLabel(key: Pick<DataKeyRow, 'keyId' | 'owner' | 'retention'>): Buffer {
+function dataKeyLabel(key: Pick<DataKeyRow, 'keyId' | 'owner' | 'retention'>): Buffer {
   const { keyId, owner, retention } = key
   return Buffer.concat([
     Buffer.from(LABELS.dataKey),

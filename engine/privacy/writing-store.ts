@@ -13,7 +13,7 @@ import { WORKSPACE_OWNER } from './privacy.ts'
 import type { DataKey, VaultSecrets } from './vault.ts'
 import { macUnder, Vault } from './vault.ts'
 
-export interface WritingStoreParts {
+interface WritingStoreParts {
   readonly tables: KeyTables
   readonly writer: KeyWriter
   readonly secrets: VaultSecrets

@@ -7,7 +7,7 @@ import type { Commit, StoreWriter } from '../store/store.ts'
 import { ProfileGrouping } from './grouping.ts'
 
 /** What a batch of events changed about who belongs together. */
-export interface Settled {
+interface Settled {
   readonly evidence: Commit['evidence']
   /** Profiles that won or lost members, those that vanished included. */
   readonly regrouped: ReadonlySet<string>

@@ -9,7 +9,7 @@ import { ConfigurationState } from './configuration.ts'
 import { IdentityFold } from './identity-fold.ts'
 import type { AnyProjection, Configuration, DecodedEvent } from './projection.ts'
 
-export interface ProjectorOptions {
+interface ProjectorOptions {
   readonly log: LogReader
   readonly store: StoreWriter
   readonly projections: readonly AnyProjection[]
@@ -27,8 +27,10 @@ export interface Progress {
   readonly received: number
   /** When time alone will change a row (ms), on an idle log too. */
   readonly nextDue: number | undefined
-  /** Events folded since the last report. */
+  /** Events folded since the last report; 0 only where a projector reports as it starts. */
   readonly events: number
+  /** How long the commit took. */
+  readonly commitMs: number
 }
 
 /** A reader waits this long for what arrives, while there is little of it. */
@@ -158,6 +160,7 @@ class Projector {
       received: this.#received,
       nextDue,
       events: this.#uncommitted,
+      commitMs: this.#lastCommitMs,
     })
     this.#uncommitted = 0
   }

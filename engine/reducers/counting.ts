@@ -13,7 +13,7 @@ export class SumOverflow extends Error {
   }
 }
 
-export interface Total {
+interface Total {
   readonly total: number
   /** How many writes there were, so that a sum of nothing and a sum of 0 differ. */
   readonly count: number

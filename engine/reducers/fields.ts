@@ -3,21 +3,21 @@ import { candidate, type Written } from './candidate.ts'
 import type { Candidate, Explanation, Ranking, Rule } from './rule.ts'
 
 /** Field name → its rule. */
-export type Rules = Readonly<Record<string, Rule<unknown, unknown, unknown>>>
+type Rules = Readonly<Record<string, Rule<unknown, unknown, unknown>>>
 
-export type StateOf<R> = R extends Rule<infer S, infer _W, infer _V> ? S : never
-export type WriteOf<R> = R extends Rule<infer _S, infer W, infer _V> ? W : never
-export type ValueOf<R> = R extends Rule<infer _S, infer _W, infer V> ? V : never
+type StateOf<R> = R extends Rule<infer S, infer _W, infer _V> ? S : never
+type WriteOf<R> = R extends Rule<infer _S, infer W, infer _V> ? W : never
+type ValueOf<R> = R extends Rule<infer _S, infer _W, infer V> ? V : never
 
 /** Fields that nobody wrote are absent; the others stand in the order of their declaration. */
 export type FieldStates<R extends Rules> = { readonly [N in keyof R]?: StateOf<R[N]> }
-export type FieldValues<R extends Rules> = { readonly [N in keyof R]?: ValueOf<R[N]> }
-export type FieldExplanations<R extends Rules> = { readonly [N in keyof R]?: Explanation<ValueOf<R[N]>> }
+type FieldValues<R extends Rules> = { readonly [N in keyof R]?: ValueOf<R[N]> }
+type FieldExplanations<R extends Rules> = { readonly [N in keyof R]?: Explanation<ValueOf<R[N]>> }
 /** undefined: the event leaves the field out. */
 export type FieldWrites<R extends Rules> = { readonly [N in keyof R]?: WriteOf<R[N]> | undefined }
 
 /** A record of fields, each under a rule of its own. A choice if all rules are, else counting. */
-export interface Fields<R extends Rules> {
+interface Fields<R extends Rules> {
   readonly rules: R
   readonly kind: 'choice' | 'counting'
   readonly initial: FieldStates<R>

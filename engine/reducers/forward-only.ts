@@ -7,7 +7,7 @@ import type { Candidate, Ranking, Rule } from './rule.ts'
 export type StageWrite = { readonly stage: string } | { readonly regress: string }
 
 /** The newest write for each (step, source), sorted by step, then source. */
-export type StageState = readonly Candidate<StageWrite>[]
+type StageState = readonly Candidate<StageWrite>[]
 
 const REGRESS = -2
 const UNKNOWN = -1

@@ -4,7 +4,7 @@ import type { Candidate, Explanation, Ranking, Rule } from './rule.ts'
 export type MapState<S> = readonly (readonly [name: string, state: S])[]
 
 /** One rule for names that only the events know (custom traits). */
-export interface RuleMap<S, W, V> {
+interface RuleMap<S, W, V> {
   readonly rule: Rule<S, W, V>
   readonly kind: 'choice' | 'counting'
   readonly initial: MapState<S>

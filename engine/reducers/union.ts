@@ -5,7 +5,7 @@ import type { Candidate, Ranking, Rule } from './rule.ts'
 export type SetWrite = { readonly add: string } | { readonly remove: string }
 
 /** The newest write for each (element, source), sorted by element, then source. */
-export type SetState = readonly Candidate<SetWrite>[]
+type SetState = readonly Candidate<SetWrite>[]
 
 /**
  * A set of strings: an element is in it if the newest write about the element is an addition. An event that both adds

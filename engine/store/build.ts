@@ -11,7 +11,7 @@ const COLUMN_PATTERN = /^[a-z][a-z0-9_]{0,62}$/i
 const MAX_COLUMNS = 500
 
 /** Tables of the store itself; a projection's view must not hide them. */
-export const STORE_TABLES = ['meta', 'builds', 'member', 'evidence', 'evidence_identity', 'poison'] as const
+const STORE_TABLES = ['meta', 'builds', 'member', 'evidence', 'evidence_identity', 'poison'] as const
 
 /** `rank` and `rowid` mean something else to full-text tables, `key` and `part` stand beside the columns. */
 const RESERVED_COLUMNS = new Set(['key', 'part', 'rowid', 'oid', 'rank'])

@@ -20,7 +20,7 @@ import { SqliteThreads } from './sqlite-threads.ts'
 import type { Answer, BuildStatus, PoisonEvent, ReadSpec, StoreReader } from './store.ts'
 import type { TableShape } from './table.ts'
 
-export interface SqliteReaderOptions {
+interface SqliteReaderOptions {
   /** The projections that queries may name. */
   readonly specs: readonly ReadSpec[]
   /** Worker threads; default 2. */

@@ -1,14 +1,11 @@
 import assert from 'node:assert/strict'
 import { Worker } from 'node:worker_threads'
+import { workerUrl } from '../worker-url.ts'
 import { refuse } from './plan.ts'
 import type { Job, JobResult, Script, WorkerData } from './sqlite-protocol.ts'
 import { StoreQueryError } from './store.ts'
 
-/** The published package holds JavaScript beside which there is no TypeScript. */
-const WORKER_URL = new URL(
-  import.meta.url.endsWith('.ts') ? './sqlite-reader-worker.ts' : './sqlite-reader-worker.js',
-  import.meta.url,
-)
+const WORKER_URL = workerUrl('sqlite-reader-worker', import.meta.url)
 
 interface Pending {
   readonly resolve: (result: JobResult) => void

@@ -24,7 +24,7 @@ const RESERVED: ReadonlyMap<
   ['industry', 'industry'],
 ])
 
-export interface TraitWrites {
+interface TraitWrites {
   readonly golden: GoldenWrites
   /** Name and value of the traits that have no field of their own. */
   readonly others: readonly (readonly [string, unknown])[]
@@ -60,7 +60,7 @@ function countryIn(address: Scalar | null | Address | undefined): Scalar | null 
 }
 
 /** A text of several lines, or an object in Segment's spelling or ours. */
-export function addressOf(sent: unknown): Address | undefined {
+function addressOf(sent: unknown): Address | undefined {
   if (sent === null) return null
   if (typeof sent === 'string') return { text: sent }
   if (!isRecord(sent)) return undefined

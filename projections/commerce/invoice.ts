@@ -8,10 +8,10 @@ import { dayOf } from '../values.ts'
 
 /** A customer's invoices, each of which may come in several events: they add up. */
 
-export type InvoiceKind = 'invoice' | 'credit_note' | 'adjustment'
+type InvoiceKind = 'invoice' | 'credit_note' | 'adjustment'
 
 /** Days are `YYYY-MM-DD`, '' before the first event; the amount has the sign that its lines have. */
-export interface InvoiceFigures {
+interface InvoiceFigures {
   readonly amount: Exact
   readonly first: string
   readonly last: string
@@ -31,7 +31,7 @@ const figures: Rule<InvoiceFigures, InvoiceFigures> = {
 export const invoices = mapOf(figures)
 export type Invoices = MapState<InvoiceFigures>
 
-export interface InvoiceKey {
+interface InvoiceKey {
   readonly kind: InvoiceKind
   readonly id: string
   readonly currency: string | null

@@ -11,7 +11,7 @@ import { utcDay } from '../values.ts'
 
 /** A customer's orders in a shop. An order restates its total; its refunds add up. */
 
-export type OrderEvent = EventOf<
+type OrderEvent = EventOf<
   'Order Completed' | 'Order Updated' | 'Order Refunded' | 'Order Cancelled' | 'order.placed'
 >
 
@@ -77,7 +77,7 @@ function reduceOrder(state: OrderState, event: OrderEvent): OrderState {
   }
 }
 
-export interface OrderFigures {
+interface OrderFigures {
   readonly currency: string | null
   readonly placed_on: string | undefined
   readonly cancelled: boolean

@@ -46,7 +46,7 @@ export const DEAL_EVENTS = [
   'opportunity.archived',
 ] as const
 
-export type DealEvent = EventOf<(typeof DEAL_EVENTS)[number]>
+type DealEvent = EventOf<(typeof DEAL_EVENTS)[number]>
 
 export function reduceDeal(state: DealState, event: DealEvent): DealState {
   const seen = { opportunity_id: event.data.opportunity_id, updated_at: event.time }

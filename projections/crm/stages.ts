@@ -13,7 +13,7 @@ export interface Stage {
   readonly closed?: Outcome | undefined
 }
 
-export const DEFAULT_STAGES: readonly Stage[] = [
+const DEFAULT_STAGES: readonly Stage[] = [
   stage('prospecting', 'Prospecting', 10, 'pipeline'),
   stage('qualification', 'Qualification', 10, 'pipeline'),
   stage('needs_analysis', 'Needs Analysis', 20, 'pipeline'),
@@ -26,7 +26,7 @@ export const DEFAULT_STAGES: readonly Stage[] = [
   { ...stage('closed_lost', 'Closed Lost', 0, 'omitted'), closed: 'lost' },
 ]
 
-export interface Stages {
+interface Stages {
   /** The stage that a sender means by an id or a label; one that nobody published has neither. */
   find(sent: string): Stage | undefined
   /** Place in the pipeline, from 0; undefined for an unknown stage. */

@@ -1,6 +1,5 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createMetrics } from '../../api/metrics.ts'
 import { decodeHeader } from '../../api/routes/cloud-events.ts'
 import { queryPairs, separated } from '../../api/routes/query.ts'
 import { readTimeline } from '../../api/routes/timeline.ts'
@@ -8,7 +7,7 @@ import { arrayLog } from './array-log.ts'
 import { identityId } from './world.ts'
 
 // Theorem: what a caller can write comes back as written (queries, lists, headers); a timeline is the sorted union of
-// its identities' events whatever the pages; metrics are text that Prometheus reads.
+// its identities' events whatever the pages.
 
 const text = fc.string({ unit: 'grapheme' })
 
@@ -78,40 +77,4 @@ it("a timeline is the sorted union of its identities' events", async () => {
     }),
     { numRuns: 100 },
   )
-})
-
-describe('metrics', () => {
-  it("render in Prometheus' text format", () => {
-    const metrics = createMetrics()
-    const events = metrics.counter('headwater_events_total', 'Events.', ['source'])
-    events.increment({ source: 'a"b\\c\nd' })
-    events.increment({ source: 'a"b\\c\nd' }, 2)
-    metrics.gauge('headwater_lag_seconds', 'Lag.', () => 0.25)
-    const duration = metrics.histogram('headwater_wait_seconds', 'Wait.', [0.1, 1])
-    for (const value of [0.05, 0.1, 0.5, 3]) duration.observe(value)
-    expect(metrics.render().split('\n')).toEqual([
-      '# HELP headwater_events_total Events.',
-      '# TYPE headwater_events_total counter',
-      'headwater_events_total{source="a\\"b\\\\c\\nd"} 3',
-      '# HELP headwater_lag_seconds Lag.',
-      '# TYPE headwater_lag_seconds gauge',
-      'headwater_lag_seconds 0.25',
-      '# HELP headwater_wait_seconds Wait.',
-      '# TYPE headwater_wait_seconds histogram',
-      'headwater_wait_seconds_bucket{le="0.1"} 2',
-      'headwater_wait_seconds_bucket{le="1"} 3',
-      'headwater_wait_seconds_bucket{le="+Inf"} 4',
-      'headwater_wait_seconds_sum 3.65',
-      'headwater_wait_seconds_count 4',
-      '',
-    ])
-  })
-
-  it("refuse a name of another's, and one twice", () => {
-    const metrics = createMetrics()
-    metrics.gauge('headwater_x', 'X.', () => 0)
-    expect(() => metrics.gauge('headwater_x', 'X.', () => 0)).toThrow()
-    expect(() => metrics.gauge('other_x', 'X.', () => 0)).toThrow()
-    expect(() => metrics.counter('headwater_things', 'X.')).toThrow()
-  })
 })

@@ -3,7 +3,6 @@ import { Packr } from 'msgpackr'
 import { buildApp } from '../../api/app.ts'
 import type { ApiDeps, EngineStatus, QuarantinedBody } from '../../api/deps.ts'
 import { createMetrics } from '../../api/metrics.ts'
-import { manualClock } from '../../engine/clock.ts'
 import type { RecordedEvent } from '../../engine/events/event.ts'
 import { normaliseIdentity } from '../../engine/intake/normalise.ts'
 import type { Incoming, Intake, IntakeResult } from '../../engine/intake/result.ts'
@@ -95,7 +94,6 @@ export async function createWorld(change: Partial<ApiDeps> = {}): Promise<World>
       },
     },
     metrics: createMetrics(),
-    clock: manualClock(START_MS),
     logger: { info: note('info'), warn: note('warn'), error: note('error') },
     version: '1.2.3',
     openEvent: ({ sealed: _, normaliser: __, ...event }: RecordedEvent) => ({ ...event, erased: 0 }),

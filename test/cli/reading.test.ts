@@ -134,6 +134,15 @@ describe('show', () => {
         data: [{ position: 8, time: '2026-01-01T00:00:00Z', type: 'cdp.identify', source: 'web' }],
       },
     ]
+    world.routes['GET /v1/orders'] = (query) => {
+      const totals = { id: ID, cancelled: 0, gross: '0', refunded: '0', adjusted: '0' }
+      const data = [
+        { ...totals, basis: 'invoiced', currency: 'GBP', orders: 12, returns: 1, net: '1234.5' },
+        { ...totals, basis: 'ordered', currency: null, orders: 1, returns: 0, net: null },
+        { ...totals, basis: 'ordered', currency: 'E\u001b[2J', orders: 0, returns: 2, net: '-3' },
+      ]
+      return [200, { position: 9, asOf: null, data: query.get('id') === ID ? data : [], next: null }]
+    }
   })
 
   test('fields with the write that won and those overruled, identities, latest events', async () => {
@@ -154,9 +163,36 @@ describe('show', () => {
     expect(ran.stdout).not.toMatch(/phone|consents/)
   })
 
+  test('orders: a line for each basis and currency; none, none', async () => {
+    const { stdout } = await world.run(['show', ID])
+    const lines = stdout.split('\n')
+    const at = lines.indexOf('orders')
+    expect(lines.slice(at, at + 5)).toEqual([
+      'orders',
+      '  invoiced GBP  12 orders, 1 return, net 1234.5',
+      '  ordered (no currency)  1 order, 0 returns, net too large to show',
+      '  ordered E\ufffd[2J  0 orders, 2 returns, net -3',
+      '',
+    ])
+    world.routes['GET /v1/orders'] = () => [200, { position: 9, asOf: null, data: [], next: null }]
+    expect((await world.run(['show', ID])).stdout).not.toContain('orders')
+  })
+
+  test('a part that the engine refuses is told as lacking; the rest is shown', async () => {
+    world.routes['GET /v1/orders'] = () => [503, { title: 'Unavailable' }]
+    const ran = await world.run(['show', ID])
+    expect(ran).toMatchObject({ code: 0, stderr: expect.stringContaining('without orders: HTTP 503') })
+    expect(ran.stdout).toContain('latest events')
+    expect(JSON.parse((await world.run(['show', ID, '--json'])).stdout)).not.toHaveProperty('orders')
+  })
+
   test('by id, as JSON; nobody: exit 1', async () => {
     const ran = await world.run(['show', ID, '--json'])
-    expect(JSON.parse(ran.stdout)).toMatchObject({ profile: { data: { id: ID } } })
+    expect(JSON.parse(ran.stdout)).toMatchObject({
+      profile: { data: { id: ID } },
+      timeline: { data: [{ position: 8 }] },
+      orders: { data: [{ basis: 'invoiced', currency: 'GBP', net: '1234.5' }, {}, {}] },
+    })
     const nobody = await world.run(['show', 'user:42'])
     expect(nobody).toMatchObject({
       code: 1,

@@ -4,6 +4,8 @@
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { IntakeResult } from '../../engine/intake/result.ts'
+import type { Log } from '../../engine/log/log.ts'
+import { createMemoryLog } from '../../engine/log/memory.ts'
 import type { IntakeWorld } from '../support/intake-world.ts'
 import { intakeWorld, NOON } from '../support/intake-world.ts'
 
@@ -324,6 +326,23 @@ describe('what enters the log', () => {
   })
 })
 
+test('whoever counts is told of every fate once, and how long it took', async () => {
+  const told: [string, number][] = []
+  const slow = intakeWorld({ onResult: ({ status }, durationMs) => told.push([status, durationMs]) })
+  const sent = slow.send(page('a'), page('a'), page('b', { type: 'clock.advanced' }))
+  slow.clock.advance(40)
+  await sent
+  slow.clock.jump(-86_400_000)
+  await slow.send(page('c'))
+  await slow.close()
+  expect(told.sort()).toEqual([
+    ['appended', 40],
+    ['duplicate', 40],
+    ['quarantined', 40],
+    ['refused', 0],
+  ])
+})
+
 describe('pressure', () => {
   test('beyond the queue events are refused, none is lost, and later there is room again', async () => {
     const sending = Array.from({ length: 30 }, (_, batch) =>
@@ -336,5 +355,42 @@ describe('pressure', () => {
     expect(await world.events()).toHaveLength(1_000)
     expect(world.intake.queue).toEqual({ events: 0, bytes: 0 })
     expect(reasons(await world.send(page('later')))).toEqual(['appended'])
+  })
+})
+
+describe('a log that fails', () => {
+  test('disk full: nothing is acknowledged; once there is room the same events are taken, once', async () => {
+    let full = true
+    const own = intakeWorld({}, { fail: () => (full ? { _tag: 'DiskFull' } : undefined) })
+    expect(reasons(await own.send(page('1'), page('2')))).toEqual(['read_only', 'read_only'])
+    full = false
+    expect(reasons(await own.send(page('1'), page('2')))).toEqual(['appended', 'appended'])
+    expect((await own.events()).map((event) => event.id)).toEqual(['1', '2'])
+    await own.close()
+  })
+
+  test('a writer that stopped acknowledges nothing', async () => {
+    const own = intakeWorld({}, { fail: () => ({ _tag: 'WriterStopped', cause: 'EIO' }) })
+    expect(reasons(await own.send(page('1')))).toEqual(['stopped'])
+    expect(await own.events()).toEqual([])
+    await own.close()
+  })
+
+  test('a defect while appending stops the intake: what it committed is known again only after a restart', async () => {
+    const log = createMemoryLog()
+    const defective: Log = new Proxy(log, {
+      get(target, name) {
+        if (name === 'append') return () => Promise.reject(new Error('a defect'))
+        const member: unknown = Reflect.get(target, name)
+        return typeof member === 'function' ? member.bind(target) : member
+      },
+    })
+    const own = intakeWorld({ log: defective })
+    expect(reasons(await own.send(page('1')))).toEqual(['stopped'])
+    expect(reasons(await own.send(page('2')))).toEqual(['stopped'])
+    expect(await own.send(page('2'))).toMatchObject([
+      { refusal: { message: 'the intake failed; the engine must be restarted' } },
+    ])
+    await own.close()
   })
 })

@@ -133,18 +133,21 @@ describe('the format', () => {
           const scratch = temporaryDirectory()
           const small = { segmentBytes: 6000, chunkBytes: 1000, files: unsyncedFiles }
           const log = await opened(scratch.path, small)
-          const expected: RecordedEvent[] = []
-          for (const commit of commits) {
-            for (const [i, result] of (await log.append(appends(...commit))).entries()) {
-              const event = commit[i]
-              if (result._tag === 'Left' || event === undefined) throw new Error('not appended')
-              expected.push(present({ ...event, ...result.right }))
+          try {
+            const expected: RecordedEvent[] = []
+            for (const commit of commits) {
+              for (const [i, result] of (await log.append(appends(...commit))).entries()) {
+                const event = commit[i]
+                if (result._tag === 'Left' || event === undefined) throw new Error('not appended')
+                expected.push(present({ ...event, ...result.right }))
+              }
             }
+            expect(await collect(log.read())).toStrictEqual(expected)
+            await log.close()
+            expect(readByHand(scratch.path)).toStrictEqual(expected)
+          } finally {
+            scratch.remove()
           }
-          expect(await collect(log.read())).toStrictEqual(expected)
-          await log.close()
-          expect(readByHand(scratch.path)).toStrictEqual(expected)
-          scratch.remove()
         },
       ),
       { numRuns: 40 },

@@ -76,8 +76,8 @@ export class BlockEncoder {
   }
 
   #add(event: NewEvent, revision: number): number {
-    assert.ok(Number.isSafeInteger(event.time) && Number.isSafeInteger(event.received), 'instants are ms')
-    assert.ok(Number.isSafeInteger(revision) && revision >= 0)
+    const timed = Number.isSafeInteger(event.time) && Number.isSafeInteger(event.received)
+    if (!timed || !Number.isSafeInteger(revision)) assert.fail('instants and revisions are safe integers')
     const textsBefore = this.#textBytes()
     const type = this.#type.add(event.type)
     const payloadBytes = this.#payloads.add(event, type)

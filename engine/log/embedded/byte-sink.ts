@@ -216,7 +216,7 @@ export class ByteSink {
 
   /** 32 lower-case hexadecimal digits as 16 bytes. */
   hex16(digits: string): void {
-    assert.equal(digits.length, 32, 'an id has 32 hexadecimal digits')
+    if (digits.length !== 32) assert.fail('an id has 32 hexadecimal digits')
     this.reserve(16)
     const { bytes } = this
     let at = this.length
@@ -227,7 +227,7 @@ export class ByteSink {
       seen |= high | low | (digits.charCodeAt(i) & NO_ASCII) | (digits.charCodeAt(i + 1) & NO_ASCII)
       bytes[at++] = (high << 4) | low
     }
-    assert.ok(seen < INVALID, 'an id is lower-case hexadecimal')
+    if (seen >= INVALID) assert.fail('an id is lower-case hexadecimal')
     this.length = at
   }
 }

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import { workerUrl } from '../../worker-url.ts'
 import { type CommitOrder, type CommitReport, Committer } from './committer.ts'
 import type { Files } from './files.ts'
 import type { HeadSignal } from './head-signal.ts'
@@ -25,9 +26,7 @@ export function startWriterThread(
   listener: CommitListener,
 ): CommitSide {
   const workerData: WriterThreadData = { options, start, signal }
-  // Compiled, this file and the thread's both end in .js.
-  const name = import.meta.url.endsWith('.ts') ? './writer-thread.ts' : './writer-thread.js'
-  const worker = new Worker(new URL(name, import.meta.url), { workerData })
+  const worker = new Worker(workerUrl('writer-thread', import.meta.url), { workerData })
   let underWay = 0
   let closing = false
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))

@@ -24,7 +24,7 @@ export class PendingBlock implements IndexedBlock {
   }
 
   add(event: NewEvent, place: Appended, slot: number): void {
-    assert.equal(place.position, this.first + this.count, 'positions in a block follow each other')
+    if (place.position !== this.first + this.count) assert.fail('positions in a block follow each other')
     this.#events.push(event)
     this.#revisions.push(place.revision)
     this.slots.push(slot)

@@ -14,17 +14,21 @@ export class StreamHeads {
     this.#durable = durable
   }
 
-  get(stream: string): Appended | undefined {
-    const slot = this.#durable.slot(stream)
+  /** The stream's slot, for `at` and `set`; undefined for a stream that never was. */
+  slot(stream: string): number | undefined {
+    return this.#durable.slot(stream)
+  }
+
+  at(slot: number | undefined): Appended | undefined {
     if (slot === undefined) return undefined
     const position = this.#positions[slot] ?? 0
     if (position === 0) return this.#durable.head(slot)
     return { position, revision: this.#revisions[slot] ?? 0 }
   }
 
-  /** Answers the stream's slot. */
-  set(stream: string, place: Appended): number {
-    const slot = this.#durable.slot(stream) ?? this.#durable.makeSlot(stream)
+  /** `known`: the stream's slot if it has one. Answers the one it has now. */
+  set(stream: string, known: number | undefined, place: Appended): number {
+    const slot = known ?? this.#durable.makeSlot(stream)
     if (slot >= this.#positions.length) this.#grow(slot)
     this.#positions[slot] = place.position
     this.#revisions[slot] = place.revision

@@ -18,7 +18,7 @@ import { StreamHeads } from './stream-heads.ts'
 const EAGER_BLOCKS = 2
 /** With fewer than this, a block of some size is. */
 const MAX_BLOCKS_UNDER_WAY = 4
-const WORTHWHILE_BYTES = 256 * KIB
+const WORTHWHILE_BYTES = 128 * KIB
 const POOLED_BYTES = 2 * MIB
 
 assert.ok(EAGER_BLOCKS <= MAX_BLOCKS_UNDER_WAY)
@@ -78,17 +78,19 @@ export class Writer {
   }
 
   streamHead(stream: string): Appended | undefined {
-    return this.#streamHeads.get(stream)
+    return this.#streamHeads.at(this.#streamHeads.slot(stream))
   }
 
   async append(appends: readonly AppendEvent[], atomic: boolean): Promise<readonly AppendResult[]> {
     const ended = this.#ended
     if (ended !== undefined) return appends.map(() => E.left(ended))
     this.#assertReceived(appends)
-    this.#schedule()
     const ticket = new AppendTicket()
+    this.#schedule()
     if (atomic) this.#appendAll(appends, ticket)
     else for (const append of appends) this.#appendOne(append, ticket)
+    // Writing goes on beside the encoding of the next batch.
+    if (this.#encoder.sizeBytes >= WORTHWHILE_BYTES) this.#send()
     ticket.release()
     return ticket.promise
   }
@@ -96,14 +98,15 @@ export class Writer {
   #assertReceived(appends: readonly AppendEvent[]): void {
     let { received } = this.#assigned
     for (const { event } of appends) {
-      assert.ok(event.received >= received, `received ${event.received} is before ${received}`)
+      if (event.received < received) assert.fail(`received ${event.received} is before ${received}`)
       received = event.received
     }
   }
 
   #appendOne(append: AppendEvent, ticket: AppendTicket): void {
     const { event, expected } = append
-    const head = this.streamHead(event.stream)
+    const slot = this.#streamHeads.slot(event.stream)
+    const head = this.#streamHeads.at(slot)
     const place = nextPlace(head, this.#assigned.position + 1)
     const wrong = checkExpected(event.stream, expected, head)
     if (wrong !== undefined) {
@@ -116,14 +119,15 @@ export class Writer {
       ticket.add(E.left({ _tag: 'EventTooLarge', sizeBytes, limitBytes: MAX_EVENT_BYTES }))
       return
     }
-    this.#assign(event, place, ticket)
+    this.#assign(event, place, slot, ticket)
   }
 
   #appendAll(appends: readonly AppendEvent[], ticket: AppendTicket): void {
     const planned = this.#plan(appends)
     const failure = '_tag' in planned ? planned : this.#encodeAll(planned)
     if (failure !== undefined) for (const _ of appends) ticket.add(E.left(failure))
-    else if (!('_tag' in planned)) for (const { event, place } of planned) this.#assign(event, place, ticket)
+    else if (!('_tag' in planned))
+      for (const { event, place } of planned) this.#assign(event, place, undefined, ticket)
   }
 
   /** The places of an atomic batch, or the first expectation that doesn't hold. Changes nothing. */
@@ -163,9 +167,9 @@ export class Writer {
     }
   }
 
-  #assign(event: NewEvent, place: Appended, ticket: AppendTicket): void {
+  #assign(event: NewEvent, place: Appended, slot: number | undefined, ticket: AppendTicket): void {
     this.#filling ??= new PendingBlock(this.#nextNumber++, place.position)
-    this.#filling.add(event, place, this.#streamHeads.set(event.stream, place))
+    this.#filling.add(event, place, this.#streamHeads.set(event.stream, slot, place))
     this.#filling.tickets.include(ticket, ticket.add(E.right(place)))
     this.#assigned.position = place.position
     this.#assigned.received = event.received
