@@ -14,18 +14,25 @@ import type { Metrics } from './metrics.ts'
 
 /** Bodies that the intake refused, kept sealed for 30 days. The list of them is the projection `quarantine`. */
 export interface QuarantineBodies {
-  /** The body as it came; undefined where there is none of that id, or its daily key is gone. */
+  /** What is kept; undefined where there is nothing of that id, or its daily key is gone. */
   open(quarantineId: string): Promise<QuarantinedBody | undefined>
-  /**
-   * Submits the kept body, or `corrected` in its place, and links the new event to the old. undefined where there is
-   * nothing to submit: no such id, a body whose key is gone, or one that can't be parsed while none corrects it.
-   */
-  resubmit(quarantineId: string, corrected: unknown | undefined): Promise<IntakeResult | undefined>
+  /** Submits the kept body, or `corrected` in its place, and links the new event to the old; once per body. */
+  resubmit(quarantineId: string, corrected: unknown | undefined): Promise<Resubmission>
 }
 
 export interface QuarantinedBody {
-  readonly bytes: Uint8Array
+  /** As it came; undefined where it was too large to be kept. */
+  readonly bytes: Uint8Array | undefined
+  /** Why it was refused; may name a property of the sender's, so it stands nowhere in the clear. */
+  readonly message: string
 }
+
+export type Resubmission =
+  | { readonly _tag: 'Submitted'; readonly result: IntakeResult }
+  /** No such id, a body whose key is gone, or one that can't be parsed while none corrects it. */
+  | { readonly _tag: 'NothingKept' }
+  /** An event in the log stands for it already. */
+  | { readonly _tag: 'AlreadyResubmitted' }
 
 /** How the engine is, at this instant. */
 export interface EngineStatus {

@@ -158,11 +158,12 @@ async function assemble(options: EngineOptions, log: EmbeddedLog): Promise<Engin
     projected: projector.progress,
     async stop() {
       await intake.close()
-      await projector.stop()
-      await store.close()
-      await quarantine.close()
-      await keyStore.close()
-      await log.close()
+      const failures: unknown[] = []
+      for (const part of [{ close: projector.stop }, store, quarantine, keyStore, log]) {
+        // One that fails must not keep the others open.
+        await part.close().catch((error: unknown) => failures.push(error))
+      }
+      if (failures.length > 0) throw failures[0]
     },
   }
 }
@@ -216,7 +217,15 @@ function followLog(
           deadline.at(progress.nextDue)
           break
         case 'build':
-          options.onNotice('info', `read model ${message.build}: ${message.state}`)
+          options.onNotice(
+            message.state === 'foreign' ? 'warn' : 'info',
+            message.state === 'foreign'
+              ? 'the read models do not follow from this log: they are folded anew'
+              : `read model ${message.build}: ${message.state}`,
+          )
+          break
+        case 'notice':
+          options.onNotice('warn', message.message)
           break
         case 'failed':
           failure = message.message
@@ -237,7 +246,7 @@ function followLog(
       return reader
     },
     async stop(): Promise<void> {
-      deadline.clear()
+      deadline.at(undefined)
       await thread.stop()
     },
   }
@@ -246,21 +255,29 @@ function followLog(
 /** On an idle log nothing moves now(P) past a deadline, so the engine itself appends a tick. */
 function deadlineTimer(clock: Clock, intake: EngineIntake) {
   let timer: NodeJS.Timeout | undefined
-  const clear = (): void => clearTimeout(timer)
+  let wanted: number | undefined
+  const wait = (ms: number): void => {
+    clearTimeout(timer)
+    timer = setTimeout(() => void tick(), Math.min(Math.max(ms, 0), MAX_TIMER_MS))
+    timer.unref()
+  }
+  const tick = async (): Promise<void> => {
+    const due = wanted
+    if (due === undefined) return
+    if (clock.nowMs() < due) return wait(due - clock.nowMs())
+    const { status } = await intake.record({ type: 'clock.advanced', id: `clock-${due}`, data: {} })
+    // Refused for now (a full disk, a clock that jumped): the deadline stays due.
+    if (status === 'refused' && wanted === due) wait(RETRY_TICK_MS)
+  }
   return {
-    clear,
     at(due: number | undefined): void {
-      clear()
-      if (due === undefined) return
-      const waitMs = Math.min(Math.max(due - clock.nowMs(), 0), MAX_TIMER_MS)
-      timer = setTimeout(() => {
-        if (clock.nowMs() >= due) void intake.record({ type: 'clock.advanced', id: `clock-${due}`, data: {} })
-        else this.at(due)
-      }, waitMs)
-      timer.unref()
+      wanted = due
+      if (due === undefined) clearTimeout(timer)
+      else wait(due - clock.nowMs())
     },
   }
 }
 
 /** The longest that Node's timers can wait. */
 const MAX_TIMER_MS = 2 ** 31 - 1
+const RETRY_TICK_MS = 1_000

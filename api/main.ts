@@ -40,6 +40,8 @@ export async function start(): Promise<void> {
   }
   const logger = pino({ level: loaded.right.logLevel }, pino.destination({ dest: 2, sync: true }))
   for (const warning of loaded.right.warnings) logger.warn(warning)
+  // Whatever is created holds customers: nobody but its owner reads it, whatever the directory's own mode.
+  process.umask(0o077)
   const stops: Stop[] = []
   const stopping = untilSignal()
   try {
@@ -50,7 +52,13 @@ export async function start(): Promise<void> {
     console.error(error instanceof Error ? error.message : String(error))
     process.exitCode = 1
   }
-  for (const stop of stops.reverse()) await stop()
+  for (const stop of stops.reverse()) {
+    // One that fails (a full disk) must not keep the others from closing.
+    await stop().catch((error: unknown) => {
+      logger.error(`stopping: ${error instanceof Error ? error.name : 'unknown error'}`)
+      process.exitCode = 1
+    })
+  }
   logger.info('stopped')
 }
 

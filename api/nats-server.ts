@@ -21,22 +21,24 @@ interface NatsServerOptions {
   /** Largest message; the server closes the connection of a sender that exceeds it. */
   readonly maxPayloadBytes: number
   readonly path: string
+  /** After SIGTERM, before SIGKILL. Default 5 s. */
+  readonly stopWithinMs?: number | undefined
 }
 
 const READY_WITHIN_MS = 10_000
 const STOP_WITHIN_MS = 5_000
 
 /**
- * Starts `nats-server` as a child, or takes over the one that a killed engine left behind, so that senders keep their
- * connection. Left: one sentence that says why there is none.
+ * Starts `nats-server` as a child, or (on Linux) takes over the one that a killed engine left behind, so that senders
+ * keep their connection. Left: one sentence that says why there is none.
  */
 export async function startNatsServer(options: NatsServerOptions): Promise<E.Either<string, NatsServer>> {
   const directory = join(options.directory, 'nats')
   const left = adoptable(directory)
   if (left !== undefined) {
     if (left.jetstream === options.jetstream)
-      return E.right({ ...left, onConfiguredPort: true, stop: () => end(left.pid, directory) })
-    await end(left.pid, directory)
+      return E.right({ ...left, onConfiguredPort: true, stop: () => endAdopted(left.pid, directory) })
+    await endAdopted(left.pid, directory)
   }
   const binary = findOnPath('nats-server', options.path)
   if (binary === undefined) {
@@ -63,7 +65,10 @@ export async function startNatsServer(options: NatsServerOptions): Promise<E.Eit
   return E.right({
     url: server.url,
     onConfiguredPort: port === options.port,
-    stop: () => end(server.pid, directory),
+    stop: async () => {
+      await endChild(child, options.stopWithinMs ?? STOP_WITHIN_MS)
+      forget(directory)
+    },
   })
 }
 
@@ -78,7 +83,10 @@ function configurationOf(options: NatsServerOptions, port: number, directory: st
 const running = t.type({ pid: t.number, url: t.string, jetstream: t.boolean })
 type Running = t.TypeOf<typeof running>
 
-/** A server of this directory that still runs: its process has our configuration on its command line. */
+/**
+ * A server of this directory that still runs: its process has our configuration on its command line. Only Linux tells
+ * that (`/proc`); elsewhere a server that was left behind stays, and ours takes another port.
+ */
 function adoptable(directory: string): Running | undefined {
   try {
     const kept = running.decode(JSON.parse(readFileSync(join(directory, 'server.json'), 'utf8')))
@@ -96,12 +104,37 @@ function isOurs(pid: number, directory: string): boolean {
   }
 }
 
-async function end(pid: number, directory: string): Promise<void> {
+/** Awaits its exit, so that the port and JetStream's files are free afterwards. */
+async function endChild(child: ChildProcess, withinMs: number): Promise<void> {
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    child.kill(signal)
+    await exitOf(child, withinMs)
+  }
+}
+
+function exitOf(child: ChildProcess, withinMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const settle = () => {
+      clearTimeout(timer)
+      child.removeListener('exit', settle)
+      resolve()
+    }
+    const timer = setTimeout(settle, withinMs)
+    child.once('exit', settle)
+  })
+}
+
+async function endAdopted(pid: number, directory: string): Promise<void> {
   if (!isOurs(pid, directory)) return
   process.kill(pid, 'SIGTERM')
   for (let waited = 0; waited < STOP_WITHIN_MS && isOurs(pid, directory); waited += 50) {
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
+  forget(directory)
+}
+
+function forget(directory: string): void {
   rmSync(join(directory, 'server.json'), { force: true })
 }
 

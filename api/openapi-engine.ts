@@ -50,15 +50,16 @@ export function resubmitSchema(): FastifySchema {
   const event = { $ref: 'CloudEvent#' }
   return operation({
     tag: 'Governance',
-    summary: 'Submits a quarantined event again, corrected or as it was',
+    summary: 'Submits a quarantined event again, corrected or as it was; once',
     access: 'write',
     params: ID,
-    body: object({ event }, []),
+    body: { ...object({ event }), description: 'The corrected event; without a body, the event as it was.' },
     answer: RESULTS,
     problems: [
       'invalid_body',
       'not_found',
       'wrong_expected',
+      'already_resubmitted',
       'overloaded',
       'read_only',
       'clock_jumped',
@@ -111,10 +112,16 @@ export function healthSchema(): FastifySchema {
 export function readySchema(): FastifySchema {
   const answer = object({
     ready: BOOLEAN,
-    reasons: array(STRING),
+    reasons: { ...array(STRING), description: 'Why it is not ready; empty when it is.' },
     caughtUp: BOOLEAN,
-    writer: STRING,
-    clockTrusted: BOOLEAN,
+    writer: {
+      type: 'string',
+      enum: ['running', 'read_only', 'stopped'],
+      description:
+        'read_only: no room on the disk, events are refused, queries answered: ready all the same. stopped: not ready ' +
+        'until a restart.',
+    },
+    clockTrusted: { ...BOOLEAN, description: 'false: not ready until an operator confirms the clock.' },
     head: POSITION,
     projected: POSITION,
   })

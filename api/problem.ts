@@ -46,6 +46,7 @@ export const PROBLEMS = {
   not_found: { status: 404, title: 'There is nothing here' },
   method_not_allowed: { status: 405, title: "This method isn't offered here" },
   wrong_expected: { status: 409, title: 'The stream has moved on' },
+  already_resubmitted: { status: 409, title: 'This was resubmitted before' },
   overflow: { status: 422, title: 'A figure is too large' },
   too_large: { status: 413, title: 'The body is too large' },
   unsupported_encoding: { status: 415, title: "The Content-Encoding isn't supported" },
@@ -115,7 +116,7 @@ export function problemOfStore(failure: StoreFailure): Problem {
     case 'NotSearchable':
       return invalidQuery([{ parameter: 'q', message: `${failure.projection} has no full-text search` }])
     case 'BadQuery':
-      return invalidQuery([{ message: 'asks for something that makes no sense here' }])
+      return invalidQuery([{ message: failure.why }])
     case 'Overflow':
       return new Problem(
         'overflow',

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import type { Progress } from '../engine/projector/projector.ts'
 import { workerUrl } from '../engine/worker-url.ts'
@@ -13,7 +12,8 @@ export interface ProjectorWorkerData {
 
 export type ProjectorMessage =
   | { readonly kind: 'progress'; readonly progress: Progress }
-  | { readonly kind: 'build'; readonly build: string; readonly state: 'building' | 'serving' }
+  | { readonly kind: 'build'; readonly build: string; readonly state: 'building' | 'serving' | 'foreign' }
+  | { readonly kind: 'notice'; readonly message: string }
   | { readonly kind: 'failed'; readonly message: string }
 
 export type ProjectorOrder = { readonly kind: 'stop' } | { readonly kind: 'forget'; readonly owner: string }
@@ -29,7 +29,8 @@ export function startProjector(
   onMessage: (message: ProjectorMessage) => void,
 ): ProjectorThread {
   const worker = new Worker(workerUrl('projector-worker', import.meta.url), { workerData: data })
-  const ended = once(worker, 'exit')
+  // Not `once` of events: that would reject, unheard, when the thread fails.
+  const ended = new Promise((resolve) => worker.once('exit', resolve))
   worker.on('message', onMessage)
   worker.on('error', (error: unknown) => {
     onMessage({

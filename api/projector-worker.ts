@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { systemClock } from '../engine/clock.ts'
 import { registry } from '../engine/events/registry.ts'
 import { DEFAULT_RULES } from '../engine/identity/identity.ts'
 import { openEmbeddedReader } from '../engine/log/embedded/reader.ts'
-import { openOpener } from '../engine/privacy/opener.ts'
+import type { LogReader } from '../engine/log/log.ts'
+import { type KeyReader, openOpener } from '../engine/privacy/opener.ts'
 import { openEvent } from '../engine/privacy/sealing.ts'
 import { runProjector } from '../engine/projector/projector.ts'
+import { isDiskFull } from '../engine/store/disk-full.ts'
+import { removeSqliteStore, StoreUnusable } from '../engine/store/sqlite-failure.ts'
 import { openSqliteWriter } from '../engine/store/sqlite-writer.ts'
+import type { StoreWriter } from '../engine/store/store.ts'
 import { projections } from '../projections/catalog.ts'
 import type { ProjectorMessage, ProjectorOrder, ProjectorWorkerData } from './projector-thread.ts'
 
@@ -17,10 +22,8 @@ assert(port !== null, 'runs as a worker thread')
 const data: ProjectorWorkerData = workerData
 const tell = (message: ProjectorMessage): void => port.postMessage(message)
 
-const log = openEmbeddedReader(data.logDirectory, data.headSignal)
-const keys = openOpener(data.keysDirectory, { masterKey: data.masterKey })
-const store = openSqliteWriter(data.storePath)
 const stopping = new AbortController()
+let keys: KeyReader | undefined
 
 port.on('message', (order: ProjectorOrder) => {
   switch (order.kind) {
@@ -28,34 +31,79 @@ port.on('message', (order: ProjectorOrder) => {
       stopping.abort()
       break
     case 'forget':
-      keys.forget(order.owner)
+      keys?.forget(order.owner)
       break
   }
 })
 
+/** How long a full disk is waited for before the next try. */
+const NO_ROOM_MS = 1_000
+
 try {
-  await runProjector(
-    {
-      log,
-      store,
-      projections,
-      rules: DEFAULT_RULES,
-      clock: systemClock,
-      open: (event) => openEvent(event, keys, registry),
-      onCommit: (progress) => tell({ kind: 'progress', progress }),
-      onBuild: (build, state) => tell({ kind: 'build', build, state }),
-    },
-    stopping.signal,
-  )
+  await project()
 } catch (error) {
-  // The message of a damaged log or a full disk names files and positions, never data.
+  // The message of a damaged log or a broken disk names files and positions, never data.
   tell({
     kind: 'failed',
     message: error instanceof Error ? `${error.name}: ${error.message}` : 'unknown error',
   })
 } finally {
-  store.close()
-  keys.close()
-  await log.close()
   port.close()
+}
+
+async function project(): Promise<void> {
+  const log = openEmbeddedReader(data.logDirectory, data.headSignal)
+  const opener = openOpener(data.keysDirectory, { masterKey: data.masterKey })
+  keys = opener
+  try {
+    while (!stopping.signal.aborted && !(await projectWhileRoom(log, opener))) {
+      tell({ kind: 'notice', message: 'the disk is full: the read models wait for room' })
+      await sleep(NO_ROOM_MS, undefined, { signal: stopping.signal }).catch(() => undefined)
+    }
+  } finally {
+    opener.close()
+    await log.close()
+  }
+}
+
+/** False if the disk was full: what the last commit holds is what the next try begins with. */
+async function projectWhileRoom(log: LogReader, opener: KeyReader): Promise<boolean> {
+  let store: StoreWriter | undefined
+  try {
+    store = openStore()
+    await runProjector(
+      {
+        log,
+        store,
+        projections,
+        rules: DEFAULT_RULES,
+        clock: systemClock,
+        open: (event) => openEvent(event, opener, registry),
+        onCommit: (progress) => tell({ kind: 'progress', progress }),
+        onBuild: (build, state) => tell({ kind: 'build', build, state }),
+      },
+      stopping.signal,
+    )
+    return true
+  } catch (error) {
+    if (isDiskFull(error)) return false
+    throw error
+  } finally {
+    store?.close()
+  }
+}
+
+/** Read models that can't be read are folded again from the log: nothing else is lost with them. */
+function openStore(): StoreWriter {
+  try {
+    return openSqliteWriter(data.storePath)
+  } catch (error) {
+    if (!(error instanceof StoreUnusable)) throw error
+    tell({
+      kind: 'notice',
+      message: `the read models are ${error.reason}: they are folded again from the log`,
+    })
+    removeSqliteStore(data.storePath)
+    return openSqliteWriter(data.storePath)
+  }
 }

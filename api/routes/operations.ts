@@ -42,11 +42,12 @@ function registerHealth(app: FastifyInstance, deps: ApiDeps): void {
   )
 }
 
-/** What keeps the engine from doing its work; a full disk and a distrusted clock still let it answer queries. */
+/** What only an operator's hand or time ends; a full disk is told by `writer`, and queries are answered meanwhile. */
 function reasonsAgainst(status: EngineStatus): readonly string[] {
   const reasons: string[] = []
   if (!status.caughtUp) reasons.push("the views haven't caught up with the log yet")
   if (status.writer === 'stopped') reasons.push("the log's writer has stopped")
+  if (!status.clockTrusted) reasons.push('the wall clock jumped, and nobody has confirmed it')
   return reasons
 }
 

@@ -1,9 +1,10 @@
+import { createHash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import * as t from 'io-ts'
 import type { AnyProjection } from '../../engine/projector/projection.ts'
 import type { ApiDeps } from '../deps.ts'
 import { lookupSchema, timelineSchema } from '../openapi.ts'
-import { invalidBody, Problem } from '../problem.ts'
+import { invalidBody, invalidQuery, Problem } from '../problem.ts'
 import { awaitPosition, standing } from './answer.ts'
 import { showEvent } from './events.ts'
 import { resolveIdentity, revealAll } from './identities.ts'
@@ -78,15 +79,27 @@ async function profilesById(deps: ApiDeps, projection: AnyProjection, ids: reado
   return { ...at, find: (id: string) => rows.get(profileOf(id)) ?? null }
 }
 
-/** Opaque to callers; holds the position to go on from. */
-const cursorCodec = parsed('a cursor of an earlier answer', t.number.is, (text) => {
-  const found = /^t(\d{1,16})$/.exec(Buffer.from(text, 'base64url').toString('latin1'))
-  const at = Number(found?.[1] ?? Number.NaN)
-  return Number.isSafeInteger(at) && at > 0 ? at : undefined
+const timelineCursor = t.type({ at: t.number, fingerprint: t.string })
+
+/** Opaque to callers; the position to go on from (inclusive), and whose timeline it is of. */
+type TimelineCursor = t.TypeOf<typeof timelineCursor>
+
+const cursorCodec = parsed('a cursor of an earlier answer', timelineCursor.is, (text) => {
+  const found = /^t(\d{1,16})\.([\w-]{16})$/.exec(Buffer.from(text, 'base64url').toString('latin1'))
+  const [at, fingerprint] = [Number(found?.[1] ?? Number.NaN), found?.[2]]
+  return Number.isSafeInteger(at) && at > 0 && fingerprint !== undefined ? { at, fingerprint } : undefined
 })
 
-function cursorAt(at: number): string {
-  return Buffer.from(`t${at}`, 'latin1').toString('base64url')
+function writeCursor({ at, fingerprint }: TimelineCursor): string {
+  return Buffer.from(`t${at}.${fingerprint}`, 'latin1').toString('base64url')
+}
+
+/** Who makes up a profile, 96 bits: pages of different people don't add up to anybody's timeline. */
+function fingerprintOf(members: readonly string[]): string {
+  return createHash('sha256')
+    .update([...members].sort().join())
+    .digest('base64url')
+    .slice(0, 16)
 }
 
 function registerTimeline(app: FastifyInstance, deps: ApiDeps): void {
@@ -103,13 +116,21 @@ function registerTimeline(app: FastifyInstance, deps: ApiDeps): void {
     const at = standing(reply, answer)
     if (answer.position === 0) throw nobody()
     // Who belongs together is known up to this position; events beyond it wait for the next answer.
-    const from = Math.min(query.cursor ?? answer.position, answer.position)
+    const from = Math.min(query.cursor?.at ?? answer.position, answer.position)
     const members = answer.value.get(id)?.members ?? [id]
+    const fingerprint = fingerprintOf(members)
+    if (query.cursor !== undefined && query.cursor.fingerprint !== fingerprint) throw foreignCursor()
     const page = await readTimeline(deps.log, members, { from, limit: query.limit ?? fallback })
     if (page.events.length === 0 && query.cursor === undefined) throw nobody()
     const data = page.events.map((event) => showEvent(deps.openEvent(event)))
-    return { ...at, data, next: page.next === undefined ? null : cursorAt(page.next) }
+    const next = page.next === undefined ? null : writeCursor({ at: page.next, fingerprint })
+    return { ...at, data, next }
   })
+}
+
+function foreignCursor(): Problem {
+  const message = 'belongs to no earlier answer of this profile as it is now; start without it'
+  return invalidQuery([{ parameter: 'cursor', message }])
 }
 
 /** An id that the log knows has events. */

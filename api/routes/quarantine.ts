@@ -1,9 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 import * as t from 'io-ts'
 import { parseValue } from '../../engine/intake/parse.ts'
-import type { ApiDeps, QuarantinedBody } from '../deps.ts'
+import type { IntakeResult } from '../../engine/intake/result.ts'
+import { StoreQueryError } from '../../engine/store/store.ts'
+import type { ApiDeps } from '../deps.ts'
 import { resubmitSchema } from '../openapi-engine.ts'
-import { Problem } from '../problem.ts'
+import { invalidBody, Problem } from '../problem.ts'
 import { standing } from './answer.ts'
 import { problemOfRefusal } from './ingest.ts'
 import { decodeQuery, queryPairs } from './query.ts'
@@ -15,7 +17,7 @@ const QUARANTINE: View = {
   projection: 'quarantine',
   tag: 'Governance',
   items: true,
-  detail: async (deps, key) => ({ body: showBody(await deps.quarantine.open(key)) }),
+  detail: showKept,
 }
 
 /** What the intake refused: the list, each with its body while that is kept, and a second try. */
@@ -24,32 +26,81 @@ export function registerQuarantine(app: FastifyInstance, deps: ApiDeps): void {
   registerResubmit(app, deps)
 }
 
-/** Parsed where it can be, for whoever corrects it; null once its key is gone. */
-function showBody(body: QuarantinedBody | undefined): unknown {
-  if (body === undefined) return null
-  const parsed = parseValue(body.bytes)
-  if (parsed._tag === 'Right') return { value: parsed.right }
-  return { base64: Buffer.from(body.bytes).toString('base64') }
+/** The log lacks a message that could name a sender's property; the kept one has it, as long as it is kept. */
+async function showKept(deps: ApiDeps, key: string): Promise<Readonly<Record<string, unknown>>> {
+  const kept = await deps.quarantine.open(key)
+  return kept === undefined ? { body: null } : { body: showBody(kept.bytes), message: kept.message }
 }
 
-const resubmitCodec = t.union([t.undefined, t.null, t.partial({ event: t.UnknownRecord })])
+/** Parsed where it can be, for whoever corrects it; null where it isn't kept. */
+function showBody(bytes: Uint8Array | undefined): unknown {
+  if (bytes === undefined) return null
+  const parsed = parseValue(bytes)
+  if (parsed._tag === 'Right') return { value: parsed.right }
+  return { base64: Buffer.from(bytes).toString('base64') }
+}
+
+const correction = t.type({ event: t.UnknownRecord })
+
+/** The corrected event, undefined without a body. A bare event must not pass for "as it was". */
+function readCorrection(body: unknown): Readonly<Record<string, unknown>> | undefined {
+  if (body === undefined || body === null) return undefined
+  const decoded = correction.decode(body)
+  if (decoded._tag === 'Left') throw invalidBody('/event', 'The body is {"event": {…}}, or empty.')
+  if (Object.keys(decoded.right).length > 1)
+    throw invalidBody('', 'Nothing may stand beside "event" in the body.')
+  return decoded.right.event
+}
 
 function registerResubmit(app: FastifyInstance, deps: ApiDeps): void {
   const options = { config: { access: 'write' }, schema: resubmitSchema() } as const
   app.post(`${QUARANTINE.path}/:id/resubmit`, options, async (request, reply) => {
     decodeQuery(queryPairs(request.url), {})
-    const body = resubmitCodec.decode(request.body)
-    if (body._tag === 'Left') throw new Problem('invalid_body', 'The body is {"event": {…}}, or empty.')
-    const result = await deps.quarantine.resubmit(idOf(request), body.right?.event)
-    if (result === undefined) {
-      throw new Problem(
-        'not_found',
-        'Nothing is kept under this id that can be submitted; correct it in the body.',
-      )
-    }
+    const result = await resubmit(deps, idOf(request), readCorrection(request.body))
     if (result.status === 'refused') throw problemOfRefusal(result.refusal, [result])
     const head = deps.log.head()
     standing(reply, { position: result.position, received: head.received })
     return { position: result.position, results: [result] }
   })
+}
+
+async function resubmit(deps: ApiDeps, id: string, corrected: unknown | undefined): Promise<IntakeResult> {
+  // The log knows of links whose mark beside the body a crash prevented.
+  const position = await resubmittedPosition(deps, id)
+  if (position !== undefined) throw alreadyResubmitted(position)
+  const answer = await deps.quarantine.resubmit(id, corrected)
+  switch (answer._tag) {
+    case 'Submitted':
+      return answer.result
+    case 'AlreadyResubmitted':
+      await deps.store.waitFor(deps.log.head().position, deps.configuration.afterWaitMs)
+      throw alreadyResubmitted(await resubmittedPosition(deps, id))
+    case 'NothingKept':
+      throw new Problem(
+        'not_found',
+        'Nothing is kept under this id that can be submitted; correct it in the body.',
+      )
+  }
+}
+
+/** As far as the view knows: a view that is away must not keep anybody from sending. */
+async function resubmittedPosition(deps: ApiDeps, id: string): Promise<number | undefined> {
+  const { projection } = QUARANTINE
+  if (!deps.projections.has(projection)) return undefined
+  try {
+    const { value } = await deps.store.get([projection], id)
+    const position = value.rows.get(projection)?.[0]?.row['resubmitted_position']
+    return typeof position === 'number' ? position : undefined
+  } catch (error) {
+    if (error instanceof StoreQueryError) return undefined
+    throw error
+  }
+}
+
+/** The position is unknown only while the view is behind. */
+function alreadyResubmitted(position: number | undefined): Problem {
+  if (position === undefined)
+    return new Problem('already_resubmitted', 'An event in the log stands for this.')
+  const detail = `The event at position ${position} stands for this.`
+  return new Problem('already_resubmitted', detail, { extensions: { position } })
 }

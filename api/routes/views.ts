@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import * as t from 'io-ts'
 import type { AnyProjection } from '../../engine/projector/projection.ts'
+import { MAX_SEARCH_LENGTH, MAX_SEARCH_WORDS, searchWords } from '../../engine/store/search-text.ts'
 import type { Answer, StoredRow } from '../../engine/store/store.ts'
 import type { ApiDeps } from '../deps.ts'
 import { itemSchema, listSchema } from '../openapi.ts'
@@ -9,7 +10,7 @@ import { awaitPosition, etagOf, standing, unchanged } from './answer.ts'
 import { explain } from './explain.ts'
 import { parseFilters, parseSort } from './filters.ts'
 import { findIdentity, findStated, resolveIdentity } from './identities.ts'
-import { decodeQuery, flag, position, queryPairs, splitQuery, wholeNumber } from './query.ts'
+import { decodeQuery, flag, parsed, position, queryPairs, splitQuery, wholeNumber } from './query.ts'
 import type { ShownRow } from './rows.ts'
 import { ask, assertNoReserved, listRows, shownColumns, showRows } from './rows.ts'
 
@@ -27,6 +28,12 @@ export interface View {
 
 const DEFAULT_LIMIT = 50
 const LIST_PARAMETERS = ['q', 'sort', 'limit', 'cursor', 'after']
+const SEARCH = parsed(
+  `words to find, at most ${MAX_SEARCH_LENGTH} characters and ${MAX_SEARCH_WORDS} different words`,
+  t.string.is,
+  (text) =>
+    text.length <= MAX_SEARCH_LENGTH && searchWords(text).length <= MAX_SEARCH_WORDS ? text : undefined,
+)
 const ITEM_QUERY = { explain: flag, after: position }
 
 export function registerView(app: FastifyInstance, deps: ApiDeps, view: View): void {
@@ -40,7 +47,7 @@ export function registerView(app: FastifyInstance, deps: ApiDeps, view: View): v
 function registerList(app: FastifyInstance, deps: ApiDeps, view: View, projection: AnyProjection): void {
   const { pageLimit } = deps.configuration
   const codecs = {
-    q: t.string,
+    q: SEARCH,
     sort: t.string,
     limit: wholeNumber(1, pageLimit),
     cursor: t.string,

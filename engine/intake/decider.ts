@@ -10,12 +10,12 @@ import type { KeyStore } from '../privacy/privacy.ts'
 import { WORKSPACE_OWNER } from '../privacy/privacy.ts'
 import { sealEvent } from '../privacy/sealing.ts'
 import type { StatedEnvelope } from './envelope.ts'
-import { isRecord, readEnvelope } from './envelope.ts'
+import { isRecord, readEnvelope, SOURCE_PATTERN } from './envelope.ts'
 import { inspect } from './inspect.ts'
 import type { SourceDefaults } from './normalise.ts'
 import { NORMALISER_VERSION, normalise, normaliseIdentity, statedIdentities } from './normalise.ts'
 import type { Incoming, QuarantineReason } from './result.ts'
-import { streamName, subjectAddress } from './stream-name.ts'
+import { streamName, subjectAddresses } from './stream-name.ts'
 
 /** An event that may be appended, if it is no repetition. */
 export interface Accepted {
@@ -24,6 +24,8 @@ export interface Accepted {
   readonly definition: EventDefinition | undefined
   readonly normalised: Readonly<Record<string, unknown>>
   readonly identities: readonly StatedIdentity[]
+  /** What its source leaves unsaid. */
+  readonly defaults: SourceDefaults
   /** What the event stands for, if it tells of one that was refused. */
   readonly quarantined: Quarantined | undefined
   /** As it came, for quarantine in case it can't be appended after all. */
@@ -94,8 +96,10 @@ export class Decider {
   }
 
   decide(incoming: Incoming, defaultSource: string): Decided {
-    if ('unparsable' in incoming)
+    if ('unparsable' in incoming) {
       return refuse(incoming, defaultSource, incoming.reason, incoming.message, incoming.unparsable.length)
+    }
+    if ('refused' in incoming) return refuse(incoming, defaultSource, incoming.reason, incoming.message, 0)
     const looked = inspect(incoming.value, this.#options.maxDepth)
     const size = looked.sizeBytes
     if (looked.finding !== undefined)
@@ -116,6 +120,10 @@ export class Decider {
     })
     if (E.isLeft(read)) return refuse(incoming, defaultSource, read.left.reason, read.left.message, size)
     const envelope = unwrapTrack(read.right)
+    if (envelope.source === ENGINE_SOURCE) {
+      const message = `the source ${ENGINE_SOURCE} is the engine's own: its ids must not be taken by others`
+      return refuse(incoming, envelope.source, 'reserved_source', message, size)
+    }
     if (RESERVED.has(envelope.type)) {
       return refuse(
         incoming,
@@ -151,8 +159,10 @@ export class Decider {
       quarantine_id: quarantineId,
       hash,
       reason: refused.reason,
-      source: nameOf(refused.source) ?? 'unknown',
+      source: refused.source,
       event_type: nameOf(refused.type),
+      // Of invalid data the message may name a sender's own property; it stands, sealed, beside the body.
+      message: refused.reason === 'invalid_data' ? undefined : refused.message,
       size_bytes: refused.sizeBytes,
     }
     const quarantined = {
@@ -179,37 +189,47 @@ export class Decider {
       statedIdentities(definition, data, normalised, defaults),
       defaults,
     )
-    const named = [...identities, ...subjectAddress(envelope.subject)]
-    if (!LIFTS_SUPPRESSION.has(envelope.type) && named.some((stated) => keyStore.suppressed(stated))) {
-      return refuse(
-        incoming,
-        envelope.source,
-        'suppressed',
-        'the person was erased and has not consented again',
-        sizeBytes,
-      )
-    }
-    return {
+    const accepted: Accepted = {
       kind: 'accepted',
       envelope,
       definition,
       normalised,
       identities,
+      defaults,
       quarantined: undefined,
       incoming,
       sizeBytes,
     }
+    return this.suppression(accepted) ?? accepted
+  }
+
+  /** The event as a refused one, where it is about somebody who was erased and has not consented again. */
+  suppression({ envelope, identities, incoming, sizeBytes }: Accepted): Refused | undefined {
+    if (LIFTS_SUPPRESSION.has(envelope.type)) return undefined
+    const named =
+      envelope.subject === undefined ? identities : [...identities, ...subjectAddresses(envelope.subject)]
+    if (!named.some((stated) => this.#options.keyStore.suppressed(stated))) return undefined
+    const message = 'the person was erased and has not consented again'
+    return refuse(incoming, envelope.source, 'suppressed', message, sizeBytes)
+  }
+
+  /** Whether everybody that the sender's envelope names is named by the recorded event too. */
+  namesNobodyElse({ envelope, identities }: Accepted, recorded: Pick<NewEvent, 'identities'>): boolean {
+    // Those that follow from the data are as equal as the data is.
+    if (envelope.identities.length === 0) return true
+    const known = new Set(recorded.identities.map(({ id }) => id))
+    return identities.every(({ namespace, value }) =>
+      known.has(this.#options.keyStore.find(namespace, value) ?? ''),
+    )
   }
 
   /** The event as the log keeps it; `received` and `time` are the appender's. New identities and keys await `flush`. */
   seal(accepted: Accepted): Omit<NewEvent, 'received' | 'time' | 'originalTime'> {
-    const { envelope, definition } = accepted
+    const { envelope, definition, defaults, identities: stated } = accepted
     const { keyStore } = this.#options
-    const identify = (stated: StatedIdentity): Identity => ({
-      id: keyStore.identify(stated),
-      namespace: stated.namespace,
-    })
-    const identities = accepted.identities.map(identify)
+    const identities = stated.map(
+      (one): Identity => ({ id: keyStore.identify(one), namespace: one.namespace }),
+    )
     const parts = sealEvent(
       {
         definition,
@@ -221,7 +241,7 @@ export class Decider {
       keyStore,
     )
     return {
-      stream: streamName(envelope, definition, accepted.identities, identities, identify),
+      stream: streamName({ envelope, definition, stated, identities, defaults }, keyStore),
       id: envelope.id,
       source: envelope.source,
       type: envelope.type,
@@ -274,7 +294,8 @@ export function refuse(
   message: string,
   sizeBytes: number,
 ): Refused {
-  const value = 'value' in incoming && isRecord(incoming.value) ? incoming.value : {}
+  const stated = 'value' in incoming ? incoming.value : 'refused' in incoming ? incoming.refused : undefined
+  const value = isRecord(stated) ? stated : {}
   const fallbackId = 'value' in incoming ? incoming.fallbackId : undefined
   return {
     kind: 'refused',
@@ -282,7 +303,7 @@ export function refuse(
     reason,
     message,
     id: shortText(value['id']) ?? fallbackId,
-    source: shortText(value['source']) ?? source,
+    source: sourceName(value['source']) ?? sourceName(source) ?? 'unknown',
     type: shortText(value['type']),
     sizeBytes,
   }
@@ -299,6 +320,10 @@ function explainDecode(failure: DecodeFailure): string {
         .map(({ path, message }) => (path === '' ? message : `${path}: ${message}`))
         .join('; ')
   }
+}
+
+function sourceName(value: unknown): string | undefined {
+  return typeof value === 'string' && SOURCE_PATTERN.test(value) ? value : undefined
 }
 
 function shortText(value: unknown): string | undefined {

@@ -8,11 +8,13 @@ import type { QuarantineReason } from './result.ts'
 /** Longest accepted attributes, in UTF-16 code units. */
 const MAX_ID = 512
 const MAX_NAME = 256
+/** A system's name or URI. It stands in clear everywhere, so nothing that looks like a person's address is one. */
+export const SOURCE_PATTERN = /^[\w.:/~#?=&%+-]{1,256}$/
 const MAX_IDENTITIES = 32
 const MAX_IDENTITY_VALUE = 512
 
 /** Nothing happened to a customer before this; an earlier time is a defect of the sender. */
-const EARLIEST_TIME = Date.UTC(1900, 0, 1)
+export const EARLIEST_TIME = Date.UTC(1900, 0, 1)
 
 /** An envelope as its sender states it: checked, nothing derived yet. Instants in ms UTC. */
 export interface StatedEnvelope {
@@ -103,16 +105,20 @@ function read(
     readonly expected: Expected | undefined
   },
 ): StatedEnvelope {
-  if (value['specversion'] !== undefined && !/^1\.0(\.\d+)?$/.test(String(value['specversion']))) {
+  const specversion = text(value, 'specversion', MAX_NAME)
+  if (specversion !== undefined && !/^1\.0(\.\d+)?$/.test(specversion)) {
     throw new Unreadable('invalid_envelope', 'specversion must be 1.0')
   }
-  const id = value['id'] === undefined ? defaults.id : text(value, 'id', MAX_ID)
+  const id = text(value['id'] === undefined ? { id: defaults.id } : value, 'id', MAX_ID)
   if (id === undefined || id === '')
     throw new Unreadable('missing_id', "id is missing: without it an event can't be told from its repetition")
   const type = text(value, 'type', MAX_NAME)
   if (type === undefined || type === '') throw new Unreadable('invalid_envelope', 'type is missing')
   const source = text(value, 'source', MAX_NAME) ?? defaults.source
   if (source === '') throw new Unreadable('invalid_envelope', 'source is missing')
+  if (!SOURCE_PATTERN.test(source)) {
+    throw new Unreadable('invalid_envelope', 'source must be a name or URI of a system, without spaces or @')
+  }
   return {
     id,
     source,
@@ -223,7 +229,8 @@ function dataOf(value: Attributes): Readonly<Record<string, unknown>> {
     extensions[name] = value[name]
     any = true
   }
-  return any ? { ...data, ce_extensions: extensions } : data
+  const own = Object.hasOwn(data, 'ce_extensions') ? data['ce_extensions'] : undefined
+  return any ? { ...data, ce_extensions: isRecord(own) ? { ...own, ...extensions } : extensions } : data
 }
 
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

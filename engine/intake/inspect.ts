@@ -44,7 +44,10 @@ class Inspector {
         if (depthLeft === 0) return finding('too_deep', 'the value is nested too deeply')
         return Array.isArray(value) ? this.#array(value, depthLeft - 1) : this.#object(value, depthLeft - 1)
       case 'bigint':
-        return finding('invalid_data', 'a number is beyond the integers that JSON readers keep exactly')
+        return finding(
+          'invalid_data',
+          'an integer is beyond 2^53, where JSON readers no longer keep it exactly: send it as a string',
+        )
       default:
         return finding('invalid_data', `a value of kind ${typeof value} has no JSON form`)
     }

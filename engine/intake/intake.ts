@@ -9,7 +9,16 @@ import type { Accepted, Decided, Refused } from './decider.ts'
 import { Decider, refuse } from './decider.ts'
 import type { Duplicates } from './duplicates.ts'
 import { findDuplicate } from './duplicates.ts'
-import { done, failed, happened, NO_QUARANTINE, quarantineItem, refusalOf, reusedId } from './outcome.ts'
+import {
+  CLOCK_JUMPED,
+  done,
+  failed,
+  happened,
+  NO_QUARANTINE,
+  quarantineItem,
+  refusalOf,
+  reusedId,
+} from './outcome.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { Incoming, Intake, IntakeContext, IntakeResult, Refusal } from './result.ts'
 import { sameJson } from './same-content.ts'
@@ -56,10 +65,33 @@ export interface EngineIntake extends Intake {
 /** Events of one pass through sealing, key flush and append: bounds how long the thread is busy with it. */
 const MAX_GROUP_EVENTS = 1_000
 
-/** One event on its way; `settle` ends it, once. */
+/** Who waits for one event's fate; whatever becomes of the event on its way, it is told once. */
+class Waiting {
+  readonly #resolve: (result: IntakeResult) => void
+  #listeners: (() => void)[] | undefined = []
+
+  constructor(resolve: (result: IntakeResult) => void) {
+    this.#resolve = resolve
+  }
+
+  settle(result: IntakeResult): void {
+    const listeners = this.#listeners
+    if (listeners === undefined) return
+    this.#listeners = undefined
+    this.#resolve(result)
+    for (const listener of listeners) listener()
+  }
+
+  whenSettled(listener: () => void): void {
+    if (this.#listeners === undefined) listener()
+    else this.#listeners.push(listener)
+  }
+}
+
+/** One event on its way. */
 interface Entry {
   readonly decided: Decided
-  readonly settle: (result: IntakeResult) => void
+  readonly waiting: Waiting
 }
 
 interface AcceptedEntry extends Entry {
@@ -114,12 +146,27 @@ class GroupingIntake implements EngineIntake {
       )
     }
     return Promise.all(
-      batch.map((incoming) => this.#enter(this.#decider.decide(incoming, context.defaultSource), startMs)),
+      batch.map((incoming) => this.#enter(this.#decide(incoming, context.defaultSource), startMs)),
     )
   }
 
+  /** A defect of ours in reading one event must not cost its neighbours: it waits in quarantine for the next release. */
+  #decide(incoming: Incoming, source: string): Decided {
+    try {
+      return this.#decider.decide(incoming, source)
+    } catch (error) {
+      const message = `the event could not be read: ${error instanceof Error ? error.name : 'unknown error'}`
+      return refuse(incoming, source, 'invalid_envelope', message, 0)
+    }
+  }
+
   record(event: OwnEvent): Promise<IntakeResult> {
-    return this.#enter(this.#decider.decideOwn(event), this.#options.clock.monotonicMs())
+    const startMs = this.#options.clock.monotonicMs()
+    // Not for the queue's sake, but a clock that isn't trusted must not get into the log by this way either.
+    const refusal = this.#refusal(0)
+    if (refusal !== undefined)
+      return Promise.resolve(this.#tell({ status: 'refused', id: event.id, refusal }, startMs))
+    return this.#enter(this.#decider.decideOwn(event), startMs)
   }
 
   close(): Promise<void> {
@@ -132,14 +179,10 @@ class GroupingIntake implements EngineIntake {
   #refusal(events: number): Refusal | undefined {
     if (this.#stopped) return { code: 'stopped', message: 'the intake failed; the engine must be restarted' }
     const { guard, queueEvents, queueBytes } = this.#options
-    if (!guard.trusted()) {
-      return {
-        code: 'clock_jumped',
-        message: 'the wall clock jumped; nothing is acknowledged until an operator confirms it',
-      }
-    }
+    if (!guard.trusted()) return CLOCK_JUMPED
     // An empty queue takes any batch: one that is larger than the queue would otherwise never get in.
-    if (this.#events > 0 && (this.#events + events > queueEvents || this.#bytes > queueBytes)) {
+    const full = this.#events + events > queueEvents || this.#bytes > queueBytes
+    if (events > 0 && this.#events > 0 && full) {
       return { code: 'overloaded', message: 'too many events are under way; send again later' }
     }
     return undefined
@@ -149,7 +192,7 @@ class GroupingIntake implements EngineIntake {
     this.#events += 1
     this.#bytes += decided.sizeBytes
     const settled = new Promise<IntakeResult>((resolve) => {
-      this.#queued.push({ decided, settle: resolve })
+      this.#queued.push({ decided, waiting: new Waiting(resolve) })
     })
     this.#pumping ??= this.#pump()
     return settled.then((result) => {
@@ -175,7 +218,7 @@ class GroupingIntake implements EngineIntake {
         await this.#pass(group)
       } catch (error) {
         // Settling twice does nothing, so those that were decided before keep their answer.
-        for (const entry of group) entry.settle(failed(entry.decided, error))
+        for (const { decided, waiting } of group) waiting.settle(failed(decided, error))
       }
     }
     this.#pumping = undefined
@@ -185,7 +228,7 @@ class GroupingIntake implements EngineIntake {
     const fresh: AcceptedEntry[] = []
     const refused: RefusedEntry[] = []
     for (const entry of group) {
-      const judged = isAccepted(entry) ? await this.#judge(entry) : entry
+      const judged = isAccepted(entry) ? await this.#judgeAlone(entry) : entry
       if (judged === undefined) continue
       if (isRefused(judged)) refused.push(judged)
       if (isAccepted(judged)) fresh.push(judged)
@@ -195,6 +238,16 @@ class GroupingIntake implements EngineIntake {
     if (sealed.length === 0) return
     await this.#options.keyStore.flush()
     this.#append(sealed)
+  }
+
+  /** As `#judge`; a log that can't be read where a repetition may stand costs that event alone its answer. */
+  async #judgeAlone(entry: AcceptedEntry): Promise<AcceptedEntry | RefusedEntry | undefined> {
+    try {
+      return await this.#judge(entry)
+    } catch (error) {
+      entry.waiting.settle(failed(entry.decided, error))
+      return undefined
+    }
   }
 
   /** The entry if it is new, a refused one if it repeats an id with other content, undefined if it is settled or waits. */
@@ -210,8 +263,8 @@ class GroupingIntake implements EngineIntake {
     const recorded = await findDuplicate(duplicates, { source, id }, (position) => log.at(position))
     if (recorded === undefined) return this.#hold(key, entry)
     if (!this.#sameContent(entry.decided, recorded))
-      return { decided: reusedId(entry.decided), settle: entry.settle }
-    entry.settle(done('duplicate', entry.decided, recorded))
+      return { decided: reusedId(entry.decided), waiting: entry.waiting }
+    entry.waiting.settle(done('duplicate', entry.decided, recorded))
     return undefined
   }
 
@@ -224,23 +277,21 @@ class GroupingIntake implements EngineIntake {
   #hold(key: string, entry: AcceptedEntry): AcceptedEntry {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#underWay.set(key, promise)
-    return {
-      decided: entry.decided,
-      settle: (result) => {
-        entry.settle(result)
-        if (this.#underWay.get(key) === promise) this.#underWay.delete(key)
-        resolve()
-      },
-    }
+    entry.waiting.whenSettled(() => {
+      this.#underWay.delete(key)
+      resolve()
+    })
+    return entry
   }
 
-  #sameContent({ envelope }: Accepted, recorded: RecordedEvent): boolean {
+  #sameContent(accepted: Accepted, recorded: RecordedEvent): boolean {
+    const { envelope } = accepted
     if (recorded.type !== envelope.type || recorded.schema !== envelope.schema) return false
     const statedTime = recorded.originalTime ?? recorded.time
     if (envelope.time !== undefined && envelope.time !== statedTime) return false
     const { data, erased } = this.#options.reassemble(recorded)
     // What a destroyed key held can't be compared; the event's id still says that it came before.
-    return erased > 0 || sameJson(data, envelope.data)
+    return erased > 0 || (sameJson(data, envelope.data) && this.#decider.namesNobodyElse(accepted, recorded))
   }
 
   /** Keeps the bodies; what remains to be appended are `event.quarantined` events in their place. */
@@ -251,42 +302,52 @@ class GroupingIntake implements EngineIntake {
       entries.map(({ decided }) => quarantineItem(decided, received)),
     )
     const fresh: AcceptedEntry[] = []
-    for (const [index, { decided, settle }] of entries.entries()) {
+    for (const [index, { decided, waiting }] of entries.entries()) {
       const outcome = kept[index]
       if (outcome === undefined || E.isLeft(outcome)) {
-        settle({ status: 'refused', id: decided.id, refusal: NO_QUARANTINE })
+        waiting.settle({ status: 'refused', id: decided.id, refusal: NO_QUARANTINE })
         continue
       }
-      const judged = await this.#judge({
-        decided: this.#decider.decideQuarantined(decided, outcome.right),
-        settle,
-      })
+      const told = this.#decider.decideQuarantined(decided, outcome.right)
+      const judged = await this.#judgeAlone({ decided: told, waiting })
       if (judged === undefined) continue
       if (isAccepted(judged)) fresh.push(judged)
       // Its id is a hash of what it says, so another of the same id can't be; whoever waits is told all the same.
-      else settle({ status: 'refused', id: decided.id, refusal: NO_QUARANTINE })
+      else waiting.settle({ status: 'refused', id: decided.id, refusal: NO_QUARANTINE })
     }
     return fresh
   }
 
   #seal(entry: AcceptedEntry): readonly SealedEntry[] {
+    const { decided, waiting } = entry
     try {
-      return [{ entry, event: this.#decider.seal(entry.decided) }]
+      // An erasure may have come in between; sealing would make the person known again.
+      const suppressed = this.#decider.suppression(decided)
+      if (suppressed === undefined) return [{ entry, event: this.#decider.seal(decided) }]
+      this.#again({ decided: suppressed, waiting })
     } catch (error) {
-      entry.settle(failed(entry.decided, error))
-      return []
+      waiting.settle(failed(decided, error))
     }
+    return []
   }
 
   /** Assigns places at once; whoever waits is told when the commit is durable. */
   #append(sealed: readonly SealedEntry[]): void {
-    const received = Math.max(this.#lastReceived, this.#options.clock.nowMs())
+    const { clock, guard, log } = this.#options
+    const now = clock.nowMs()
+    if (!guard.trusted()) {
+      for (const { entry, event } of sealed) {
+        entry.waiting.settle({ status: 'refused', id: event.id, refusal: CLOCK_JUMPED })
+      }
+      return
+    }
+    const received = Math.max(this.#lastReceived, now)
     this.#lastReceived = received
     const batch = sealed.map(({ entry, event }) => ({
       event: { ...event, received, ...happened(entry.decided.envelope, received) },
       expected: entry.decided.envelope.expected,
     }))
-    this.#options.log.append(batch).then(
+    log.append(batch).then(
       (outcomes) => {
         for (const [index, { entry, event }] of sealed.entries()) {
           const outcome = outcomes[index]
@@ -294,9 +355,9 @@ class GroupingIntake implements EngineIntake {
         }
       },
       (error: unknown) => {
-        // A defect: some of the batch may be in the log and unknown to the duplicate check, which a restart builds anew.
+        // A defect. What it left behind the duplicate check doesn't know; a restart reads the log anew.
         this.#stopped = true
-        for (const { entry } of sealed) entry.settle(failed(entry.decided, error))
+        for (const { entry } of sealed) entry.waiting.settle(failed(entry.decided, error))
       },
     )
   }
@@ -304,7 +365,7 @@ class GroupingIntake implements EngineIntake {
   #settle(entry: AcceptedEntry, event: Sealed, outcome: E.Either<LogFailure, Appended>): void {
     if (E.isLeft(outcome)) {
       if (outcome.left._tag !== 'EventTooLarge') {
-        entry.settle({ status: 'refused', id: event.id, refusal: refusalOf(outcome.left) })
+        entry.waiting.settle({ status: 'refused', id: event.id, refusal: refusalOf(outcome.left) })
         return
       }
       const { limitBytes } = outcome.left
@@ -312,13 +373,13 @@ class GroupingIntake implements EngineIntake {
       const message = `the event is larger than ${limitBytes} bytes in the log`
       this.#again({
         decided: refuse(incoming, event.source, 'too_large', message, sizeBytes),
-        settle: entry.settle,
+        waiting: entry.waiting,
       })
       return
     }
     this.#options.duplicates.add(event.source, event.id, outcome.right.position)
     this.#decider.learn(event.type, entry.decided.envelope.data)
-    entry.settle(done('appended', entry.decided, { ...outcome.right, stream: event.stream }))
+    entry.waiting.settle(done('appended', entry.decided, { ...outcome.right, stream: event.stream }))
   }
 }
 

@@ -1,5 +1,5 @@
 import * as E from 'fp-ts/lib/Either.js'
-import type { ConsumerMessages, JsMsg, MsgHdrs, NatsConnection, Subscription } from 'nats'
+import type { ConsumerMessages, JsMsg, Msg, MsgHdrs, NatsConnection, Subscription } from 'nats'
 import { AckPolicy, connect, headers as natsHeaders, StorageType } from 'nats'
 import type { Expected } from '../log/log.ts'
 import { incomingOf, parseValue } from './parse.ts'
@@ -139,26 +139,59 @@ export function subjectsOverlap(a: string, b: string): boolean {
 async function answerAll(subscription: Subscription, options: NatsOptions): Promise<void> {
   const underWay = new Set<Promise<void>>()
   for await (const message of subscription) {
-    const batch = incomingOfMessage(message.data, message.headers)
     // Submitted in order of arrival; answered when durable, in whatever order that comes about.
-    const answered = options.intake
-      .submit(batch, { defaultSource: sourceOf(message.subject, options.workspace) })
-      .then((results) => {
-        if (message.reply) message.respond(JSON.stringify(pubAck(options.workspace, results)))
-      })
-      .catch((error: unknown) => {
-        options.onStatus(`intake failed: ${String(error)}`)
-      })
+    const answered = answer(message, options)
     underWay.add(answered)
     void answered.finally(() => underWay.delete(answered))
   }
   await Promise.all(underWay)
 }
 
+/** Never rejects: what goes wrong with one message must not end the answering of all. */
+async function answer(message: Msg, options: NatsOptions): Promise<void> {
+  try {
+    const batch = incomingOfMessage(message.data, message.headers, 'heeded')
+    const context = { defaultSource: sourceOf(message.subject, options.workspace) }
+    const results = await options.intake.submit(batch, context)
+    if (message.reply) message.respond(encodeAck(pubAck(options.workspace, results)))
+  } catch (error) {
+    options.onStatus(`intake failed: ${error instanceof Error ? error.name : 'unknown error'}`)
+  }
+}
+
+/** An answer that the server would refuse for its size does without the results: it says as much as a PubAck must. */
+const MAX_ACK_BYTES = 512 * 1024
+
+function encodeAck(ack: PubAck): string {
+  const whole = JSON.stringify(ack)
+  if (whole.length <= MAX_ACK_BYTES) return whole
+  const { results: _left, ...short } = ack
+  return JSON.stringify(short)
+}
+
 async function consumeStream(connection: NatsConnection, options: NatsOptions): Promise<NatsIntake> {
   const subject = subjectsOf(options.workspace)
+  const streams = await capturingStreams(connection, subject, options.workspace)
+  const consumed = await Promise.all(streams.map((stream) => consume(connection, stream, subject, options)))
+  let stopping = false
+  const consuming = consumed.map(async ({ stream, messages }) => {
+    await takeAll(messages, options)
+    if (!stopping)
+      options.onStatus(`the consumer of the stream ${stream} has ended: its events wait for a restart`)
+  })
+  return {
+    connection,
+    async stop() {
+      stopping = true
+      await within(DRAIN_MS, Promise.all(consumed.map(({ messages }) => messages.close())))
+      await within(DRAIN_MS, Promise.all(consuming))
+      await leave(connection)
+    },
+  }
+}
+
+async function consume(connection: NatsConnection, stream: string, subject: string, options: NatsOptions) {
   const manager = await connection.jetstreamManager()
-  const stream = await capturingStream(connection, subject, options.workspace)
   const durable = `headwater_${options.workspace}`
   await manager.consumers.add(stream, {
     durable_name: durable,
@@ -167,72 +200,98 @@ async function consumeStream(connection: NatsConnection, options: NatsOptions): 
     max_ack_pending: MAX_UNACKNOWLEDGED,
   })
   const consumer = await connection.jetstream().consumers.get(stream, durable)
-  const messages = await consumer.consume({ max_messages: 1_000 })
-  const consuming = takeAll(messages, options)
-  return {
-    connection,
-    async stop() {
-      await within(DRAIN_MS, messages.close())
-      await within(DRAIN_MS, consuming)
-      await leave(connection)
-    },
-  }
+  return { stream, messages: await consumer.consume({ max_messages: 1_000 }) }
 }
 
-/** The stream that captures our subject; made where there is none, so that senders can publish while we are down. */
-async function capturingStream(
+/** The streams that capture our subject; one is made where there is none, so that senders can publish while we are down. */
+async function capturingStreams(
   connection: NatsConnection,
   subject: string,
   workspace: string,
-): Promise<string> {
+): Promise<readonly string[]> {
   const manager = await connection.jetstreamManager()
-  for await (const stream of manager.streams.list()) {
-    if (stream.config.subjects?.some((pattern) => subjectsOverlap(pattern, subject)))
-      return stream.config.name
+  const found: string[] = []
+  for await (const { config } of manager.streams.list()) {
+    if (config.subjects?.some((pattern) => subjectsOverlap(pattern, subject))) found.push(config.name)
   }
+  if (found.length > 0) return found
   const name = `HEADWATER_${workspace.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`
   await manager.streams.add({ name, subjects: [subject], storage: StorageType.File })
-  return name
+  return [name]
 }
 
 async function takeAll(messages: ConsumerMessages, options: NatsOptions): Promise<void> {
   const underWay = new Set<Promise<void>>()
   for await (const message of messages) {
-    const batch = incomingOfMessage(message.data, message.headers)
-    const taken = options.intake
-      .submit(batch, { defaultSource: sourceOf(message.subject, options.workspace) })
-      .then((results) => settle(message, results))
-      .catch((error: unknown) => {
-        options.onStatus(`intake failed: ${String(error)}`)
-        message.nak(RETRY_DELAY_MS)
-      })
+    const taken = take(message, options)
     underWay.add(taken)
     void taken.finally(() => underWay.delete(taken))
   }
   await Promise.all(underWay)
 }
 
+/** Acknowledges after our append; what can't be taken now comes again. Never rejects. */
+async function take(message: JsMsg, options: NatsOptions): Promise<void> {
+  try {
+    // The stream has checked its own sequence by that header already; our positions are others.
+    const batch = incomingOfMessage(message.data, message.headers, 'ignored')
+    const context = { defaultSource: sourceOf(message.subject, options.workspace) }
+    const results = await options.intake.submit(batch, context)
+    const left = unmet(batch, results)
+    const kept = left.length === 0 ? [] : await options.intake.submit(left, context)
+    const refused = [...results, ...kept].some((result) => result.status === 'refused' && !isUnmet(result))
+    if (refused) message.nak(RETRY_DELAY_MS)
+    else message.ack()
+  } catch (error) {
+    options.onStatus(`intake failed: ${error instanceof Error ? error.name : 'unknown error'}`)
+    message.nak(RETRY_DELAY_MS)
+  }
+}
+
+function isUnmet(result: IntakeResult | undefined): boolean {
+  return result?.status === 'refused' && result.refusal.code === 'wrong_expected'
+}
+
+/**
+ * Events whose expectation wasn't met, for quarantine: the stream has acknowledged them to their sender, who will not hear
+ * of the refusal.
+ */
+function unmet(batch: readonly Incoming[], results: readonly IntakeResult[]): readonly Incoming[] {
+  return batch.flatMap((incoming, index) =>
+    isUnmet(results[index]) && 'value' in incoming
+      ? [
+          {
+            refused: incoming.value,
+            reason: 'wrong_expected',
+            message: 'the stream was not where the sender expected it',
+          } as const,
+        ]
+      : [],
+  )
+}
+
 const RETRY_DELAY_MS = 1_000
 
-/** Acknowledges after our append; what only the sender can mend is ended, what time mends comes again. */
-function settle(message: JsMsg, results: readonly IntakeResult[]): void {
-  const refused = results.flatMap((result) => (result.status === 'refused' ? [result.refusal] : []))
-  if (refused.length === 0) message.ack()
-  else if (refused.every((refusal) => refusal.code === 'wrong_expected')) message.term()
-  else message.nak(RETRY_DELAY_MS)
-}
-
-function incomingOfMessage(data: Uint8Array, headers: MsgHdrs | undefined): readonly Incoming[] {
+function incomingOfMessage(
+  data: Uint8Array,
+  headers: MsgHdrs | undefined,
+  expectation: 'heeded' | 'ignored',
+): readonly Incoming[] {
   const id = headers?.get('Nats-Msg-Id') || undefined
-  const expected = expectedOf(headers)
+  const stated = headers?.get('Nats-Expected-Last-Subject-Sequence') || undefined
   const batch = headers?.has('ce-specversion') ? [binaryCloudEvent(data, headers)] : incomingOf(data, id)
-  if (expected === undefined) return batch
+  if (stated === undefined || expectation === 'ignored') return batch
+  if (!/^\d{1,16}$/.test(stated) || !Number.isSafeInteger(Number(stated))) {
+    return [
+      {
+        unparsable: data,
+        reason: 'invalid_envelope',
+        message: 'Nats-Expected-Last-Subject-Sequence is no position',
+      },
+    ]
+  }
+  const expected: Expected = { position: Number(stated) }
   return batch.map((incoming) => ('value' in incoming ? { ...incoming, expected } : incoming))
-}
-
-function expectedOf(headers: MsgHdrs | undefined): Expected | undefined {
-  const position = headers?.get('Nats-Expected-Last-Subject-Sequence')
-  return position !== undefined && /^\d{1,15}$/.test(position) ? { position: Number(position) } : undefined
 }
 
 /** CloudEvents over NATS 1.0.3, binary mode: attributes in `ce-*` headers, percent-encoded; the payload is `data`. */

@@ -1,6 +1,7 @@
 import type { LogFailure } from '../log/log.ts'
+import { KeyStoreError } from '../privacy/failure.ts'
 import { type Accepted, type Decided, type Refused, refuse } from './decider.ts'
-import type { StatedEnvelope } from './envelope.ts'
+import { EARLIEST_TIME, type StatedEnvelope } from './envelope.ts'
 import type { Refusable } from './quarantine.ts'
 import type { Incoming, IntakeResult, Refusal } from './result.ts'
 
@@ -18,7 +19,9 @@ export function happened(
   received: number,
 ): { readonly time: number; readonly originalTime?: number } {
   if (envelope.time === undefined) return { time: received }
-  const time = envelope.sent === undefined ? envelope.time : received - (envelope.sent - envelope.time)
+  const corrected = envelope.sent === undefined ? envelope.time : received - (envelope.sent - envelope.time)
+  // A sending time that leads before all times says nothing about the clock.
+  const time = corrected < EARLIEST_TIME ? envelope.time : corrected
   const believed = time > received + MAX_AHEAD_MS ? received : time
   return believed === envelope.time ? { time: believed } : { time: believed, originalTime: envelope.time }
 }
@@ -49,7 +52,7 @@ export function quarantineItem(decided: Refused, received: number): Refusable {
 /** The bytes as they came, or the JSON text of what was parsed from a batch. */
 function bodyOf(incoming: Incoming): Uint8Array {
   if ('unparsable' in incoming) return incoming.unparsable
-  return Buffer.from(jsonText(incoming.value) ?? 'null')
+  return Buffer.from(jsonText('refused' in incoming ? incoming.refused : incoming.value) ?? 'null')
 }
 
 /** Of a value that needn't be JSON: MessagePack has wider integers. A replacer would cost the depth that text has. */
@@ -69,7 +72,7 @@ export function refusalOf(failure: Exclude<LogFailure, { readonly _tag: 'EventTo
       return { code: 'wrong_expected', message, actualRevision, actualPosition }
     }
     case 'DiskFull':
-      return { code: 'read_only', message: 'the disk is full; nothing is taken until there is room' }
+      return DISK_FULL
     case 'WriterStopped':
       return { code: 'stopped', message: 'writing the log failed; the engine must be restarted' }
     case 'LogClosed':
@@ -79,9 +82,22 @@ export function refusalOf(failure: Exclude<LogFailure, { readonly _tag: 'EventTo
 
 export function failed(decided: Decided, error: unknown): IntakeResult {
   const id = decided.kind === 'accepted' ? decided.envelope.id : decided.id
+  if (error instanceof KeyStoreError && error.failure._tag === 'DiskFull') {
+    return { status: 'refused', id, refusal: DISK_FULL }
+  }
   // The kind of error alone: its message may quote personal data.
   const message = `the intake failed: ${error instanceof Error ? error.name : 'unknown error'}`
   return { status: 'refused', id, refusal: { code: 'stopped', message } }
+}
+
+const DISK_FULL: Refusal = {
+  code: 'read_only',
+  message: 'the disk is full; nothing is taken until there is room',
+}
+
+export const CLOCK_JUMPED: Refusal = {
+  code: 'clock_jumped',
+  message: 'the wall clock jumped; nothing is acknowledged until an operator confirms it',
 }
 
 export const NO_QUARANTINE: Refusal = {

@@ -4,7 +4,17 @@ import type { Rejection } from './envelope.ts'
 import type { Incoming } from './result.ts'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
-const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number' })
+/** Wide integers stay exact: as numbers where they can be, else as big ones, which `inspect` refuses. Its types lack 'auto'. */
+const unpackr = Object.assign(new Unpackr({ useRecords: false }), { int64AsType: 'auto' })
+
+/** Numbers that a double might not hold are rare, and looking at each one's text is slow. */
+const WIDE_NUMBER = /\d{16}/
+
+/** An integer that a double would change becomes a big one, which `inspect` refuses: data is kept as it was sent. */
+function exactInteger(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
+  if (typeof value !== 'number' || Number.isSafeInteger(value) || context?.source === undefined) return value
+  return /^-?\d+$/.test(context.source) ? BigInt(context.source) : value
+}
 
 /**
  * The value in a message: JSON, or MessagePack where the first byte is that of a MessagePack map or array (no JSON
@@ -26,7 +36,7 @@ function parseJson(bytes: Uint8Array): E.Either<Rejection, unknown> {
     return E.left({ reason: 'invalid_utf8', message: 'the body is not valid UTF-8' })
   }
   try {
-    return E.right(JSON.parse(text))
+    return E.right(WIDE_NUMBER.test(text) ? JSON.parse(text, exactInteger) : JSON.parse(text))
   } catch {
     // The engine's own message quotes the text, which may be personal.
     return E.left({ reason: 'not_json', message: 'the body is not JSON' })

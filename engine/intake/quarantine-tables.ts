@@ -180,6 +180,8 @@ const REASONS: Readonly<Record<QuarantineReason, true>> = {
   id_reused: true,
   suppressed: true,
   reserved_type: true,
+  reserved_source: true,
+  wrong_expected: true,
 }
 
 function isReason(text: string): text is QuarantineReason {

@@ -11,6 +11,8 @@ export type Incoming =
       readonly fallbackId?: string | undefined
     }
   | { readonly unparsable: Uint8Array; readonly reason: QuarantineReason; readonly message: string }
+  /** Parsed, and refused by whoever hands it in. */
+  | { readonly refused: unknown; readonly reason: QuarantineReason; readonly message: string }
 
 /** Why an event is kept in quarantine. The wording of a reason never carries personal data. */
 export type QuarantineReason =
@@ -28,6 +30,8 @@ export type QuarantineReason =
   | 'id_reused'
   | 'suppressed'
   | 'reserved_type'
+  | 'reserved_source'
+  | 'wrong_expected'
 
 export type Refusal =
   | {

@@ -1,40 +1,96 @@
+import { catalogue } from '../events/catalogue.ts'
 import type { EventDefinition } from '../events/codec.ts'
 import type { Identity, StatedIdentity } from '../events/identity.ts'
+import type { KeyStore } from '../privacy/privacy.ts'
 import type { StatedEnvelope } from './envelope.ts'
+import { normaliseIdentity, type SourceDefaults } from './normalise.ts'
 
 /** What stands for the record where an event names neither a record nor a person. */
 const NOBODY = 'none'
 
-/** Turns an identity's value into its id; the names of streams never hold the value itself. */
-type Identify = (stated: StatedIdentity) => Identity
+/** Where a subject begins with one of these, what follows is the record. */
+const CATEGORIES: ReadonlySet<string> = new Set(Object.values(catalogue).map(({ category }) => category))
+
+/** What naming a stream needs to know of an event. */
+export interface Nameable {
+  readonly envelope: Pick<StatedEnvelope, 'subject' | 'type' | 'data'>
+  readonly definition: EventDefinition | undefined
+  readonly stated: readonly StatedIdentity[]
+  /** Of the stated ones, in their order. */
+  readonly identities: readonly Identity[]
+  readonly defaults: SourceDefaults
+}
 
 /**
  * The event's stream, `category-id`: the sender's `subject`, else the record that the definition names, else the
- * identity of its `streamNamespace`, else the leading one. Where the id is an identity's value, or looks like an address, the identity's id stands in its place.
+ * identity of its `streamNamespace`, else the leading one. Where the id is the value of an identity of the event, or a mail
+ * address, the identity's id stands in its place: names of streams last for ever.
  */
-export function streamName(
-  envelope: StatedEnvelope,
-  definition: EventDefinition | undefined,
-  stated: readonly StatedIdentity[],
-  identities: readonly Identity[],
-  identify: Identify,
-): string {
+export function streamName(event: Nameable, directory: Pick<KeyStore, 'find' | 'identify'>): string {
+  const { envelope, definition, identities } = event
   const category = definition?.category ?? categoryOf(envelope.type)
-  const safe = (id: string): string => safeId(id, stated, identities, identify)
-  if (envelope.subject !== undefined && envelope.subject !== '')
-    return safeSubject(envelope.subject, category, safe)
+  if (envelope.subject !== undefined && envelope.subject !== '') {
+    return subjectName(envelope.subject, category, event, directory)
+  }
   const record = definition?.record === undefined ? undefined : recordId(envelope.data, definition.record)
-  if (record !== undefined) return `${category}-${safe(record)}`
+  if (record !== undefined)
+    return `${category}-${identityOf(record, event) ?? addressId([record], directory) ?? record}`
   const own = identities.find(({ namespace }) => namespace === definition?.streamNamespace)
   return `${category}-${(own ?? identities[0])?.id ?? NOBODY}`
 }
 
-function safeSubject(subject: string, category: string, safe: (id: string) => string): string {
-  const whole = safe(subject)
+function subjectName(
+  subject: string,
+  category: string,
+  event: Nameable,
+  directory: Pick<KeyStore, 'find' | 'identify'>,
+): string {
+  const { head, rest } = split(subject)
+  const whole = identityOf(subject, event)
+  if (head === undefined) return `${category}-${whole ?? addressId([subject], directory) ?? subject}`
+  const named = identityOf(rest, event)
+  if (named !== undefined && identityOf(head, event) === undefined) return `${head}-${named}`
+  // A value may hold a dash itself.
+  if (whole !== undefined) return `${category}-${whole}`
+  const addresses = head === category || CATEGORIES.has(head) ? [rest, subject] : [subject, rest]
+  const address = addressId(addresses, directory)
+  if (address === undefined) return subject
+  return `${head.includes('@') ? category : head}-${address}`
+}
+
+function split(subject: string): { readonly head: string | undefined; readonly rest: string } {
   const dash = subject.indexOf('-')
-  // A value may hold a dash itself, so the whole of it is looked at first.
-  if (whole !== subject || dash < 0) return `${category}-${whole}`
-  return `${safe(subject.slice(0, dash))}-${safe(subject.slice(dash + 1))}`
+  return dash < 1
+    ? { head: undefined, rest: subject }
+    : { head: subject.slice(0, dash), rest: subject.slice(dash + 1) }
+}
+
+/** The id of the event's identity that this text names, in whatever way it is written. */
+function identityOf(text: string, { stated, identities, defaults }: Nameable): string | undefined {
+  const at = stated.findIndex(
+    ({ namespace, value }) => normaliseIdentity(namespace, text, defaults) === value || text.trim() === value,
+  )
+  return identities[at]?.id
+}
+
+/** The identity of the first text that is a known address, else of the first that may be one. */
+function addressId(
+  texts: readonly string[],
+  directory: Pick<KeyStore, 'find' | 'identify'>,
+): string | undefined {
+  const addresses = texts.filter((text) => text.includes('@')).map((text) => text.trim().toLowerCase())
+  const [first] = addresses
+  if (first === undefined) return undefined
+  const known = addresses.map((value) => directory.find('email', value)).find((id) => id !== undefined)
+  return known ?? directory.identify({ namespace: 'email', value: first })
+}
+
+/** The mail addresses that a subject may hold: whoever was erased may not be collected by that way either. */
+export function subjectAddresses(subject: string | undefined): readonly StatedIdentity[] {
+  if (subject === undefined || !subject.includes('@')) return []
+  return [subject, split(subject).rest]
+    .filter((text) => text.includes('@'))
+    .map((text) => ({ namespace: 'email', value: text.trim().toLowerCase() }))
 }
 
 function categoryOf(type: string): string {
@@ -50,26 +106,4 @@ function recordId(data: Readonly<Record<string, unknown>>, property: string): st
   const value = Object.hasOwn(data, property) ? data[property] : undefined
   if (typeof value === 'number') return String(value)
   return typeof value === 'string' && value !== '' ? value : undefined
-}
-
-/** The mail address that a subject holds: whoever it is may not be collected by that way either. */
-export function subjectAddress(subject: string | undefined): readonly StatedIdentity[] {
-  if (subject === undefined || !subject.includes('@')) return []
-  const dash = subject.indexOf('-')
-  return [subject, subject.slice(0, Math.max(dash, 0)), subject.slice(dash + 1)]
-    .filter((part) => part.includes('@'))
-    .map((part) => ({ namespace: 'email', value: part.trim().toLowerCase() }))
-}
-
-function safeId(
-  id: string,
-  stated: readonly StatedIdentity[],
-  identities: readonly Identity[],
-  identify: Identify,
-): string {
-  const folded = id.trim().toLowerCase()
-  const at = stated.findIndex(({ value }) => value.trim().toLowerCase() === folded)
-  if (at >= 0) return identities[at]?.id ?? id
-  // Nobody stated it as an identity, yet it must not stand in a name for ever.
-  return id.includes('@') ? identify({ namespace: 'email', value: folded }).id : id
 }

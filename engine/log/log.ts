@@ -116,7 +116,8 @@ export interface LogReader {
  * result for each. Events fail one by one, unless `atomic`: then either all are appended, in one commit, or none,
  * and the others of a failed batch answer with the failure of the first that failed. The caller must hand in
  * `received` that never decreases; a smaller one is an assertion failure. So is data that isn't plain (see
- * plain-data.ts): undefined in an array, a lone surrogate, the key `__proto__`, a class instance.
+ * plain-data.ts): undefined in an array, a lone surrogate, the key `__proto__`, a class instance. After such a failure
+ * nothing of its batch, atomic or not, is appended, and the log goes on.
  */
 export interface Log extends LogReader {
   append(

@@ -70,7 +70,11 @@ class MemoryLog implements Log {
     const before = this.#events.length
     const results: AppendResult[] = []
     try {
-      for (const append of appends) results.push(this.#assign(append))
+      for (const append of appends) {
+        const result = this.#assign(append)
+        results.push(result)
+        if (options.atomic === true && E.isLeft(result)) break
+      }
     } catch (error) {
       this.#takeBack(before)
       throw error

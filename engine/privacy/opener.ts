@@ -14,7 +14,7 @@ interface OpenerOptions {
  * The key store as other threads read it. It sees what is durable: enough for whoever reads events from the log,
  * which are durable after their keys.
  */
-interface KeyReader extends Opener, IdentityDirectory {
+export interface KeyReader extends Opener, IdentityDirectory {
   /**
    * Drops what is cached of an owner. Keys are cached as long as they are used: after an erasure every reader must be
    * told, or it goes on opening what it has opened before.

@@ -30,6 +30,8 @@ export class BuildFold {
   readonly #dirty = new Set<string>()
   readonly #due: DueQueue | undefined
   #poison: PoisonEvent[] = []
+  /** Of the event folded last. */
+  #position = 0
 
   constructor(projection: AnyProjection, build: BuildName, config: Configuration, store: StoreWriter) {
     this.projection = projection
@@ -60,28 +62,34 @@ export class BuildFold {
     const { projection } = this
     if (this.#due === undefined || projection.tick === undefined) return
     for (let next = this.#due.take(now); next !== undefined; next = this.#due.take(now)) {
-      const state: unknown = projection.tick(this.#stateOf(next.key), { type: 'tick', at: next.due })
-      const due: number | undefined = projection.due?.(state)
-      assert(due === undefined || due > next.due, `${projection.name}: a tick must move the deadline on`)
-      this.#set(next.key, state)
+      const { key, due: at } = next
+      try {
+        const state: unknown = projection.tick(this.#stateOf(key), { type: 'tick', at })
+        const due: number | undefined = projection.due?.(state)
+        assert(due === undefined || due > at, `${projection.name}: a tick must move the deadline on`)
+        this.#set(key, state, due)
+      } catch (error) {
+        this.setAside({ position: this.#position, type: 'tick' }, error)
+      }
     }
   }
 
   /** Folds one event; an event that can't be folded changes nothing and is set aside with the reason. */
   fold(event: DecodedEvent): void {
     const { projection } = this
-    const next: [key: string, state: unknown][] = []
+    this.#position = event.position
+    const next: (readonly [key: string, state: unknown, due: number | undefined])[] = []
     try {
       for (const key of projection.keys(event)) {
         const before = this.#stateOf(key)
         const after = projection.reduce(before, event, this.#config, key)
-        if (after !== before) next.push([key, after])
+        if (after !== before) next.push([key, after, projection.due?.(after)])
       }
     } catch (error) {
       this.setAside(event, error)
       return
     }
-    for (const [key, state] of next) this.#set(key, state)
+    for (const [key, state, due] of next) this.#set(key, state, due)
   }
 
   /** Notes a poison event: one that can't be opened or folded. */
@@ -142,8 +150,14 @@ export class BuildFold {
     return joined === undefined ? NO_ROWS : this.#rowsOf(profile, joined)
   }
 
+  /** A state that has no rows to show is kept, shows none, and is noted: the next event may mend it. */
   #rowsOf(key: string, state: unknown): ReadonlyMap<string, Row> {
-    return this.projection.table.rows(state, this.#config, key)
+    try {
+      return this.projection.table.rows(state, this.#config, key)
+    } catch (error) {
+      this.setAside({ position: this.#position, type: 'row' }, error)
+      return NO_ROWS
+    }
   }
 
   #stateOf(key: string): unknown {
@@ -160,12 +174,12 @@ export class BuildFold {
     return state
   }
 
-  #set(key: string, state: unknown): void {
+  #set(key: string, state: unknown, due: number | undefined): void {
     // Moves the key to the young end, so that eviction takes what was long unused.
     this.#states.delete(key)
     this.#states.set(key, state)
     this.#dirty.add(key)
-    this.#due?.set(key, this.projection.due?.(state))
+    this.#due?.set(key, due)
   }
 
   #evict(): void {

@@ -5,7 +5,10 @@ import type { Configuration, DecodedEvent } from './projection.ts'
 
 const packr = new Packr({ useRecords: false })
 
-/** Published configuration, folded as the log goes by: of each type the newest event of each stream. */
+/**
+ * Published configuration, folded as the log goes by: of each type the newest event of each stream, in the order of the
+ * streams' names, so that equal content is equal whatever way it came about.
+ */
 export class ConfigurationState implements Configuration {
   readonly #byType = new Map<string, Map<string, DecodedEvent>>()
 
@@ -14,7 +17,6 @@ export class ConfigurationState implements Configuration {
     const streams = this.#byType.get(event.type) ?? new Map<string, DecodedEvent>()
     const before = streams.get(event.stream)
     if (before !== undefined && before.position >= event.position) return false
-    streams.delete(event.stream)
     streams.set(event.stream, event)
     this.#byType.set(event.type, streams)
     return true
@@ -22,7 +24,12 @@ export class ConfigurationState implements Configuration {
 
   all<T extends EventType>(type: T): readonly EventOf<T>[] {
     // The map under a type holds events of that type only: `apply` keeps it so.
-    return [...(this.#byType.get(type)?.values() ?? [])] as EventOf<T>[]
+    return this.#ofType(type) as EventOf<T>[]
+  }
+
+  #ofType(type: string): DecodedEvent[] {
+    const streams = [...(this.#byType.get(type)?.values() ?? [])]
+    return streams.sort((a, b) => (a.stream < b.stream ? -1 : a.stream > b.stream ? 1 : 0))
   }
 
   /** As it stands now, unmoved by later `apply` calls. */
@@ -39,12 +46,7 @@ export class ConfigurationState implements Configuration {
   hash(types: readonly EventType[]): string {
     const content = [...types]
       .sort()
-      .map((type) => [
-        type,
-        [...(this.#byType.get(type)?.values() ?? [])]
-          .map((event) => [event.stream, event.source, event.data] as const)
-          .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)),
-      ])
+      .map((type) => [type, this.#ofType(type).map(({ stream, source, data }) => [stream, source, data])])
     return createHash('sha256').update(packr.pack(content)).digest('hex').slice(0, 8)
   }
 }

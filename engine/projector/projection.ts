@@ -4,7 +4,8 @@ import type { Table } from '../store/table.ts'
 
 /**
  * Published configuration as of a build: of each type that the projection is `configuredBy`, the newest event of each
- * stream, in log order.
+ * stream, in the order of
+ * the streams' names.
  */
 export interface Configuration {
   all<T extends EventType>(type: T): readonly EventOf<T>[]

@@ -1,13 +1,16 @@
+import { createHash } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import type { EventType } from '../events/catalogue.ts'
 import type { RecordedEvent } from '../events/event.ts'
 import type { IdentityRules } from '../identity/identity.ts'
-import type { LogReader } from '../log/log.ts'
-import type { BuildName, BuildWrite, PoisonEvent, StoreWriter } from '../store/store.ts'
+import type { Head, LogReader } from '../log/log.ts'
+import { isDiskFull } from '../store/disk-full.ts'
+import type { BuildName, BuildWrite, Commit, PoisonEvent, StoreWriter } from '../store/store.ts'
 import { BuildFold } from './build-fold.ts'
 import { ConfigurationState } from './configuration.ts'
 import { IdentityFold } from './identity-fold.ts'
 import type { AnyProjection, Configuration, DecodedEvent } from './projection.ts'
+import { withoutUnstorable } from './storable.ts'
 
 interface ProjectorOptions {
   readonly log: LogReader
@@ -18,7 +21,8 @@ interface ProjectorOptions {
   /** Unseals as far as keys exist and upcasts. */
   readonly open: (event: RecordedEvent) => DecodedEvent
   readonly onCommit: (progress: Progress) => void
-  readonly onBuild: (build: BuildName, state: 'building' | 'serving') => void
+  /** `foreign`: the read models don't follow from this log and are folded anew. */
+  readonly onBuild: (build: BuildName, state: 'building' | 'serving' | 'foreign') => void
 }
 
 export interface Progress {
@@ -62,6 +66,8 @@ class Projector {
   #folds: BuildFold[] = []
   #position: number
   #received: number
+  /** The event at `#position`; undefined as long as that is the checkpoint that this began at. */
+  #last: RecordedEvent | undefined
   #uncommitted = 0
   #firstUncommittedMs = 0
   #lastCommitMs = 0
@@ -78,6 +84,12 @@ class Projector {
   }
 
   async start(signal: AbortSignal): Promise<void> {
+    if (!(await this.#followsFromLog())) {
+      this.#options.onBuild('all', 'foreign')
+      this.#options.store.reset()
+      this.#position = 0
+      this.#received = 0
+    }
     await this.#readConfiguration()
     await this.#serveWanted(signal)
     this.#report()
@@ -115,9 +127,18 @@ class Projector {
     this.#fold(recorded)
     if (this.#configures.has(recorded.type)) {
       this.#commit()
-      if (this.#configuration.apply(this.#options.open(recorded))) await this.#serveWanted(signal)
+      if (this.#configure(recorded)) await this.#serveWanted(signal)
     } else if (this.#uncommitted >= MAX_COMMIT_EVENTS) {
       this.#commit()
+    }
+  }
+
+  /** True if it changed something; what can't be opened configures nothing, and is poison to whoever handles it. */
+  #configure(recorded: RecordedEvent): boolean {
+    try {
+      return this.#configuration.apply(this.#options.open(recorded))
+    } catch {
+      return false
     }
   }
 
@@ -128,25 +149,38 @@ class Projector {
     this.#identity.take(recorded)
     this.#position = recorded.position
     this.#received = Math.max(this.#received, recorded.received)
+    this.#last = recorded
   }
 
   #commit(): void {
     if (this.#uncommitted === 0) return
     const startMs = this.#options.clock.monotonicMs()
     const { evidence, regrouped } = this.#identity.settle()
-    const changes = takeChanges(this.#folds, this.#identity, regrouped)
-    this.#options.store.commit({
+    this.#write({
       builds: this.#folds.map((fold) => fold.build),
       position: this.#position,
       received: this.#received,
-      writes: changes.writes,
-      poison: changes.poison,
+      mark: this.#mark(),
+      ...takeChanges(this.#folds, this.#identity, regrouped),
       members: this.#identity.grouping.takeChanges(),
       evidence,
     })
     this.#lastCommitMs = this.#options.clock.monotonicMs() - startMs
     this.#report()
   }
+
+  #write(commit: Commit): void {
+    try {
+      this.#options.store.commit(commit)
+    } catch (error) {
+      const storable = isDiskFull(error) ? undefined : withoutUnstorable(commit, this.#projectionOf)
+      if (storable === undefined) throw error
+      this.#options.store.commit(storable)
+    }
+  }
+
+  readonly #projectionOf = (build: BuildName): AnyProjection | undefined =>
+    this.#options.projections.find(({ name }) => build.startsWith(`${name}__v`))
 
   #report(): void {
     const nextDue = this.#folds
@@ -165,12 +199,19 @@ class Projector {
     this.#uncommitted = 0
   }
 
+  /** False if the read models were folded from another log, or from more of it than there is now (a restored backup). */
+  async #followsFromLog(): Promise<boolean> {
+    if (this.#position === 0) return true
+    const recorded = await this.#options.log.at(this.#position)
+    return recorded !== undefined && markOf(recorded) === this.#options.store.checkpoint().mark
+  }
+
   async #readConfiguration(): Promise<void> {
     if (this.#position === 0) return
     for await (const batch of this.#options.log.read({ types: this.#configures })) {
       for (const recorded of batch) {
         if (recorded.position > this.#position) return
-        this.#configuration.apply(this.#options.open(recorded))
+        this.#configure(recorded)
       }
     }
   }
@@ -235,24 +276,33 @@ class Projector {
         if (recorded.position > position || signal.aborted) break
         foldInto([fold], recorded, this.#options.open)
         folded += 1
-        if (folded % MAX_COMMIT_EVENTS === 0) this.#commitHistory(fold, recorded.position, recorded.received)
+        if (folded % MAX_COMMIT_EVENTS === 0) this.#commitHistory(fold, recorded, markOf(recorded))
       }
       if (signal.aborted || (batch.at(-1)?.position ?? 0) >= position) break
     }
-    this.#commitHistory(fold, position, this.#received)
+    this.#commitHistory(fold, { position, received: this.#received }, this.#mark())
   }
 
-  #commitHistory(fold: BuildFold, position: number, received: number): void {
-    const changes = takeChanges([fold], this.#identity, new Set())
-    this.#options.store.commit({
+  #commitHistory(fold: BuildFold, { position, received }: Head, mark: string): void {
+    this.#write({
       builds: [fold.build],
       position,
       received,
-      ...changes,
+      mark,
+      ...takeChanges([fold], this.#identity, new Set()),
       members: new Map(),
       evidence: [],
     })
   }
+
+  #mark(): string {
+    return this.#last === undefined ? this.#options.store.checkpoint().mark : markOf(this.#last)
+  }
+}
+
+/** Tells the event at a position from another log's. Hashed: an id may say more than it should, and the mark outlives it. */
+function markOf({ source, id }: RecordedEvent): string {
+  return createHash('sha256').update(`${source.length} ${source} ${id}`).digest('base64url')
 }
 
 function foldInto(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { type ColumnList, columnList } from './cells.ts'
-import type { BuildStatus, Commit, TableSpec } from './store.ts'
+import { type ColumnList, checkedText, columnList } from './cells.ts'
+import type { BuildStatus, Checkpoint, Commit, TableSpec } from './store.ts'
 import type { TableShape } from './table.ts'
 
 /** What every store keeps of builds and checks of what it is handed, whatever it keeps them in. */
@@ -16,18 +16,12 @@ const STORE_TABLES = ['meta', 'builds', 'member', 'evidence', 'evidence_identity
 /** `rank` and `rowid` mean something else to full-text tables, `key` and `part` stand beside the columns. */
 const RESERVED_COLUMNS = new Set(['key', 'part', 'rowid', 'oid', 'rank'])
 
-export interface Build extends BuildStatus {
+export interface Build extends BuildStatus, Checkpoint {
   readonly shape: TableShape
   readonly columns: ColumnList
-  /** `received` at `position`. */
-  readonly received: number
 }
 
-/** Where the whole store stands. */
-export interface StoreHead {
-  readonly position: number
-  readonly received: number
-}
+export const NEW_STORE: Checkpoint = { position: 0, received: 0, mark: '' }
 
 export function newBuild(spec: TableSpec): Build {
   checkSpec(spec)
@@ -39,8 +33,7 @@ export function newBuild(spec: TableSpec): Build {
     version,
     configuration,
     serving: false,
-    position: 0,
-    received: 0,
+    ...NEW_STORE,
     shape: { grain, columns, indexes, search },
     columns: columnList(table),
   }
@@ -85,6 +78,7 @@ function checkShape(projection: string, shape: TableShape): void {
 export function checkCommit(commit: Commit, builds: ReadonlyMap<string, Build>): void {
   assert(Number.isSafeInteger(commit.position) && commit.position >= 0, 'a position is a safe integer')
   assert(Number.isSafeInteger(commit.received), 'an instant is a safe integer')
+  checkedText('mark', commit.mark)
   for (const name of commit.builds) {
     const build = builds.get(name)
     assert(build !== undefined, `no such build: ${name}`)
@@ -97,10 +91,11 @@ export function checkCommit(commit: Commit, builds: ReadonlyMap<string, Build>):
 /** The builds with the commit's checkpoint. */
 export function advanced(builds: ReadonlyMap<string, Build>, commit: Commit): Map<string, Build> {
   const next = new Map(builds)
+  const reached = checkpointOf(commit)
   for (const name of commit.builds) {
     const build = builds.get(name)
     assert(build !== undefined)
-    next.set(name, { ...build, position: commit.position, received: commit.received })
+    next.set(name, { ...build, ...reached })
   }
   return next
 }
@@ -120,9 +115,18 @@ export function served(builds: ReadonlyMap<string, Build>, name: string): Map<st
  * What all serving builds have reached. While none serves it is the furthest that anything was committed: members and
  * evidence are then all there is to ask for.
  */
-export function headOf(builds: Iterable<Build>, furthest: StoreHead): StoreHead {
-  let head: StoreHead | undefined
-  for (const { serving, position, received } of builds)
-    if (serving && (head === undefined || position < head.position)) head = { position, received }
-  return head ?? furthest
+export function headOf(builds: Iterable<Build>, furthest: Checkpoint): Checkpoint {
+  let head: Checkpoint | undefined
+  for (const build of builds)
+    if (build.serving && (head === undefined || build.position < head.position)) head = build
+  return checkpointOf(head ?? furthest)
+}
+
+/** Where the furthest commit stands once this one is made. */
+export function furthestOf(furthest: Checkpoint, commit: Commit): Checkpoint {
+  return commit.position < furthest.position ? furthest : checkpointOf(commit)
+}
+
+function checkpointOf({ position, received, mark }: Checkpoint): Checkpoint {
+  return { position, received, mark }
 }

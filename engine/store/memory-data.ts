@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { type Build, headOf, type StoreHead } from './build.ts'
+import { type Build, headOf, NEW_STORE } from './build.ts'
 import { type Cell, compareText } from './cells.ts'
 import { CURSOR_KEY_BYTES } from './cursor.ts'
-import type { PoisonEvent } from './store.ts'
+import type { Checkpoint, PoisonEvent } from './store.ts'
 
 export interface MemoryRow {
   /** `key`, `part`, then all columns of the build. */
@@ -19,7 +19,7 @@ export interface MemoryTables {
 /** What a memory store holds; its writer and readers share it. */
 export class MemoryData {
   builds: Map<string, Build> = new Map()
-  furthest: StoreHead = { position: 0, received: 0 }
+  furthest: Checkpoint = NEW_STORE
   generation = 0
   readonly cursorKey: Uint8Array = randomBytes(CURSOR_KEY_BYTES)
   readonly tables = new Map<string, MemoryTables>()
@@ -32,8 +32,24 @@ export class MemoryData {
   /** Build and position → event. */
   readonly poison = new Map<string, PoisonEvent>()
 
-  head(): StoreHead {
+  head(): Checkpoint {
     return headOf(this.builds.values(), this.furthest)
+  }
+
+  /** Forgets everything but the cursor key, in a generation of its own. */
+  reset(): void {
+    this.builds = new Map()
+    this.furthest = NEW_STORE
+    this.generation += 1
+    for (const kept of [
+      this.tables,
+      this.profiles,
+      this.#members,
+      this.evidence,
+      this.evidenceOf,
+      this.poison,
+    ])
+      kept.clear()
   }
 
   setMember(identity: string, profile: string): void {

@@ -85,18 +85,18 @@ export class MemoryEngine implements QueryEngine {
     const data = this.#data
     const profiles = new Map(identities.map((identity) => [identity, data.profileOf(identity)]))
     const members = new Map([...profiles.values()].map((profile) => [profile, data.membersOf(profile)]))
-    return { ...data.head(), value: { profiles, members } }
+    return { ...this.#head(), value: { profiles, members } }
   }
 
   async builds(): Promise<Answer<readonly BuildStatus[]>> {
     const builds = [...this.#data.builds.values()].map(statusOf)
-    return { ...this.#data.head(), value: builds.sort((a, b) => compareText(a.build, b.build)) }
+    return { ...this.#head(), value: builds.sort((a, b) => compareText(a.build, b.build)) }
   }
 
   async poison(limit: number): Promise<Answer<readonly PoisonEvent[]>> {
     const events = [...this.#data.poison.values()]
     events.sort((a, b) => b.position - a.position || compareText(a.build, b.build))
-    return { ...this.#data.head(), value: events.slice(0, limit) }
+    return { ...this.#head(), value: events.slice(0, limit) }
   }
 
   async position(): Promise<number> {
@@ -105,9 +105,14 @@ export class MemoryEngine implements QueryEngine {
 
   async close(): Promise<void> {}
 
+  #head(): { readonly position: number; readonly received: number } {
+    const { position, received } = this.#data.head()
+    return { position, received }
+  }
+
   #answer<T>(builds: readonly string[], generation: number, run: () => T): Fresh<T> {
     if (generation !== this.#data.generation) return STALE
-    let reached = this.#data.head()
+    let reached = this.#head()
     for (const [i, name] of builds.entries()) {
       const build = this.#data.builds.get(name)
       assert(build !== undefined, `no such build: ${name}`)

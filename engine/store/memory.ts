@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { advanced, type Build, checkCommit, newBuild, type StoreHead, served, statusOf } from './build.ts'
+import { advanced, type Build, checkCommit, furthestOf, newBuild, served, statusOf } from './build.ts'
 import { type Cell, checkedText, compareText, encodeRow } from './cells.ts'
 import { MemoryData, type MemoryRow, type MemoryTables } from './memory-data.ts'
 import { MemoryEngine } from './memory-engine.ts'
@@ -8,6 +8,7 @@ import { searchText } from './search-text.ts'
 import type {
   BuildStatus,
   BuildWrite,
+  Checkpoint,
   Commit,
   ReadSpec,
   RowWrite,
@@ -39,7 +40,7 @@ class MemoryWriter implements StoreWriter {
     this.#data = data
   }
 
-  checkpoint(): StoreHead {
+  checkpoint(): Checkpoint {
     return this.#open().head()
   }
 
@@ -117,8 +118,11 @@ class MemoryWriter implements StoreWriter {
       data.poison.set(`${build} ${position}`, event)
     }
     data.builds = advanced(data.builds, commit)
-    if (commit.position >= data.furthest.position)
-      data.furthest = { position: commit.position, received: commit.received }
+    data.furthest = furthestOf(data.furthest, commit)
+  }
+
+  reset(): void {
+    this.#open().reset()
   }
 
   purge(): boolean {

@@ -15,6 +15,7 @@ export class PositionWaiters {
   readonly #limit: number
   readonly #waiters = new Set<Waiter>()
   #known = 0
+  #resets = 0
   #asking = 0
   #polling = false
   #closed = false
@@ -31,7 +32,7 @@ export class PositionWaiters {
     if (this.#waiters.size + this.#asking >= this.#limit) refuse({ _tag: 'Overloaded', limit: this.#limit })
     this.#asking += 1
     try {
-      this.notify(await this.#poll())
+      await this.#ask()
     } finally {
       this.#asking -= 1
     }
@@ -39,15 +40,31 @@ export class PositionWaiters {
     return position <= this.#known || (await this.#wait(position, timeoutMs))
   }
 
+  /** Only this takes it back: a look at the store may find less than was notified meanwhile. */
   notify(position: number): void {
-    if (!(position > this.#known)) return
-    this.#known = position
-    for (const waiter of this.#waiters) if (waiter.position <= position) waiter.settle(true)
+    if (position < this.#known) {
+      this.#known = position
+      this.#resets += 1
+    }
+    this.#reached(position)
   }
 
   close(failure: unknown): void {
     this.#closed = true
     for (const waiter of this.#waiters) waiter.fail(failure)
+  }
+
+  /** What was asked before a reset doesn't count after it. */
+  async #ask(): Promise<void> {
+    const resets = this.#resets
+    const position = await this.#poll()
+    if (resets === this.#resets) this.#reached(position)
+  }
+
+  #reached(position: number): void {
+    if (!(position > this.#known)) return
+    this.#known = position
+    for (const waiter of this.#waiters) if (waiter.position <= position) waiter.settle(true)
   }
 
   #wait(position: number, timeoutMs: number): Promise<boolean> {
@@ -85,7 +102,7 @@ export class PositionWaiters {
     if (this.#polling) return
     this.#polling = true
     try {
-      this.notify(await this.#poll())
+      await this.#ask()
     } catch {
       // The waiters time out; whoever then queries learns why.
     } finally {

@@ -1,25 +1,41 @@
 import assert from 'node:assert/strict'
+import { statSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Job, JobResult, Script, SqlRow, WorkerData } from './sqlite-protocol.ts'
 import { checkVersion, SCHEMA_VERSION } from './sqlite-schema.ts'
 
-/** Runs queries on a thread of its own. The file is opened when first asked for, and again after a failure. */
+/**
+ * Runs queries on a thread of its own. The file is opened when first asked for, and again after a failure or when
+ * another has taken its place.
+ */
 
 const MAX_STATEMENTS = 256
 const BUSY_TIMEOUT_MS = 5_000
 
 class Connection {
+  readonly #path: string
   readonly #db: DatabaseSync
+  /** While it is open no other file can have this number. */
+  readonly #inode: number | undefined
   /** In order of use: the first is the one least recently used. */
   readonly #statements = new Map<string, StatementSync>()
 
   constructor(path: string) {
+    this.#path = path
+    this.#inode = inodeOf(path)
     this.#db = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS })
-    if (checkVersion(this.#db) !== SCHEMA_VERSION) {
+    try {
+      if (checkVersion(this.#db) !== SCHEMA_VERSION) throw new Error('the store was not created yet')
+    } catch (error) {
       this.#db.close()
-      throw new Error('the store was not created yet')
+      throw error
     }
+  }
+
+  /** A store that was removed would answer for ever what it last held. */
+  isReplaced(): boolean {
+    return inodeOf(this.#path) !== this.#inode
   }
 
   run(job: Job): JobResult {
@@ -67,10 +83,18 @@ function asArray(row: unknown): SqlRow {
   return row
 }
 
+function inodeOf(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.ino
+}
+
 let connection: Connection | undefined
 
 function answer(path: string, job: Job): JobResult {
   try {
+    if (connection?.isReplaced()) {
+      connection.close()
+      connection = undefined
+    }
     connection ??= new Connection(path)
     return connection.run(job)
   } catch (error) {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
 import type { Build } from './build.ts'
 import { CURSOR_KEY_BYTES } from './cursor.ts'
+import { StoreUnusable } from './sqlite-failure.ts'
 import type { ColumnType } from './table.ts'
 
 /**
@@ -10,8 +11,8 @@ import type { ColumnType } from './table.ts'
  * as doubles, which a declared INTEGER turns back without loss.
  */
 
-/** In `user_version`. Raise it with a migration. */
-export const SCHEMA_VERSION = 1
+/** In `user_version`. Files of a smaller one are rebuilt from the log, so nothing is ever migrated. */
+export const SCHEMA_VERSION = 2
 
 /** In `application_id`: `Hdwt`. */
 const APPLICATION_ID = 0x48647774
@@ -26,8 +27,8 @@ export class StoreVersionError extends Error {
 }
 
 /**
- * - `meta`: one row. `position` and `received` are what all serving builds have reached; `generation` rises whenever
- *   another build serves; `cursor_key` seals cursors.
+ * - `meta`: one row. `position`, `received` and `mark` are what all serving builds have reached; `generation` rises
+ *   whenever another build serves, from a number that no file before it has had; `cursor_key` seals cursors.
  * - `builds`: `shape` is the JSON of the table's description, so that queries know what a build looks like whatever
  *   the code has come to since.
  * - `member`: identities that stand alone need no row.
@@ -35,11 +36,12 @@ export class StoreVersionError extends Error {
 const STORE_DDL = `
 CREATE TABLE meta (
   id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, received INTEGER NOT NULL,
-  generation INTEGER NOT NULL, cursor_key BLOB NOT NULL
+  mark TEXT NOT NULL, generation INTEGER NOT NULL, cursor_key BLOB NOT NULL
 ) STRICT;
 CREATE TABLE builds (
   build TEXT PRIMARY KEY, projection TEXT NOT NULL, version INTEGER NOT NULL, configuration TEXT NOT NULL,
-  serving INTEGER NOT NULL, position INTEGER NOT NULL, received INTEGER NOT NULL, shape TEXT NOT NULL
+  serving INTEGER NOT NULL, position INTEGER NOT NULL, received INTEGER NOT NULL,
+  mark TEXT NOT NULL, shape TEXT NOT NULL
 ) STRICT;
 CREATE TABLE member (identity TEXT PRIMARY KEY, profile TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX member_profile ON member (profile);
@@ -74,18 +76,22 @@ export function openSchema(db: DatabaseSync): void {
   if (version === SCHEMA_VERSION) return
   db.exec('BEGIN IMMEDIATE')
   db.exec(STORE_DDL)
-  db.prepare('INSERT INTO meta VALUES (1, 0, 0, 0, ?)').run(randomBytes(CURSOR_KEY_BYTES))
+  db.prepare("INSERT INTO meta VALUES (1, 0, 0, '', ?, ?)").run(
+    randomInt(2 ** 47),
+    randomBytes(CURSOR_KEY_BYTES),
+  )
   db.exec(`PRAGMA application_id = ${APPLICATION_ID}`)
   db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`)
   db.exec('COMMIT')
 }
 
-/** 0 in an empty file. Throws `StoreVersionError`, or an error if the file is somebody else's. */
+/** 0 in an empty file. Throws `StoreVersionError`, `StoreUnusable`, or an error if the file is somebody else's. */
 export function checkVersion(db: DatabaseSync): number {
   const version = pragma(db, 'user_version')
   const application = pragma(db, 'application_id')
   const isOurs = application === APPLICATION_ID && version > 0
   if (isOurs && version > SCHEMA_VERSION) throw new StoreVersionError(version)
+  if (isOurs && version < SCHEMA_VERSION) throw new StoreUnusable('older')
   const isEmpty = db.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() === undefined
   if (!isOurs && !isEmpty) throw new Error('the file is a database of another program')
   return isOurs ? version : 0

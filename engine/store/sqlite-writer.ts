@@ -4,17 +4,19 @@ import {
   advanced,
   type Build,
   checkCommit,
+  furthestOf,
   headOf,
+  NEW_STORE,
   newBuild,
-  type StoreHead,
   served,
   statusOf,
 } from './build.ts'
-import { checkedText, columnList, compareText } from './cells.ts'
+import { checkedText, compareText } from './cells.ts'
 import { cachedStatements, SqliteBuild } from './sqlite-build.ts'
+import { isDamaged, StoreUnusable } from './sqlite-failure.ts'
+import { loadStore } from './sqlite-load.ts'
 import { buildDdl, dropBuildDdl, dropViewDdl, openSchema, purgeDdl, viewDdl } from './sqlite-schema.ts'
-import type { BuildStatus, Commit, StoreWriter, TableSpec } from './store.ts'
-import type { TableShape } from './table.ts'
+import type { BuildStatus, Checkpoint, Commit, StoreWriter, TableSpec } from './store.ts'
 
 /** Others only ever hold the file's write lock while they recover a WAL. */
 const BUSY_TIMEOUT_MS = 5_000
@@ -23,18 +25,23 @@ const BUSY_TIMEOUT_MS = 5_000
 const PURGE_TIMEOUT_MS = 200
 
 /**
- * Opens the read models in a file, creating it if it is absent. Throws `StoreVersionError` if a newer program wrote
- * it. Nobody else may write it at the same time.
+ * Opens the read models in a file, creating it if it is absent. Throws `StoreUnusable` if it is damaged or an older
+ * program wrote it, and `StoreVersionError` if a newer one did. Nobody else may write it at the same time.
  */
 export function openSqliteWriter(path: string): StoreWriter {
   const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
   try {
-    openSchema(db)
-    return new SqliteWriter(db)
+    return sqliteWriterOf(db)
   } catch (error) {
     db.close()
-    throw error
+    throw isDamaged(error) && !(error instanceof StoreUnusable) ? new StoreUnusable('damaged', error) : error
   }
+}
+
+/** The same of a connection, which the writer closes. */
+export function sqliteWriterOf(db: DatabaseSync): StoreWriter {
+  openSchema(db)
+  return new SqliteWriter(db)
 }
 
 class SqliteWriter implements StoreWriter {
@@ -43,17 +50,18 @@ class SqliteWriter implements StoreWriter {
   #builds: Map<string, Build>
   readonly #tables = new Map<string, SqliteBuild>()
   /** The furthest that anything was committed. */
-  #furthest: StoreHead
+  #furthest: Checkpoint
 
   constructor(db: DatabaseSync) {
     this.#db = db
     this.#statement = cachedStatements(db)
-    this.#builds = loadBuilds(db)
-    this.#furthest = loadHead(db)
+    const { builds, furthest } = loadStore(db)
+    this.#builds = builds
+    this.#furthest = furthest
     for (const build of this.#builds.values()) this.#tables.set(build.build, new SqliteBuild(db, build))
   }
 
-  checkpoint(): StoreHead {
+  checkpoint(): Checkpoint {
     return headOf(this.#builds.values(), this.#furthest)
   }
 
@@ -67,11 +75,14 @@ class SqliteWriter implements StoreWriter {
     assert(!this.#builds.has(name), `build exists: ${name}`)
     this.#transaction(() => {
       this.#db.exec(buildDdl(build))
-      this.#statement('INSERT INTO builds VALUES (?, ?, ?, ?, 0, 0, 0, ?)').run(
+      this.#statement('INSERT INTO builds VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?)').run(
         name,
         projection,
         version,
         checkedText('configuration', configuration),
+        build.position,
+        build.received,
+        build.mark,
         JSON.stringify(shape),
       )
     })
@@ -147,7 +158,7 @@ class SqliteWriter implements StoreWriter {
   commit(commit: Commit): void {
     checkCommit(commit, this.#builds)
     const next = advanced(this.#builds, commit)
-    const furthest = commit.position < this.#furthest.position ? this.#furthest : commit
+    const furthest = furthestOf(this.#furthest, commit)
     this.#transaction(() => {
       for (const { build, states, rows } of commit.writes) {
         const table = this.#table(build)
@@ -157,13 +168,28 @@ class SqliteWriter implements StoreWriter {
       for (const { build } of commit.writes) this.#table(build).indexSearch()
       this.#writePeople(commit)
       this.#writePoison(commit)
-      const checkpoint = this.#statement('UPDATE builds SET position = ?, received = ? WHERE build = ?')
-      for (const build of commit.builds) checkpoint.run(commit.position, commit.received, build)
-      const head = headOf(next.values(), furthest)
-      this.#statement('UPDATE meta SET position = ?, received = ?').run(head.position, head.received)
+      const { position, received, mark } = commit
+      const sql = 'UPDATE builds SET position = ?, received = ?, mark = ? WHERE build = ?'
+      for (const build of commit.builds) this.#statement(sql).run(position, received, mark, build)
+      this.#writeHead(headOf(next.values(), furthest))
     })
     this.#builds = next
-    this.#furthest = { position: furthest.position, received: furthest.received }
+    this.#furthest = furthest
+  }
+
+  reset(): void {
+    const next = new Map<string, Build>()
+    this.#transaction(() => {
+      for (const build of this.#builds.values())
+        if (build.serving) this.#db.exec(dropViewDdl(build.projection))
+      this.#dropAllBut(next)
+      this.#db.exec(
+        'DELETE FROM member; DELETE FROM evidence; DELETE FROM evidence_identity; DELETE FROM poison',
+      )
+      this.#newGeneration(next, NEW_STORE)
+    })
+    this.#setBuilds(next)
+    this.#furthest = NEW_STORE
   }
 
   purge(): boolean {
@@ -222,10 +248,13 @@ class SqliteWriter implements StoreWriter {
       }
   }
 
-  #newGeneration(next: ReadonlyMap<string, Build>): void {
-    const head = headOf(next.values(), this.#furthest)
-    const sql = 'UPDATE meta SET generation = generation + 1, position = ?, received = ?'
-    this.#statement(sql).run(head.position, head.received)
+  #newGeneration(next: ReadonlyMap<string, Build>, furthest = this.#furthest): void {
+    this.#statement('UPDATE meta SET generation = generation + 1').run()
+    this.#writeHead(headOf(next.values(), furthest))
+  }
+
+  #writeHead({ position, received, mark }: Checkpoint): void {
+    this.#statement('UPDATE meta SET position = ?, received = ?, mark = ?').run(position, received, mark)
   }
 
   #setBuilds(next: Map<string, Build>): void {
@@ -239,39 +268,10 @@ class SqliteWriter implements StoreWriter {
       work()
       this.#db.exec('COMMIT')
     } catch (error) {
+      for (const table of this.#tables.values()) table.discardSearch()
       // A full disk may have rolled it back already.
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
-      for (const table of this.#tables.values()) table.discardSearch()
       throw error
     }
   }
-}
-
-function loadBuilds(db: DatabaseSync): Map<string, Build> {
-  const builds = new Map<string, Build>()
-  for (const row of db.prepare('SELECT * FROM builds ORDER BY rowid').all()) {
-    const shape: TableShape = JSON.parse(String(row.shape))
-    builds.set(String(row.build), {
-      projection: String(row.projection),
-      build: String(row.build),
-      version: Number(row.version),
-      configuration: String(row.configuration),
-      serving: row.serving === 1,
-      position: Number(row.position),
-      received: Number(row.received),
-      shape,
-      columns: columnList(shape),
-    })
-  }
-  return builds
-}
-
-function loadHead(db: DatabaseSync): StoreHead {
-  const furthest = db
-    .prepare(
-      'SELECT position, received FROM meta UNION ALL SELECT position, received FROM builds ORDER BY 1 DESC LIMIT 1',
-    )
-    .get()
-  assert(furthest !== undefined)
-  return { position: Number(furthest.position), received: Number(furthest.received) }
 }

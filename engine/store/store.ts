@@ -61,6 +61,11 @@ export interface Commit {
   readonly position: number
   /** `received` at `position`. */
   readonly received: number
+  /**
+   * A short text that tells which event stands at `position`, to be compared with the log's: read models of another
+   * log, or of more than a restored log holds, are found out by it.
+   */
+  readonly mark: string
   readonly writes: readonly BuildWrite[]
   readonly poison: readonly PoisonEvent[]
   /** Identity id → profile id, for those that changed. */
@@ -76,13 +81,26 @@ export interface Commit {
   }[]
 }
 
+/** How far a store has got. `received` and `mark` are those of the commit that reached `position`. */
+export interface Checkpoint {
+  readonly position: number
+  readonly received: number
+  readonly mark: string
+}
+
 /**
  * Read models of one workspace, as the projector writes them. One writer. Synchronous on purpose: it runs on the
  * projector's own thread and a batch is one transaction.
+ *
+ * A call that throws, for want of room on the disk say, has changed nothing, and the writer stays usable: the same
+ * call may be made again.
  */
 export interface StoreWriter {
-  /** How far the serving builds have got; 0 on a new store. A commit of a smaller position doesn't move it. */
-  checkpoint(): { readonly position: number; readonly received: number }
+  /**
+   * How far the serving builds have got; 0 with mark '' on a new store. A commit of a smaller position doesn't move
+   * it.
+   */
+  checkpoint(): Checkpoint
   builds(): readonly BuildStatus[]
   /** Creates a build's tables, empty, at position 0, not serving. A build of that name must not exist. */
   createBuild(spec: TableSpec): void
@@ -100,6 +118,11 @@ export interface StoreWriter {
   /** Evidence that names this identity, in no particular order. */
   evidenceOf(identity: string): readonly { readonly id: string; readonly bytes: Uint8Array }[]
   commit(commit: Commit): void
+  /**
+   * Drops every build, membership, evidence, poison and the checkpoint, as one transaction: as a new store. Readers
+   * go on; they must be told of the smaller position.
+   */
+  reset(): void
   /**
    * Overwrites what deleted and replaced rows have left in files, as an erasure must. False if a reader still looked at
    * an older snapshot: call again.
@@ -222,7 +245,10 @@ export interface StoreReader {
   poison(limit: number): Promise<Answer<readonly PoisonEvent[]>>
   /** Resolves true when all serving builds have reached `position`, or false after `timeoutMs`. */
   waitFor(position: number, timeoutMs: number): Promise<boolean>
-  /** Tells the reader that this position is committed, so that nobody waits for the next look at the store. */
+  /**
+   * Tells the reader that this position is committed, so that nobody waits for the next look at the store. One smaller
+   * than before says that the store was reset.
+   */
   notifyPosition(position: number): void
   close(): Promise<void>
 }

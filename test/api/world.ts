@@ -156,6 +156,7 @@ function commit(
     })),
     poison: [],
     members,
+    mark: '',
     evidence: [],
   })
 }

@@ -174,6 +174,13 @@ describe('show', () => {
       '  ordered E\ufffd[2J  0 orders, 2 returns, net -3',
       '',
     ])
+    world.routes['GET /v1/orders'] = (query) => {
+      const data = [{ basis: 'ordered', currency: query.get('id'), orders: 2, returns: 0, net: '1' }]
+      return [200, { position: 9, asOf: null, data, next: 'cursor' }]
+    }
+    expect((await world.run(['show', ID])).stdout).toContain(
+      `  ordered ${ID}  2 orders, 0 returns, net 1\n  …\n`,
+    )
     world.routes['GET /v1/orders'] = () => [200, { position: 9, asOf: null, data: [], next: null }]
     expect((await world.run(['show', ID])).stdout).not.toContain('orders')
   })

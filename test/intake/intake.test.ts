@@ -3,9 +3,13 @@
  * quarantine with a reason, or refused; whatever its neighbours are.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { manualClock } from '../../engine/clock.ts'
+import { createDuplicates } from '../../engine/intake/duplicates.ts'
 import type { IntakeResult } from '../../engine/intake/result.ts'
-import type { Log } from '../../engine/log/log.ts'
+import { type Log, LogDamaged } from '../../engine/log/log.ts'
 import { createMemoryLog } from '../../engine/log/memory.ts'
+import { KeyStoreError } from '../../engine/privacy/failure.ts'
+import { createMemoryKeyStore } from '../../engine/privacy/memory-key-store.ts'
 import type { IntakeWorld } from '../support/intake-world.ts'
 import { intakeWorld, NOON } from '../support/intake-world.ts'
 
@@ -67,6 +71,10 @@ describe('bad input', () => {
       ['invalid_data', { id: 'l', source: 'web', type: 'anything', data: { n: Number.NaN } }],
       ['reserved_type', { id: 'm', source: 'web', type: 'clock.advanced' }],
       ['reserved_type', { id: 'n', source: 'web', type: 'person.erased' }],
+      ['reserved_source', { id: 'clock-5', source: 'headwater', type: 'made.up' }],
+      ['invalid_envelope', { id: 'o', source: 'web', type: 'x', specversion: { toString: null } }],
+      ['invalid_envelope', { id: 'p', source: 'jane@example.com', type: 'x' }],
+      ['invalid_data', { id: 'q', source: 'web', type: 'x', data: { n: 9_007_199_254_740_993n } }],
     ]
     const batch = bad.flatMap(([, value], index) => [page(`good-${index}`), value])
     const results = await world.send(...batch)
@@ -136,6 +144,22 @@ describe('duplicates', () => {
     expect(reasons(results)).toEqual(['appended', 'id_reused'])
   })
 
+  test('the same id about somebody else is no duplicate', async () => {
+    const named = (...identities: string[]) => ({
+      id: '1',
+      source: 'web',
+      type: 'made.up',
+      identities,
+      data: {},
+    })
+    const results = [
+      await world.sendOne(named('user:a', 'email:A@example.com')),
+      await world.sendOne(named('email:a@example.com', 'user:a')),
+      await world.sendOne(named('user:b')),
+    ]
+    expect(reasons(results)).toEqual(['appended', 'duplicate', 'id_reused'])
+  })
+
   test('a retry that only refreshes its sending time is a duplicate', async () => {
     const first = page('1', { time: '2026-03-01T11:00:00Z', sent: '2026-03-01T11:00:05Z' })
     await world.sendOne(first)
@@ -179,6 +203,11 @@ describe('time', () => {
     })
   })
 
+  test('a sending time beyond all sense corrects nothing', async () => {
+    const found = await timeOf({ time: '1900-01-01T00:00:00Z', sent: '9999-12-31T00:00:00Z' })
+    expect(found.time).toBe(Date.UTC(1900, 0))
+  })
+
   test('received never goes back, though the clock does', async () => {
     await world.sendOne(page('1'))
     world.clock.jump(-60_000)
@@ -189,6 +218,8 @@ describe('time', () => {
   test('a clock that jumps ten minutes stops acknowledgements until an operator confirms it', async () => {
     world.clock.jump(11 * 60_000)
     expect(reasons(await world.send(page('1'), page('2')))).toEqual(['clock_jumped', 'clock_jumped'])
+    const tick = await world.intake.record({ type: 'clock.advanced', id: 'clock-1', data: {} })
+    expect(reasons([tick])).toEqual(['clock_jumped'])
     world.guard.confirm()
     expect(reasons(await world.send(page('1')))).toEqual(['appended'])
   })
@@ -263,6 +294,30 @@ describe('what enters the log', () => {
       { note: 'jane@example.com' },
       { lead_id: 'lead-99', favourite: 'jane@example.com' },
     ])
+  })
+
+  test.each([
+    ['lead-(020) 7946 0999', ['phone:+44 20 7946 0999'], /7946|0999/],
+    ['customer-+44 20 7946 0018', ['phone:020 7946 0018'], /7946|0018/],
+    ['contact-jane@example.com', ['email:jane@example.com'], /jane/],
+    ['contact-jane@example.com', [], /jane/],
+    ['mary-jane@example.com', ['email:mary-jane@example.com'], /jane/],
+    ['jane@example.com', [], /jane/],
+  ])('the subject %s with %j names a stream without saying who', async (subject, identities, who) => {
+    await world.sendOne({
+      id: 'r',
+      source: 'crm',
+      type: 'source.registered',
+      data: { source: 'web', name: 'w', default_country: 'GB' },
+    })
+    await world.sendOne({ id: '1', source: 'web', type: 'made.up', subject, identities, data: {} })
+    const event = (await world.events()).at(-1)
+    expect(event?.stream).toMatch(/^[a-z]+-[0-9a-f]{32}$/)
+    expect(event?.stream).not.toMatch(who)
+    const id = event?.stream.split('-').at(-1) ?? ''
+    // Erasing the person, by whatever of theirs is known, takes what the stream's name leads to.
+    if (identities.length > 0) expect(event?.identities.map((identity) => identity.id)).toContain(id)
+    expect(world.keyStore.reveal(id)?.value).not.toMatch(/^(contact|customer|lead)-/)
   })
 
   test('normalised values stand beside the data as sent', async () => {
@@ -369,6 +424,34 @@ describe('a log that fails', () => {
     await own.close()
   })
 
+  test('keys that can’t be made durable: refused, and the same ids are taken once they can', async () => {
+    const clock = manualClock(NOON)
+    const keyStore = createMemoryKeyStore({ clock })
+    let full = true
+    const flush = keyStore.flush.bind(keyStore)
+    keyStore.flush = () => (full ? Promise.reject(new KeyStoreError({ _tag: 'DiskFull' })) : flush())
+    const own = intakeWorld({ keyStore })
+    expect(reasons(await own.send(page('1'), page('2'), page('1')))).toEqual([
+      'read_only',
+      'read_only',
+      'read_only',
+    ])
+    full = false
+    expect(reasons(await own.send(page('1'), page('2')))).toEqual(['appended', 'appended'])
+    await own.close()
+  })
+
+  test('a repetition whose original can’t be read is refused; its neighbours are taken', async () => {
+    const log = createMemoryLog()
+    const damaged = overriding(log, 'at', () => Promise.reject(new LogDamaged('s', 0, 1, 2, 'a flipped bit')))
+    const duplicates = createDuplicates()
+    duplicates.add('web', '1', 1)
+    const own = intakeWorld({ log: damaged, duplicates })
+    expect(reasons(await own.send(page('1'), page('2')))).toEqual(['stopped', 'appended'])
+    expect(reasons(await own.send(page('1')))).toEqual(['stopped'])
+    await own.close()
+  })
+
   test('a writer that stopped acknowledges nothing', async () => {
     const own = intakeWorld({}, { fail: () => ({ _tag: 'WriterStopped', cause: 'EIO' }) })
     expect(reasons(await own.send(page('1')))).toEqual(['stopped'])
@@ -377,14 +460,7 @@ describe('a log that fails', () => {
   })
 
   test('a defect while appending stops the intake: what it committed is known again only after a restart', async () => {
-    const log = createMemoryLog()
-    const defective: Log = new Proxy(log, {
-      get(target, name) {
-        if (name === 'append') return () => Promise.reject(new Error('a defect'))
-        const member: unknown = Reflect.get(target, name)
-        return typeof member === 'function' ? member.bind(target) : member
-      },
-    })
+    const defective = overriding(createMemoryLog(), 'append', () => Promise.reject(new Error('a defect')))
     const own = intakeWorld({ log: defective })
     expect(reasons(await own.send(page('1')))).toEqual(['stopped'])
     expect(reasons(await own.send(page('2')))).toEqual(['stopped'])
@@ -394,3 +470,13 @@ describe('a log that fails', () => {
     await own.close()
   })
 })
+
+function overriding<K extends keyof Log>(log: Log, name: K, method: Log[K]): Log {
+  return new Proxy(log, {
+    get(target, asked) {
+      if (asked === name) return method
+      const member: unknown = Reflect.get(target, asked)
+      return typeof member === 'function' ? member.bind(target) : member
+    },
+  })
+}

@@ -230,6 +230,89 @@ describeNats('with a real nats-server, direct', () => {
     await nats.stop()
   })
 
+  test('queued: an unmet expectation goes to quarantine: its sender holds the stream’s acknowledgement', async () => {
+    const refusal = { code: 'wrong_expected', message: 'no', actualRevision: 0, actualPosition: 7 } as const
+    const intake = scriptedIntake((incoming) =>
+      'refused' in incoming ? appended(9) : { status: 'refused', id: '1', refusal },
+    )
+    const nats = await openNatsIntake({
+      url: server.url,
+      workspace: 'unmet',
+      mode: 'jetstream',
+      intake,
+      onStatus: () => undefined,
+    })
+    const publish = { id: '1', expectedrevision: 7 }
+    await client
+      .jetstream()
+      .publish('events.unmet.web', JSON.stringify(publish), { expect: { lastSubjectSequence: 0 } })
+    await expect.poll(() => intake.submitted.length, { timeout: 5_000 }).toBe(2)
+    expect(intake.submitted.map(({ batch }) => batch)).toMatchObject([
+      [{ value: publish }],
+      [{ refused: publish, reason: 'wrong_expected' }],
+    ])
+    expect(intake.submitted[0]?.batch[0]).not.toHaveProperty('expected')
+    await nats.stop()
+    const manager = await client.jetstreamManager()
+    expect(await manager.consumers.info('HEADWATER_UNMET', 'headwater_unmet')).toMatchObject({
+      num_ack_pending: 0,
+      num_pending: 0,
+    })
+  })
+
+  test('queued: every stream that captures the subject is consumed', async () => {
+    const manager = await client.jetstreamManager()
+    await manager.streams.add({ name: 'WEB', subjects: ['events.two.web'] })
+    await manager.streams.add({ name: 'ERP', subjects: ['events.two.erp'] })
+    for (const source of ['web', 'erp'])
+      await client.jetstream().publish(`events.two.${source}`, '{"id":"1"}')
+    const intake = scriptedIntake(() => appended(1))
+    const nats = await openNatsIntake({
+      url: server.url,
+      workspace: 'two',
+      mode: 'jetstream',
+      intake,
+      onStatus: () => undefined,
+    })
+    await expect
+      .poll(() => intake.submitted.map(({ context }) => context.defaultSource).sort(), { timeout: 5_000 })
+      .toEqual(['erp', 'web'])
+    await nats.stop()
+  })
+
+  test('an expectation that is no position is refused, not ignored', async () => {
+    const intake = scriptedIntake(() => appended(1))
+    const expectation = headers()
+    expectation.set('Nats-Expected-Last-Subject-Sequence', 'abc')
+    await serving(intake, 'a', () =>
+      client.request('events.a.web', '{"id":"1"}', { headers: expectation, timeout: 2_000 }),
+    )
+    expect(intake.submitted[0]?.batch).toMatchObject([{ reason: 'invalid_envelope' }])
+  })
+
+  test('an intake that throws costs one message its answer, not all of them theirs', async () => {
+    let calls = 0
+    const intake: Intake = {
+      submit(batch) {
+        calls += 1
+        if (calls === 1) throw new TypeError('a defect')
+        return Promise.resolve(batch.map(() => appended(2)))
+      },
+    }
+    await serving(intake, 'a', async () => {
+      await expect(client.request('events.a.web', '{"id":"1"}', { timeout: 300 })).rejects.toThrow()
+      const answer = await client.request('events.a.web', '{"id":"2"}')
+      expect(answer.json()).toMatchObject({ seq: 2 })
+    })
+  })
+
+  test('an answer too large for the server goes without its results', async () => {
+    const intake = scriptedIntake((_, index) => appended(index + 1))
+    const many = JSON.stringify(Array.from({ length: 120_000 }, (_, id) => ({ id })))
+    const answer = await serving(intake, 'a', () => client.request('events.a.web', many, { timeout: 10_000 }))
+    expect(answer.json()).toEqual({ stream: 'headwater_a', seq: 120_000 })
+  })
+
   test('the importer’s publisher reads the whole answer', async () => {
     const intake = scriptedIntake(() => appended(5))
     const ack = await serving(intake, 'a', async () => {

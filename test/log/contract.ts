@@ -35,6 +35,7 @@ export function logContract(name: string, open: () => Promise<OpenLog>): void {
 
     const current = (): Log => log
     describe('appending', () => appendingContract(current))
+    describe('batches that throw', () => throwingContract(current))
     describe('atomic appends', () => atomicContract(current))
     describe('expectations', () => expectationContract(current))
     describe('reading', () => readingContract(current))
@@ -118,6 +119,64 @@ function appendingContract(log: () => Log): void {
     const results = await log().append(appends(anEvent()))
     expect(appended(results[0])).toMatchObject({ revision: 0 })
     expect(await positions(log())).toHaveLength(1)
+  })
+}
+
+function throwingContract(log: () => Log): void {
+  const NOT_PLAIN = [
+    ['a lone surrogate', anEvent({ data: { text: 'x\ud800' } })],
+    ['an undefined element', anEvent({ data: { list: [undefined] } })],
+  ] as const
+
+  it.each(NOT_PLAIN)('leave nothing of their other events: %s', async (_, bad) => {
+    const user = { id: identityId(1), namespace: 'user' }
+    const before = anEvent({ stream: 'a-1' })
+    const lost = [
+      anEvent({ stream: 'a-1', received: T0 + 9, identities: [user] }),
+      anEvent({ stream: 'new-1', received: T0 + 9 }),
+    ]
+    const first = log().append(appends(before))
+    const thrown = log().append(appends(...lost, { ...bad, received: T0 + 9 }, anEvent({ received: T0 + 9 })))
+    expect(log().streamHead('a-1')).toEqual({ position: 1, revision: 0 })
+    expect(log().streamHead('new-1')).toBeUndefined()
+    const after = anEvent({ stream: 'a-1', received: T0 + 1 })
+    const second = log().append([{ event: after, expected: { revision: 0 } }])
+    await expect(thrown).rejects.toThrow()
+    expect((await first).map(appended)).toEqual([{ position: 1, revision: 0 }])
+    expect((await second).map(appended)).toEqual([{ position: 2, revision: 1 }])
+    expect(log().head()).toEqual({ position: 2, received: T0 + 1 })
+    expect((await collect(log().read())).map((event) => event.id)).toEqual([before.id, after.id])
+    expect(await collect(log().readStream('new-1'))).toEqual([])
+    expect(await collect(log().readIdentity(user.id))).toEqual([])
+  })
+
+  it.each([false, true])('alike when they are large (atomic: %s)', async (atomic) => {
+    const large = () => anEvent({ stream: 'a-1', received: T0 + 9, data: { text: 'x'.repeat(900_000) } })
+    const sealed = [{ keyId: identityId(7), blob: new Uint8Array([1, 2]) }]
+    const data = { list: [-0, 0.5, null], nested: { a: 'b' } }
+    const durable = anEvent({ stream: 'a-1' })
+    await log().append(appends(durable))
+    const kept = [
+      anEvent({ stream: 'a-1', received: T0 + 1, data: structuredClone(data), normalised: { 'd.e': 1 } }),
+      anEvent({ stream: 'b-1', received: T0 + 2, sealed, actor: 'x', sequence: 3, type: 'deal.won' }),
+    ]
+    const [one] = kept
+    const first = log().append(appends(...kept))
+    Object.assign(one?.data.nested ?? {}, { a: 'changed since' })
+    const thrown = log().append(appends(large(), large(), large(), NOT_PLAIN[0][1]), { atomic })
+    const received = { received: T0 + 9 }
+    const late = log().append(appends(...[large(), large(), large()], { ...NOT_PLAIN[1][1], ...received }))
+    const after = anEvent({ stream: 'a-1', received: T0 + 2 })
+    const second = log().append(appends(after))
+    await expect(thrown).rejects.toThrow()
+    await expect(late).rejects.toThrow()
+    const places = [...(await first), ...(await second)].map(appended)
+    expect(places.map((place) => place.position)).toEqual([2, 3, 4])
+    expect(places.map((place) => place.revision)).toEqual([1, 0, 2])
+    const stored = [{ ...kept[0], data }, kept[1], after].map((event, i) => ({ ...event, ...places[i] }))
+    expect(await collect(log().read({ from: 2 }))).toStrictEqual(stored)
+    expect((await collect(log().readStream('a-1'))).map((event) => event.position)).toEqual([1, 2, 4])
+    expect((await log().append(appends(large()))).map(appended)).toEqual([{ position: 5, revision: 3 }])
   })
 }
 

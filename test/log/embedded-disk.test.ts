@@ -1,8 +1,10 @@
-import { readdirSync, rmSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { EmbeddedLog } from '../../engine/log/embedded/embedded.ts'
-import { anEvent, appends, collect, positions } from './events.ts'
+import { readSegmentHeader } from '../../engine/log/embedded/segment.ts'
+import { anEvent, appends, collect, positions, T0 } from './events.ts'
 import { type Faults, faultyFiles, noFaults } from './faulty-files.ts'
 import { opened, SMALL, type TemporaryDirectory, temporaryDirectory, unsyncedFiles } from './support.ts'
 
@@ -96,6 +98,21 @@ describe('a full disk', () => {
     faults.failing = undefined
     expect(await tags(one())).toEqual(['appended'])
     expect(readdirSync(directory.path).filter((name) => name.endsWith('.new'))).toEqual([])
+    expect(await positions(await reopened())).toEqual([1, 2])
+  })
+})
+
+describe('a full disk when a segment begins', () => {
+  it("leaves nothing of the events that failed in the next segment's header", async () => {
+    await log.append(appends(large()))
+    // Enough for a header, not for the block.
+    faults.roomBytes = OPTIONS.chunkBytes
+    const failed = { received: T0 + 50, data: { text: 'x'.repeat(KIB) } }
+    expect(await tags(log.append(appends(anEvent(failed))))).toEqual(['DiskFull'])
+    faults.roomBytes = Number.POSITIVE_INFINITY
+    expect(await tags(log.append(appends(anEvent({ received: T0 + 3 }))))).toEqual(['appended'])
+    const bytes = readFileSync(join(directory.path, '00000000000000000002.hwl'))
+    expect(readSegmentHeader(bytes).created).toBe(T0 + 3)
     expect(await positions(await reopened())).toEqual([1, 2])
   })
 })

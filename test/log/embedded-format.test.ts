@@ -112,8 +112,12 @@ function readByHand(directory: string): Record<string, unknown>[] {
       expect(marker).toBe('HWB1')
       if (first === undefined || count === undefined || received === undefined) throw new Error('a block')
       const block = { first, count, received, columns, shapes, payloads } as unknown
-      for (let i = 0; i < count; i++) events.push(plainEvent(block as RawBlock, i))
+      const own = Array.from({ length: count }, (_, i) => plainEvent(block as RawBlock, i))
+      expect(received).toBe(own.at(-1)?.received)
+      events.push(...own)
     }
+    const begun = events.find((event) => event.position === header?.[3])
+    if (begun !== undefined) expect(header?.[5]).toBe(begun.received)
   }
   return events
 }
@@ -135,7 +139,9 @@ describe('the format', () => {
           const log = await opened(scratch.path, small)
           try {
             const expected: RecordedEvent[] = []
-            for (const commit of commits) {
+            let received = T0
+            for (const made of commits) {
+              const commit = made.map((event) => ({ ...event, received: received++ }))
               for (const [i, result] of (await log.append(appends(...commit))).entries()) {
                 const event = commit[i]
                 if (result._tag === 'Left' || event === undefined) throw new Error('not appended')
@@ -175,6 +181,43 @@ describe('the format', () => {
     const end = block + 11 + bytes.readUInt32BE(block + 7)
     expect(bytes.subarray(end).every((byte) => byte === 0)).toBe(true)
     expect(bytes.subarray(end - 3, end).toString('latin1')).toBe('\x91\xa1b')
+  })
+})
+
+describe('`received` in the headers', () => {
+  let directory: TemporaryDirectory
+  beforeEach(() => {
+    directory = temporaryDirectory()
+  })
+  afterEach(() => directory.remove())
+
+  const large = { data: { text: 'x'.repeat(1024 * 1024) } }
+
+  it("is the first event's in a segment's, the last one's in a block's", async () => {
+    const log = await opened(directory.path, { files: unsyncedFiles })
+    await log.append(appends(anEvent({ received: T0 + 1 }), anEvent({ received: T0 + 9 })))
+    await log.close()
+    expect(readByHand(directory.path)).toHaveLength(2)
+    const [header] = decoder.unpackMultiple(
+      readFileSync(join(directory.path, '00000000000000000001.hwl')),
+    ) as unknown[][]
+    expect(header?.[5]).toBe(T0 + 1)
+  })
+
+  it.each([false, true])('is never that of an event that was refused (atomic: %s)', async (atomic) => {
+    const log = await opened(directory.path, { files: unsyncedFiles })
+    const underWay = log.append(appends(anEvent({ received: T0 + 1 })))
+    const refused = log.append(appends(anEvent({ ...large, received: T0 + 50 })), { atomic })
+    const thrown = log.append(appends(anEvent({ stream: '\ud800', received: T0 + 60 })), { atomic })
+    await expect(thrown).rejects.toThrow(/surrogate/)
+    await Promise.all([underWay, refused])
+    const head = { position: 1, received: T0 + 1 }
+    expect(log.head()).toEqual(head)
+    await log.close()
+    expect(readByHand(directory.path)).toMatchObject([head])
+    const again = await opened(directory.path, { files: unsyncedFiles })
+    expect(again.head()).toEqual(head)
+    await again.close()
   })
 })
 

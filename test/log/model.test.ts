@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { NewEvent, RecordedEvent } from '../../engine/events/event.ts'
 import type { AppendEvent, Log, ReadOptions, StreamReadOptions } from '../../engine/log/log.ts'
 import { createMemoryLog } from '../../engine/log/memory.ts'
-import { collect, eventArbitrary, identityId, present } from './events.ts'
+import { anEvent, collect, eventArbitrary, identityId, present } from './events.ts'
 import { opened, temporaryDirectory, unsyncedFiles } from './support.ts'
 
 // Theorem: whatever is appended, alone, together, atomically or with expectations, every read of either log equals the
@@ -20,6 +20,8 @@ type Command =
 interface Batch {
   readonly events: readonly { readonly event: NewEvent; readonly expectedRevision: number | undefined }[]
   readonly atomic: boolean
+  /** One event more, at the end, that isn't plain data. */
+  readonly broken: boolean
 }
 
 const small = fc.option(fc.nat(25), { nil: undefined })
@@ -37,6 +39,7 @@ const batch: fc.Arbitrary<Batch> = fc.record({
     { minLength: 1, maxLength: 4 },
   ),
   atomic: fc.boolean(),
+  broken: fc.constantFrom(false, false, false, true),
 })
 const command: fc.Arbitrary<Command> = fc.oneof(
   {
@@ -80,7 +83,7 @@ class Model {
   }
 
   /** Which of the batch's events are appended. */
-  append({ events, atomic }: Batch): boolean[] {
+  append({ events, atomic, broken }: Batch): boolean[] | 'thrown' {
     const before = this.events.length
     const held = events.map(({ event, expectedRevision }) => {
       const revision = this.revision(event.stream)
@@ -89,8 +92,11 @@ class Model {
       this.events.push(present({ ...event, position, revision: revision + 1 }))
       return true
     })
-    if (!atomic || !held.includes(false)) return held
-    this.events.length = before
+    // An atomic batch that fails anyway isn't looked at further.
+    const failed = atomic && held.includes(false)
+    if (broken || failed) this.events.length = before
+    if (broken && !failed) return 'thrown'
+    if (!failed) return held
     return held.map(() => false)
   }
 
@@ -111,11 +117,9 @@ function select(events: readonly RecordedEvent[], { direction, from, limit }: St
 async function run(log: Log, model: Model, each: Command): Promise<void> {
   switch (each.kind) {
     case 'append': {
-      const results = await Promise.all(
-        each.batches.map(({ events, atomic }) => log.append(events.map(toAppend), { atomic })),
-      )
+      const results = await Promise.all(each.batches.map((one) => appendBatch(log, one)))
       const expected = each.batches.map((one) => model.append(one))
-      expect(results.map((batchResults) => batchResults.map(E.isRight))).toEqual(expected)
+      expect(results).toEqual(expected)
       expect(log.head().position).toBe(model.events.length)
       break
     }
@@ -140,6 +144,16 @@ async function run(log: Log, model: Model, each: Command): Promise<void> {
     }
     case 'reopen':
       break
+  }
+}
+
+async function appendBatch(log: Log, { events, atomic, broken }: Batch): Promise<boolean[] | 'thrown'> {
+  const list = events.map(toAppend)
+  if (broken) list.push({ event: anEvent({ data: { text: '\ud800' } }) })
+  try {
+    return (await log.append(list, { atomic })).map(E.isRight).slice(0, events.length)
+  } catch {
+    return 'thrown'
   }
 }
 

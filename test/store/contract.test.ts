@@ -1,10 +1,11 @@
 /**
- * Theorem: the memory store and SQLite are the same store. A commit is whole or absent, a build takes another's place
+ * Theorem: the memory store and SQLite are the same store. A commit is whole or absent, a reset store is a new store, a build takes another's place
  * in one step, and every query answers what plain code over the rows written would, or is refused by type.
  */
 
 import { writerContract } from './contract.ts'
 import { answerContract } from './contract-answers.ts'
+import { checkpointContract } from './contract-checkpoint.ts'
 import { lawContract } from './contract-laws.ts'
 import { queryContract } from './contract-queries.ts'
 import { openMemory, openSqlite } from './harness.ts'
@@ -14,6 +15,7 @@ for (const [name, open] of [
   ['sqlite', openSqlite],
 ] as const) {
   writerContract(name, open)
+  checkpointContract(name, open)
   queryContract(name, open)
   answerContract(name, open)
   lawContract(name, open)

@@ -4,6 +4,7 @@ import {
   commitOf,
   DAILY,
   failureOf,
+  markOf,
   nextVersion,
   PERSON,
   rowsOf,
@@ -33,7 +34,7 @@ export function writerContract(name: string, open: OpenHarness): void {
     afterEach(() => store.close())
 
     test('a new store stands at 0 and serves nothing', async () => {
-      expect(store.writer.checkpoint()).toEqual({ position: 0, received: 0 })
+      expect(store.writer.checkpoint()).toEqual({ position: 0, received: 0, mark: '' })
       expect(store.writer.builds()).toEqual([])
       expect(store.writer.nextDue()).toBeUndefined()
       expect(await failureOf(reader.list({ projection: 'thing', limit: 1 }))).toBe('NotServing')
@@ -53,7 +54,7 @@ export function writerContract(name: string, open: OpenHarness): void {
           poison: [{ build: THING.build, position: 4, type: 'order.placed', reason: 'no' }],
         }),
       )
-      expect(store.writer.checkpoint()).toEqual({ position: 9, received: 5_000 })
+      expect(store.writer.checkpoint()).toEqual({ position: 9, received: 5_000, mark: markOf(9) })
       expect(store.writer.builds().map(({ position, serving }) => [position, serving])).toEqual(
         SPECS.map(() => [9, true]),
       )
@@ -121,7 +122,7 @@ export function writerContract(name: string, open: OpenHarness): void {
       store.writer.commit(commitOf({ position: 5 }))
       expect(() => store.writer.commit(commitOf({ position: 4 }))).toThrow()
       store.writer.commit(commitOf({ position: 5, received: 2_000 }))
-      expect(store.writer.checkpoint()).toEqual({ position: 5, received: 2_000 })
+      expect(store.writer.checkpoint()).toEqual({ position: 5, received: 2_000, mark: markOf(5) })
     })
 
     test('parts that are not named any more vanish', async () => {

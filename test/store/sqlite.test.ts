@@ -22,6 +22,7 @@ import { temporaryFile } from './harness.ts'
 import {
   commitOf,
   failureOf,
+  markOf,
   nextVersion,
   PERSON,
   rowsOf,
@@ -133,7 +134,7 @@ describe('a reopened file', () => {
 
     const second = openSqliteWriter(file.path)
     expect(second.builds()).toEqual(builds)
-    expect(second.checkpoint()).toEqual({ position: 8, received: 80 })
+    expect(second.checkpoint()).toEqual({ position: 8, received: 80, mark: markOf(8) })
     expect(second.state(PERSON.build, 'i1')).toEqual(Uint8Array.of(1))
     expect(second.nextDue()).toBe(5)
     expect(second.membersOf('i1')).toEqual(['i1', 'i2'])

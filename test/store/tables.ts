@@ -71,11 +71,17 @@ export function serveAll(writer: StoreWriter): void {
   }
 }
 
+/** Of the event that the made-up log has there. */
+export function markOf(position: number): string {
+  return `event ${position}`
+}
+
 export function commitOf(changes: Partial<Commit>): Commit {
   return {
     builds: SPECS.map(({ build }) => build),
     position: 1,
     received: 1_000,
+    mark: markOf(changes.position ?? 1),
     writes: [],
     poison: [],
     members: new Map(),

@@ -11,6 +11,7 @@ import { openQuarantine } from '../../engine/intake/quarantine.ts'
 import type { IntakeResult } from '../../engine/intake/result.ts'
 import { createMemoryLog, type MemoryLogOptions } from '../../engine/log/memory.ts'
 import { createMemoryKeyStore } from '../../engine/privacy/memory-key-store.ts'
+import type { ErasingKeyStore } from '../../engine/privacy/privacy.ts'
 import type { OpenedEvent } from '../../engine/privacy/sealing.ts'
 import { openEvent, reassemble } from '../../engine/privacy/sealing.ts'
 
@@ -18,11 +19,14 @@ import { openEvent, reassemble } from '../../engine/privacy/sealing.ts'
 export const NOON = Date.UTC(2026, 2, 1, 12)
 
 /** An intake over memory, with what a test looks at. */
-export function intakeWorld(overrides: Partial<IntakeOptions> = {}, logOptions: MemoryLogOptions = {}) {
+export function intakeWorld(
+  overrides: Partial<Omit<IntakeOptions, 'keyStore'>> & { readonly keyStore?: ErasingKeyStore } = {},
+  logOptions: MemoryLogOptions = {},
+) {
   const directory = mkdtempSync(join(tmpdir(), 'headwater-intake-'))
   const clock = manualClock(NOON)
   const log = overrides.log ?? createMemoryLog(logOptions)
-  const keyStore = createMemoryKeyStore({ clock })
+  const keyStore = overrides.keyStore ?? createMemoryKeyStore({ clock })
   const quarantine = openQuarantine(directory, keyStore, clock)
   const guard = guardClock(clock, 0)
   const intake: EngineIntake = createIntake({

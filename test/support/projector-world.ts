@@ -23,21 +23,21 @@ export function projectorWorld(world: IntakeWorld, projections: readonly AnyProj
     builds,
     progress: () => last,
     /** Folds up to the head. A start builds what the stop before left unbuilt, so it takes two. */
-    async foldAll(): Promise<void> {
-      await this.foldTo(world.log.head().position)
-      await this.foldTo(world.log.head().position)
+    async foldAll(of: IntakeWorld = world): Promise<void> {
+      await this.foldTo(of.log.head().position, of)
+      await this.foldTo(of.log.head().position, of)
     },
     /** Stops as soon as `position` is committed, whatever should follow from it. */
-    async foldTo(position: number): Promise<void> {
+    async foldTo(position: number, of: IntakeWorld = world): Promise<void> {
       const stopping = new AbortController()
       const running = runProjector(
         {
-          log: world.log,
+          log: of.log,
           store: store.writer,
           projections,
           rules: DEFAULT_RULES,
-          clock: world.clock,
-          open: (event) => openEvent(event, world.keyStore, registry),
+          clock: of.clock,
+          open: (event) => openEvent(event, of.keyStore, registry),
           onCommit: (progress) => {
             last = progress
             if (progress.position >= position) stopping.abort()

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { NewEvent } from '../../events/event.ts'
+import { Block } from './block-decoder.ts'
 import { ByteSink } from './byte-sink.ts'
 import {
   DictionaryColumnWriter,
@@ -21,6 +22,11 @@ import { PayloadWriter } from './payload-writer.ts'
 const COLUMN_BYTES = 16 * 1024
 /** Equals no value: the default of a column that is never left out. */
 const NEVER = Number.NaN
+
+export interface EncoderMark {
+  readonly count: number
+  readonly otherBytes: number
+}
 
 /** Fills one block after the other. `add` events, then `finish`, which leaves it empty for the next. */
 export class BlockEncoder {
@@ -45,10 +51,14 @@ export class BlockEncoder {
   readonly #payloads = new PayloadWriter()
   #count = 0
   #otherBytes = 0
-  #lastReceived = 0
 
   get count(): number {
     return this.#count
+  }
+
+  /** The last event's, which is the greatest. */
+  get #lastReceived(): number {
+    return this.#received.values.at(-1) ?? 0
   }
 
   /** At least what the finished block will take. */
@@ -87,7 +97,6 @@ export class BlockEncoder {
     const fixedBytes = namesBytes + event.identities.length * IDENTITY_COLUMN_BYTES + EVENT_FIXED_BYTES
     this.#count++
     this.#otherBytes += fixedBytes
-    this.#lastReceived = event.received
     return payloadBytes + this.#textBytes() - textsBefore + fixedBytes
   }
 
@@ -127,12 +136,20 @@ export class BlockEncoder {
   }
 
   /** What `rewind` needs to take back the events that are added after this. */
-  mark(): { readonly count: number; readonly otherBytes: number } {
+  mark(): EncoderMark {
     return { count: this.#count, otherBytes: this.#otherBytes }
   }
 
-  rewind(mark: { readonly count: number; readonly otherBytes: number }): void {
+  rewind(mark: EncoderMark): void {
     this.#restore(mark.count, mark.otherBytes)
+  }
+
+  /** Goes on behind the first `count` events of a block that was finished; all else is given up. */
+  resume(finished: Buffer, count: number): void {
+    this.clear()
+    if (count === 0) return
+    const block = new Block(finished)
+    for (let i = 0; i < count; i++) this.add(block.event(i), block.revisionAt(i))
   }
 
   clear(): void {

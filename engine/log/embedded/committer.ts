@@ -10,6 +10,8 @@ export type CommitOrder =
       /** Holds the block, from its beginning; comes back with the report. */
       readonly memory: ArrayBuffer
       readonly sizeBytes: number
+      /** `received` of its first event. */
+      readonly firstReceived: number
       /** The log's head once the block is durable. */
       readonly head: Head
     }
@@ -40,8 +42,9 @@ export class Committer {
   handle(order: CommitOrder): CommitReport | undefined {
     switch (order.kind) {
       case 'block': {
-        const { number, memory, sizeBytes, head } = order
-        const outcome = this.#refusing ?? this.#writer.write(Buffer.from(memory, 0, sizeBytes))
+        const { number, memory, sizeBytes, firstReceived, head } = order
+        const block = Buffer.from(memory, 0, sizeBytes)
+        const outcome = this.#refusing ?? this.#writer.write(block, firstReceived)
         if (outcome._tag === 'Durable') publishHead(this.#signal, head)
         else this.#refusing = outcome
         return { number, outcome, memory }

@@ -58,12 +58,15 @@ export class SegmentWriter {
     this.#segment = { ...start, file, sizeBytes: file.sizeBytes() }
   }
 
-  /** `block`: finished but for its checksum, which is filled in. A write or fsync that failed is never repeated. */
-  write(block: Buffer): WriteOutcome {
+  /**
+   * `block`: finished but for its checksum, which is filled in. `firstReceived`: `received` of its first event. A write
+   * or fsync that failed is never repeated.
+   */
+  write(block: Buffer, firstReceived: number): WriteOutcome {
     if (this.#stopped !== undefined) return { _tag: 'Stopped', cause: this.#stopped }
     try {
-      const segment = this.#segmentFor(block)
-      return this.#append(segment, block)
+      const current = this.#current(block)
+      return current === undefined ? this.#begin(block, firstReceived) : this.#append(current, block)
     } catch (error) {
       if (error instanceof NoRoom) return { _tag: 'DiskFull' }
       return this.#stop(error)
@@ -76,40 +79,55 @@ export class SegmentWriter {
     return { _tag: 'Stopped', cause }
   }
 
-  #segmentFor(block: Buffer): OpenSegment {
+  /** The open segment, if the block goes there. */
+  #current(block: Buffer): OpenSegment | undefined {
     const current = this.#segment
-    const fits = current !== undefined && current.end + block.length <= this.#options.segmentBytes
-    const header = readBlockHeader(block, 0)
-    assert.ok(header !== undefined)
-    if (current !== undefined && !current.hasBlocks) assert.equal(header.first, current.first)
-    if (current !== undefined && (fits || !current.hasBlocks)) return current
-    if (current !== undefined) {
-      // Frees the zeros that were never used; whether that survives a crash doesn't matter.
-      current.file.truncate(current.end)
-      current.sizeBytes = current.end
+    if (current === undefined) return undefined
+    if (current.hasBlocks) {
+      return current.end + block.length <= this.#options.segmentBytes ? current : undefined
     }
-    const created = this.#create(header.first, header.previous, header.received)
-    current?.file.close()
-    this.#segment = created
-    return created
+    assert.equal(readBlockHeader(block, 0)?.first, current.first)
+    return current
   }
 
-  /** The segment gets its name only when its header is durable: a named segment without header is damaged. */
-  #create(first: number, previous: number, created: number): OpenSegment {
-    const { directory, workspace, chunkBytes } = this.#options
+  /** A segment gets its name only with its first block: one that finds no room leaves no header that tells of it. */
+  #begin(block: Buffer, firstReceived: number): WriteOutcome {
+    const stated = readBlockHeader(block, 0)
+    assert.ok(stated !== undefined && firstReceived <= stated.received)
+    const { first, previous } = stated
+    const { workspace } = this.#options
     const salt = randomBytes(4).readUInt32BE()
-    const header = writeSegmentHeader({ workspace, first, previous, created, salt })
-    const path = join(directory, segmentName(first))
+    const header = writeSegmentHeader({ workspace, first, previous, created: firstReceived, salt })
+    block.writeUInt32BE(blockChecksum(block, salt), BLOCK.CHECKSUM + 1)
+    this.#cutUnused()
+    const created = this.#create(segmentName(first), Buffer.concat([header, block]))
+    this.#segment?.file.close()
+    this.#segment = { ...created, first, salt, end: header.length + block.length, hasBlocks: true }
+    return { _tag: 'Durable', segment: first, offset: header.length }
+  }
+
+  /** Frees the zeros at the open segment's end; whether that survives a crash doesn't matter. */
+  #cutUnused(): void {
+    if (this.#segment === undefined) return
+    this.#segment.file.truncate(this.#segment.end)
+    this.#segment.sizeBytes = this.#segment.end
+  }
+
+  /** Named only when `content` is durable: a named segment without a whole header is damaged. */
+  #create(name: string, content: Buffer): Pick<OpenSegment, 'file' | 'sizeBytes'> {
+    const { directory, chunkBytes } = this.#options
+    const path = join(directory, name)
     const unfinished = path.replace(/\.hwl$/, UNFINISHED_SUFFIX)
     const file = orNoRoom(() => this.#files.create(unfinished))
     try {
-      const chunk = Buffer.alloc(Math.max(chunkBytes, header.length))
-      header.copy(chunk)
+      const sizeBytes = Math.ceil(content.length / chunkBytes) * chunkBytes
+      const chunk = Buffer.alloc(sizeBytes)
+      content.copy(chunk)
       writeFully(file, chunk, 0)
       file.sync()
       orNoRoom(() => this.#files.rename(unfinished, path))
       this.#files.syncDirectory(directory)
-      return { first, salt, file, end: header.length, sizeBytes: chunk.length, hasBlocks: false }
+      return { file, sizeBytes }
     } catch (error) {
       file.close()
       if (error instanceof NoRoom) this.#files.remove(unfinished)

@@ -1,5 +1,6 @@
 import type { Appended } from '../log.ts'
 import type { LogIndex } from './log-index.ts'
+import type { PendingBlock } from './pending-block.ts'
 
 const INITIAL_SLOTS = 1024
 
@@ -33,6 +34,14 @@ export class StreamHeads {
     this.#positions[slot] = place.position
     this.#revisions[slot] = place.revision
     return slot
+  }
+
+  /** The places of a block's events, in order. */
+  setAll(block: Pick<PendingBlock, 'first' | 'count' | 'streamAt' | 'slotAt' | 'revisionAt'>): void {
+    for (let i = 0; i < block.count; i++) {
+      const place = { position: block.first + i, revision: block.revisionAt(i) }
+      this.set(block.streamAt(i), block.slotAt(i), place)
+    }
   }
 
   #grow(slot: number): void {

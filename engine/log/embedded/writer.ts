@@ -4,7 +4,7 @@ import type { NewEvent } from '../../events/event.ts'
 import { checkExpected, nextPlace } from '../expected.ts'
 import type { AppendEvent, Appended, Head, LogFailure } from '../log.ts'
 import { type AppendResult, AppendTicket } from './append-ticket.ts'
-import { BlockEncoder } from './block-encoder.ts'
+import { BlockEncoder, type EncoderMark } from './block-encoder.ts'
 import type { CommitSide } from './commit-side.ts'
 import type { CommitReport } from './committer.ts'
 import { BLOCK_TARGET_BYTES, KIB, MAX_BATCH_BYTES, MAX_BLOCK_BYTES, MAX_EVENT_BYTES, MIB } from './format.ts'
@@ -28,6 +28,14 @@ assert.ok(WORTHWHILE_BYTES <= BLOCK_TARGET_BYTES)
 interface Planned {
   readonly event: NewEvent
   readonly place: Appended
+}
+
+/** What is under way before a batch. */
+interface Mark {
+  readonly encoder: EncoderMark
+  /** Number of closed blocks. */
+  readonly closed: number
+  readonly assigned: Head
 }
 
 export interface WriterListener {
@@ -87,8 +95,14 @@ export class Writer {
     this.#assertReceived(appends)
     const ticket = new AppendTicket()
     this.#schedule()
-    if (atomic) this.#appendAll(appends, ticket)
-    else for (const append of appends) this.#appendOne(append, ticket)
+    const mark = this.#mark()
+    try {
+      if (atomic) this.#appendAll(appends, ticket)
+      else for (const append of appends) this.#appendOne(append, ticket)
+    } catch (error) {
+      this.#takeBack(mark, ticket)
+      throw error
+    }
     // Writing goes on beside the encoding of the next batch.
     if (this.#encoder.sizeBytes >= WORTHWHILE_BYTES) this.#send()
     ticket.release()
@@ -150,21 +164,39 @@ export class Writer {
     this.#makeRoom()
     const mark = this.#encoder.mark()
     let batchBytes = 0
-    try {
-      for (const { event, place } of planned) {
-        const sizeBytes = this.#encoder.add(event, place.revision)
-        batchBytes += sizeBytes
-        const limitBytes = sizeBytes > MAX_EVENT_BYTES ? MAX_EVENT_BYTES : MAX_BATCH_BYTES
-        if (sizeBytes <= MAX_EVENT_BYTES && batchBytes <= MAX_BATCH_BYTES) continue
-        this.#encoder.rewind(mark)
-        const largeBytes = sizeBytes > MAX_EVENT_BYTES ? sizeBytes : batchBytes
-        return { _tag: 'EventTooLarge', sizeBytes: largeBytes, limitBytes }
-      }
-      return undefined
-    } catch (error) {
+    for (const { event, place } of planned) {
+      const sizeBytes = this.#encoder.add(event, place.revision)
+      batchBytes += sizeBytes
+      const limitBytes = sizeBytes > MAX_EVENT_BYTES ? MAX_EVENT_BYTES : MAX_BATCH_BYTES
+      if (sizeBytes <= MAX_EVENT_BYTES && batchBytes <= MAX_BATCH_BYTES) continue
       this.#encoder.rewind(mark)
-      throw error
+      const largeBytes = sizeBytes > MAX_EVENT_BYTES ? sizeBytes : batchBytes
+      return { _tag: 'EventTooLarge', sizeBytes: largeBytes, limitBytes }
     }
+    return undefined
+  }
+
+  #mark(): Mark {
+    return { encoder: this.#encoder.mark(), closed: this.#closed.length, assigned: { ...this.#assigned } }
+  }
+
+  /**
+   * As if the ticket's batch had never been. None of its blocks was sent yet; the first may begin with events of others,
+   * and is opened again for them. They are taken from its bytes: their callers may have changed the objects since.
+   */
+  #takeBack(mark: Mark, ticket: AppendTicket): void {
+    const closed = this.#closed.splice(mark.closed)
+    const begun = this.#filling === undefined ? closed : [...closed, this.#filling]
+    for (const { slots } of begun) for (const slot of slots) this.#streamHeads.forget(slot)
+    const finished = closed[0]?.encoded
+    if (finished === undefined) this.#encoder.rewind(mark.encoder)
+    else this.#encoder.resume(finished, mark.encoder.count)
+    for (const { encoded } of closed) if (encoded !== undefined) this.#pool.give(encoded.buffer)
+    this.#filling = mark.encoder.count > 0 ? begun[0] : undefined
+    this.#filling?.reopen(mark.encoder.count, ticket)
+    Object.assign(this.#assigned, mark.assigned)
+    const left = this.#filling === undefined ? this.#closed : [...this.#closed, this.#filling]
+    for (const block of left) this.#streamHeads.setAll(block)
   }
 
   #assign(event: NewEvent, place: Appended, slot: number | undefined, ticket: AppendTicket): void {
@@ -207,8 +239,9 @@ export class Writer {
     while (this.#sent < this.#closed.length && this.#sent < MAX_BLOCKS_UNDER_WAY) {
       const block = this.#closed[this.#sent++]
       assert.ok(block?.encoded !== undefined)
-      const { number, sizeBytes, head } = block
-      this.#commitSide.send({ kind: 'block', number, memory: block.encoded.buffer, sizeBytes, head })
+      const { number, sizeBytes, firstReceived, head } = block
+      const memory = block.encoded.buffer
+      this.#commitSide.send({ kind: 'block', number, memory, sizeBytes, firstReceived, head })
       block.encoded = undefined
     }
   }
