@@ -117,29 +117,33 @@ describe('quarantine', () => {
     world.commit(1, [
       { projection: 'quarantine', key: 'q1', rows: { reason: 'invalid_data', received: START_MS } },
       { projection: 'quarantine', key: 'q2', rows: { reason: 'not_json' } },
-      { projection: 'quarantine', key: 'q3', rows: { reason: 'not_json' } },
+      { projection: 'quarantine', key: 'q3', rows: { reason: 'not_json', message: 'not JSON' } },
     ])
-    world.quarantined.set('q1', { bytes: Buffer.from('{"id":"1"}') })
-    world.quarantined.set('q2', { bytes: Buffer.from('{"id') })
-    expect((await read('/v1/quarantine')).json().data).toHaveLength(3)
+    world.quarantined.set('q1', { bytes: Buffer.from('{"id":"1"}'), message: 'jane: unknown' })
+    world.quarantined.set('q2', { bytes: Buffer.from('{"id'), message: 'not JSON' })
+    const list = await read('/v1/quarantine')
+    expect(list.json().data).toHaveLength(3)
+    expect(list.body).not.toContain('jane')
     expect((await read('/v1/quarantine/q1')).json().data).toMatchObject({
       reason: 'invalid_data',
+      message: 'jane: unknown',
       body: { value: { id: '1' } },
     })
     expect((await read('/v1/quarantine/q2')).json().data.body).toEqual({
       base64: Buffer.from('{"id').toString('base64'),
     })
-    expect((await read('/v1/quarantine/q3')).json().data.body).toBeNull()
+    expect((await read('/v1/quarantine/q3')).json().data).toMatchObject({ body: null, message: 'not JSON' })
+    world.quarantined.set('q3', { bytes: undefined, message: 'too large' })
+    expect((await read('/v1/quarantine/q3')).json().data).toMatchObject({ body: null, message: 'too large' })
     expect((await read('/v1/quarantine/q4')).statusCode).toBe(404)
   })
 
   it('takes a second try, as it was or corrected', async () => {
     expect((await resubmit()).statusCode).toBe(404)
-    world.quarantined.set('q1', { bytes: Buffer.from('{}') })
+    world.quarantined.set('q1', { bytes: Buffer.from('{}'), message: 'missing' })
     expect((await resubmit()).json()).toMatchObject({ position: 1, results: [{ status: 'appended' }] })
     expect((await resubmit({ event: { id: '2' } })).statusCode).toBe(200)
     expect(world.intake.submitted).toEqual([[{ value: 'as kept' }], [{ value: { id: '2' } }]])
-    expect((await resubmit({ event: 'text' })).json()).toMatchObject({ status: 400 })
     world.intake.answer = () => ({
       status: 'refused',
       id: '1',
@@ -147,12 +151,42 @@ describe('quarantine', () => {
     })
     expect((await resubmit()).statusCode).toBe(503)
   })
+
+  it.each([
+    { id: '2', type: 'cdp.track' },
+    { event: 'text' },
+    { event: null },
+    { event: [] },
+    { event: { id: '2' }, id: '2' },
+    {},
+    [],
+  ])('%j is no correction, and the original is not sent in its place', async (body) => {
+    world.quarantined.set('q1', { bytes: Buffer.from('{}'), message: 'missing' })
+    const answer = await resubmit(body)
+    expect([answer.statusCode, answer.json().type]).toEqual([400, 'urn:headwater:problem:invalid_body'])
+    expect(world.intake.submitted).toEqual([])
+  })
+
+  it('what the view knows to be resubmitted is not taken again: 409 with the position', async () => {
+    world.commit(1, [{ projection: 'quarantine', key: 'q1', rows: { resubmitted_position: 41 } }])
+    world.quarantined.set('q1', { bytes: Buffer.from('{}'), message: 'missing' })
+    for (const body of [undefined, { event: { id: '2' } }]) {
+      const answer = await resubmit(body)
+      expect(answer.statusCode).toBe(409)
+      expect(answer.json()).toMatchObject({
+        type: 'urn:headwater:problem:already_resubmitted',
+        detail: 'The event at position 41 stands for this.',
+        position: 41,
+      })
+    }
+    expect(world.intake.submitted).toEqual([])
+  })
 })
 
 describe('operations', () => {
-  it('ready only when caught up and writing', async () => {
+  it('ready only when caught up, not stopped, and sure of the time', async () => {
     expect((await read('/readyz')).json()).toMatchObject({ ready: true, reasons: [] })
-    for (const change of [{ caughtUp: false }, { writer: 'stopped' as const }]) {
+    for (const change of [{ caughtUp: false }, { writer: 'stopped' as const }, { clockTrusted: false }]) {
       const before = world.status
       world.status = { ...before, ...change }
       const answer = await read('/readyz')
@@ -160,8 +194,13 @@ describe('operations', () => {
       expect((await read('/healthz')).statusCode).toBe(200)
       world.status = before
     }
+  })
+
+  it('a full disk leaves it ready for queries, and is told', async () => {
     world.status = { ...world.status, writer: 'read_only' }
-    expect((await read('/readyz')).statusCode).toBe(200)
+    const answer = await read('/readyz')
+    expect(answer.statusCode).toBe(200)
+    expect(answer.json()).toMatchObject({ ready: true, reasons: [], writer: 'read_only' })
   })
 
   it('an operator confirms the clock', async () => {
@@ -195,7 +234,7 @@ describe('operations', () => {
       'headwater_http_requests_total{method="GET",route="/v1/opportunities/:id",status="404"} 2',
     )
     expect(body).toMatch(
-      /headwater_http_request_duration_seconds_bucket\{route="\/v1\/opportunities\/:id",le="\+Inf"\} 2/,
+      /headwater_http_request_duration_seconds_bucket\{le="\+Inf",route="\/v1\/opportunities\/:id"\} 2/,
     )
   })
 })

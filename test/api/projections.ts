@@ -100,5 +100,9 @@ export const PROJECTIONS: readonly AnyProjection[] = [
       },
     }),
   ),
-  projection({ name: 'quarantine', grain: 'record', columns: { reason: 'text', received: 'instant' } }),
+  projection({
+    name: 'quarantine',
+    grain: 'record',
+    columns: { reason: 'text', message: 'text', received: 'instant', resubmitted_position: 'integer' },
+  }),
 ]

@@ -284,6 +284,22 @@ describe('a list', () => {
     expect(answer.json().errors).toEqual([{ parameter: 'cursor', message: expect.any(String) }])
   })
 
+  it.each(['('.repeat(257), 'ab '.repeat(90), Array.from({ length: 17 }, (_, n) => `w${n}`).join('+')])(
+    'a search beyond its limits is refused by the name q, which says them',
+    async (q) => {
+      const answer = await read(`/v1/profiles?q=${q}`)
+      expect(answer.statusCode).toBe(400)
+      expect(answer.json().errors).toEqual([
+        { parameter: 'q', message: expect.stringMatching(/256 characters.*16 different words/) },
+      ])
+    },
+  )
+
+  it('a search within its limits finds what is there, punctuation or not', async () => {
+    expect(await names(`/v1/profiles?q=${'('.repeat(256)}`)).toEqual([])
+    expect(await names(`/v1/profiles?q=${'jane+'.repeat(50)}`)).toEqual(['Jane, the 1st'])
+  })
+
   it('searching where nothing is searchable is refused', async () => {
     expect((await read('/v1/opportunities?q=x')).json().errors[0].parameter).toBe('q')
   })
@@ -421,8 +437,16 @@ describe('a timeline', () => {
     }
   })
 
+  it("refuses another profile's cursor, by whatever id it is asked", async () => {
+    const { next } = await positions(`/v1/profiles/${jane}/timeline?limit=1`)
+    expect((await positions(`/v1/profiles/user:42/timeline?cursor=${next}`)).at).toEqual([5, 4, 3])
+    const other = await read(`/v1/profiles/${identityId(1)}/timeline?cursor=${next}`)
+    expect(other.statusCode).toBe(400)
+    expect(other.json().errors).toEqual([{ parameter: 'cursor', message: expect.any(String) }])
+  })
+
   it('refuses a bad cursor, and knows nobody who has no events', async () => {
-    for (const cursor of ['x', '', 'dDA', '%20']) {
+    for (const cursor of ['x', '', 'dDA', 'dDM', '%20']) {
       expect((await read(`/v1/profiles/${jane}/timeline?cursor=${cursor}`)).statusCode).toBe(400)
     }
     expect((await read(`/v1/profiles/${identityId(88)}/timeline`)).statusCode).toBe(404)

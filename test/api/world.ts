@@ -86,11 +86,11 @@ export async function createWorld(change: Partial<ApiDeps> = {}): Promise<World>
     quarantine: {
       open: async (id) => quarantined.get(id),
       resubmit: async (id, corrected) => {
-        if (!quarantined.has(id)) return undefined
+        if (!quarantined.has(id)) return { _tag: 'NothingKept' }
         const [result] = await intake.submit([{ value: corrected ?? 'as kept' }], {
           defaultSource: 'steward',
         })
-        return result
+        return result === undefined ? { _tag: 'NothingKept' } : { _tag: 'Submitted', result }
       },
     },
     metrics: createMetrics(),

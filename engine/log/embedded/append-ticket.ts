@@ -51,11 +51,6 @@ export class BlockTickets {
     }
   }
 
-  /** Takes back the ticket that was included last, if it is this one. */
-  exclude(ticket: AppendTicket): void {
-    if (this.#parts.at(-1)?.ticket === ticket) this.#parts.pop()
-  }
-
   settle(failure: LogFailure | undefined): void {
     for (const { ticket, indexes } of this.#parts) {
       if (failure !== undefined) for (const index of indexes) ticket.fail(index, failure)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { NewEvent } from '../../events/event.ts'
 import type { Identity } from '../../events/identity.ts'
 import type { Appended, Head } from '../log.ts'
-import { type AppendTicket, BlockTickets } from './append-ticket.ts'
+import { BlockTickets } from './append-ticket.ts'
 import type { IndexedBlock } from './log-index.ts'
 
 /** A block from its first event on, until it is durable or given up. */
@@ -30,13 +30,12 @@ export class PendingBlock implements IndexedBlock {
     this.slots.push(slot)
   }
 
-  /** Takes back all but the first `count` events, which are at least one; those after were the ticket's. */
-  reopen(count: number, ticket: AppendTicket): void {
+  /** Takes back all but the first `count` events, at least one. Their ticket stays: nobody waits for it any more. */
+  reopen(count: number): void {
     assert.ok(count > 0 && count <= this.count)
     this.#events.length = count
     this.#revisions.length = count
     this.slots.length = count
-    this.tickets.exclude(ticket)
     this.encoded = undefined
     this.sizeBytes = 0
   }

@@ -100,7 +100,7 @@ export class Writer {
       if (atomic) this.#appendAll(appends, ticket)
       else for (const append of appends) this.#appendOne(append, ticket)
     } catch (error) {
-      this.#takeBack(mark, ticket)
+      this.#takeBack(mark)
       throw error
     }
     // Writing goes on beside the encoding of the next batch.
@@ -181,10 +181,10 @@ export class Writer {
   }
 
   /**
-   * As if the ticket's batch had never been. None of its blocks was sent yet; the first may begin with events of others,
+   * As if the batch had never been. None of its blocks was sent yet; the first may begin with events of others,
    * and is opened again for them. They are taken from its bytes: their callers may have changed the objects since.
    */
-  #takeBack(mark: Mark, ticket: AppendTicket): void {
+  #takeBack(mark: Mark): void {
     const closed = this.#closed.splice(mark.closed)
     const begun = this.#filling === undefined ? closed : [...closed, this.#filling]
     for (const { slots } of begun) for (const slot of slots) this.#streamHeads.forget(slot)
@@ -193,7 +193,7 @@ export class Writer {
     else this.#encoder.resume(finished, mark.encoder.count)
     for (const { encoded } of closed) if (encoded !== undefined) this.#pool.give(encoded.buffer)
     this.#filling = mark.encoder.count > 0 ? begun[0] : undefined
-    this.#filling?.reopen(mark.encoder.count, ticket)
+    this.#filling?.reopen(mark.encoder.count)
     Object.assign(this.#assigned, mark.assigned)
     const left = this.#filling === undefined ? this.#closed : [...this.#closed, this.#filling]
     for (const block of left) this.#streamHeads.setAll(block)
