@@ -176,7 +176,7 @@ export class Decider {
   }
 
   #accept(incoming: Incoming, envelope: StatedEnvelope, sizeBytes: number): Decided {
-    const { registry, keyStore } = this.#options
+    const { registry } = this.#options
     const decoded = registry.decode(envelope.type, envelope.schema, envelope.data)
     if (E.isLeft(decoded)) {
       return refuse(incoming, envelope.source, decoded.left._tag, explainDecode(decoded.left), sizeBytes)
