@@ -38,7 +38,11 @@ export async function start(): Promise<void> {
     process.exitCode = 1
     return
   }
-  const logger = pino({ level: loaded.right.logLevel }, pino.destination({ dest: 2, sync: true }))
+  const destination = pino.destination({ dest: 2, sync: true })
+  // Whoever read the output may be gone before us; that is no reason not to stop cleanly.
+  destination.on('error', () => undefined)
+  for (const output of [process.stdout, process.stderr]) output.on('error', () => undefined)
+  const logger = pino({ level: loaded.right.logLevel }, destination)
   for (const warning of loaded.right.warnings) logger.warn(warning)
   // Whatever is created holds customers: nobody but its owner reads it, whatever the directory's own mode.
   process.umask(0o077)
@@ -60,12 +64,23 @@ export async function start(): Promise<void> {
     })
   }
   logger.info('stopped')
+  // Everything is closed; should some handle still be open, it is nobody's.
+  setTimeout(() => process.exit(), LINGER_MS).unref()
 }
+
+const LINGER_MS = 2_000
+const PARENT_CHECK_MS = 500
 
 function untilSignal(): Promise<void> {
   return new Promise((settle) => {
     process.once('SIGINT', () => settle())
     process.once('SIGTERM', () => settle())
+    // `npm start` keeps a signal to itself and its shell: that they are gone is all that is heard of it.
+    if (process.env['npm_lifecycle_event'] !== 'start') return
+    const parent = process.ppid
+    setInterval(() => {
+      if (process.ppid !== parent) settle()
+    }, PARENT_CHECK_MS).unref()
   })
 }
 

@@ -61,7 +61,15 @@ export async function startNatsServer(options: NatsServerOptions): Promise<E.Eit
     url: `nats://127.0.0.1:${port}`,
     jetstream: options.jetstream,
   }
-  writeFileSync(join(directory, 'server.json'), JSON.stringify(server))
+  try {
+    writeFileSync(join(directory, 'server.json'), JSON.stringify(server))
+  } catch (error) {
+    // Without the note nobody could take it over or end it later.
+    await endChild(child, options.stopWithinMs ?? STOP_WITHIN_MS)
+    return E.left(
+      `nats-server was stopped again: ${error instanceof Error ? error.message : 'it could not be noted'}`,
+    )
+  }
   return E.right({
     url: server.url,
     onConfiguredPort: port === options.port,

@@ -114,6 +114,7 @@ function read(
     throw new Unreadable('missing_id', "id is missing: without it an event can't be told from its repetition")
   const type = text(value, 'type', MAX_NAME)
   if (type === undefined || type === '') throw new Unreadable('invalid_envelope', 'type is missing')
+  if (type.includes('@')) throw new Unreadable('invalid_envelope', 'type must be a name, without @')
   const source = text(value, 'source', MAX_NAME) ?? defaults.source
   if (source === '') throw new Unreadable('invalid_envelope', 'source is missing')
   if (!SOURCE_PATTERN.test(source)) {

@@ -49,13 +49,15 @@ function subjectName(
   const whole = identityOf(subject, event)
   if (head === undefined) return `${category}-${whole ?? addressId([subject], directory) ?? subject}`
   const named = identityOf(rest, event)
-  if (named !== undefined && identityOf(head, event) === undefined) return `${head}-${named}`
+  // Part of a number's digits may stand before the dash.
+  const severed = whole !== undefined && /\d/.test(head)
+  if (named !== undefined && !severed && identityOf(head, event) === undefined) return `${head}-${named}`
   // A value may hold a dash itself.
   if (whole !== undefined) return `${category}-${whole}`
   const addresses = head === category || CATEGORIES.has(head) ? [rest, subject] : [subject, rest]
-  const address = addressId(addresses, directory)
-  if (address === undefined) return subject
-  return `${head.includes('@') ? category : head}-${address}`
+  const found = addressId(addresses, directory)
+  if (found === undefined) return subject
+  return `${plain(head).includes('@') ? category : head}-${found}`
 }
 
 function split(subject: string): { readonly head: string | undefined; readonly rest: string } {
@@ -65,32 +67,61 @@ function split(subject: string): { readonly head: string | undefined; readonly r
     : { head: subject.slice(0, dash), rest: subject.slice(dash + 1) }
 }
 
+/** A text as whoever wrote it meant it: percent-encoding and typographic forms (a full-width @) undone. */
+function plain(text: string): string {
+  let decoded = text
+  try {
+    decoded = decodeURIComponent(text)
+  } catch {
+    // Not percent-encoded after all.
+  }
+  return decoded.normalize('NFKC').trim()
+}
+
+/** Fewer digits than this name no phone. */
+const LEAST_PHONE_DIGITS = 7
+
+/** Whether the digits are those of the E.164 number, or its end: without country code, with trunk or exit prefix. */
+function sameNumber(text: string, e164: string): boolean {
+  const digits = text.replaceAll(/\D/g, '').replace(/^0+/, '')
+  return digits.length >= LEAST_PHONE_DIGITS && e164.slice(1).endsWith(digits)
+}
+
 /** The id of the event's identity that this text names, in whatever way it is written. */
 function identityOf(text: string, { stated, identities, defaults }: Nameable): string | undefined {
+  const meant = plain(text)
   const at = stated.findIndex(
-    ({ namespace, value }) => normaliseIdentity(namespace, text, defaults) === value || text.trim() === value,
+    ({ namespace, value }) =>
+      normaliseIdentity(namespace, meant, defaults) === value ||
+      meant === value ||
+      (namespace === 'phone' && sameNumber(meant, value)),
   )
   return identities[at]?.id
 }
 
-/** The identity of the first text that is a known address, else of the first that may be one. */
+/** The identity of the first text that is a known address or number, else of the first that may be one. */
 function addressId(
   texts: readonly string[],
   directory: Pick<KeyStore, 'find' | 'identify'>,
 ): string | undefined {
-  const addresses = texts.filter((text) => text.includes('@')).map((text) => text.trim().toLowerCase())
+  const addresses = texts.flatMap((text) => address(text) ?? [])
   const [first] = addresses
   if (first === undefined) return undefined
-  const known = addresses.map((value) => directory.find('email', value)).find((id) => id !== undefined)
-  return known ?? directory.identify({ namespace: 'email', value: first })
+  const known = addresses.map(({ namespace, value }) => directory.find(namespace, value))
+  return known.find((id) => id !== undefined) ?? directory.identify(first)
 }
 
-/** The mail addresses that a subject may hold: whoever was erased may not be collected by that way either. */
+/** A mail address, or a phone number in E.164, that nobody stated as an identity. */
+function address(text: string): StatedIdentity | undefined {
+  const meant = plain(text)
+  if (meant.includes('@')) return { namespace: 'email', value: meant.toLowerCase() }
+  return /^\+\d{7,15}$/.test(meant) ? { namespace: 'phone', value: meant } : undefined
+}
+
+/** The addresses that a subject may hold: whoever was erased may not be collected by that way either. */
 export function subjectAddresses(subject: string | undefined): readonly StatedIdentity[] {
-  if (subject === undefined || !subject.includes('@')) return []
-  return [subject, split(subject).rest]
-    .filter((text) => text.includes('@'))
-    .map((text) => ({ namespace: 'email', value: text.trim().toLowerCase() }))
+  if (subject === undefined) return []
+  return [subject, split(subject).rest].flatMap((text) => address(text) ?? [])
 }
 
 function categoryOf(type: string): string {

@@ -102,7 +102,7 @@ export class WritingStore implements ErasingKeyStore {
   async close(): Promise<void> {
     if (this.#closed) return
     try {
-      if (this.#committer.failure === undefined) await this.flush()
+      if (this.#committer.failure === undefined) await this.flush().catch(unlessFull)
     } finally {
       this.#closed = true
       this.#vault.forgetEverything()
@@ -140,4 +140,9 @@ export class WritingStore implements ErasingKeyStore {
     this.#assertOpen()
     if (this.#committer.failure !== undefined) throw this.#committer.failure
   }
+}
+
+/** What found no room was never acknowledged: nothing is lost by closing without it. */
+function unlessFull(error: unknown): void {
+  if (!(error instanceof KeyStoreError) || error.failure._tag !== 'DiskFull') throw error
 }

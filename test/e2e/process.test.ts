@@ -2,6 +2,7 @@
  * Theorem: the process as an operator meets it: it starts with and without nats-server and says which, serves what was sent,
  * stops cleanly on both signals, refuses a second process and a directory without its keys, and goes on where it was.
  */
+import { spawn } from 'node:child_process'
 import { mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -9,6 +10,8 @@ import { connect } from 'nats'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { EngineProcess, freePort, READ_TOKEN } from '../support/engine-process.ts'
 import { describeNats } from '../support/nats-server.ts'
+
+const ROOT = join(import.meta.dirname, '..', '..')
 
 let directory: string
 const running: EngineProcess[] = []
@@ -122,6 +125,35 @@ test('a batch with one bad event: the others are in; the bad one is kept, correc
   await expect
     .poll(async () => (await headwater.get<{ data: { status: string } }>(`/v1/quarantine/${id}`)).data.status)
     .toBe('resubmitted')
+})
+
+test('npm start ends cleanly when npm is told to end, though npm keeps the signal to itself', async () => {
+  const port = await freePort()
+  const env = {
+    ...process.env,
+    ...WITHOUT_NATS,
+    HEADWATER_DATA: join(directory, 'data'),
+    HEADWATER_PORT: String(port),
+    npm_lifecycle_event: 'start',
+  }
+  const script = `"${process.execPath}" "${join(ROOT, 'api', 'headwater.mjs')}" start; true`
+  const shell = spawn('sh', ['-c', script], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  for (const stream of [shell.stdout, shell.stderr])
+    stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  await expect.poll(() => output, { timeout: 20_000 }).toContain('Headwater is up.')
+  shell.kill('SIGKILL')
+  await expect
+    .poll(
+      () =>
+        fetch(`http://127.0.0.1:${port}/healthz`).then(
+          () => 'up',
+          () => 'down',
+        ),
+      { timeout: 10_000 },
+    )
+    .toBe('down')
+  await expect.poll(() => output, { timeout: 10_000 }).toContain('"msg":"stopped"')
 })
 
 test('a second process on the same directory is refused, and says why; the first goes on', async () => {

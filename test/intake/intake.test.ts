@@ -74,6 +74,7 @@ describe('bad input', () => {
       ['reserved_source', { id: 'clock-5', source: 'headwater', type: 'made.up' }],
       ['invalid_envelope', { id: 'o', source: 'web', type: 'x', specversion: { toString: null } }],
       ['invalid_envelope', { id: 'p', source: 'jane@example.com', type: 'x' }],
+      ['invalid_envelope', { id: 'r', source: 'web', type: 'jane@example.com' }],
       ['invalid_data', { id: 'q', source: 'web', type: 'x', data: { n: 9_007_199_254_740_993n } }],
     ]
     const batch = bad.flatMap(([, value], index) => [page(`good-${index}`), value])
@@ -303,6 +304,13 @@ describe('what enters the log', () => {
     ['contact-jane@example.com', [], /jane/],
     ['mary-jane@example.com', ['email:mary-jane@example.com'], /jane/],
     ['jane@example.com', [], /jane/],
+    ['contact-442079460018', ['phone:+44 20 7946 0018'], /7946/],
+    ['contact-00442079460018', ['phone:+44 20 7946 0018'], /7946/],
+    ['contact-(020) 7946-0018', ['phone:+44 20 7946 0018'], /7946/],
+    ['tel:+44-20-7946-0018', ['phone:+44 20 7946 0018'], /7946/],
+    ['contact-+442079460018', [], /7946/],
+    ['contact-jane%40example.com', ['email:jane@example.com'], /jane/],
+    ['contact-jane＠example.com', [], /jane/],
   ])('the subject %s with %j names a stream without saying who', async (subject, identities, who) => {
     await world.sendOne({
       id: 'r',
