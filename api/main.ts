@@ -49,7 +49,9 @@ export async function start(): Promise<void> {
   const stops: Stop[] = []
   const stopping = untilSignal()
   try {
-    await serve(loaded.right, logger, stops)
+    const serving = serve(loaded.right, logger, stops)
+    // A start may have to wait (for room on a full disk); it can be given up all the same.
+    await Promise.race([serving, stopping])
     await stopping
     console.log('stopping: what is under way is finished first')
   } catch (error) {
