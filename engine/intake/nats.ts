@@ -1,8 +1,8 @@
-import * as E from 'fp-ts/lib/Either.js'
 import type { ConsumerMessages, JsMsg, Msg, MsgHdrs, NatsConnection, Subscription } from 'nats'
 import { AckPolicy, connect, headers as natsHeaders, StorageType } from 'nats'
 import type { Expected } from '../log/log.ts'
-import { incomingOf, parseValue } from './parse.ts'
+import { readBinaryEvent } from './binary-event.ts'
+import { incomingOf } from './parse.ts'
 import type { Incoming, Intake, IntakeResult, Refusal } from './result.ts'
 
 /** `direct`: the intake answers publishes itself. `jetstream`: it consumes a stream that captured them. */
@@ -295,24 +295,18 @@ function incomingOfMessage(
 }
 
 /** CloudEvents over NATS 1.0.3, binary mode: attributes in `ce-*` headers, percent-encoded; the payload is `data`. */
-function binaryCloudEvent(data: Uint8Array, headers: MsgHdrs): Incoming {
-  const envelope: Record<string, unknown> = {}
-  for (const name of headers.keys()) {
-    if (!/^ce-/i.test(name)) continue
-    try {
-      envelope[name.slice(3).toLowerCase()] = decodeURIComponent(headers.get(name))
-    } catch {
-      return {
-        unparsable: data,
-        reason: 'invalid_utf8',
-        message: `the header ${name} is not percent-encoded UTF-8`,
-      }
-    }
+function binaryCloudEvent(body: Uint8Array, headers: MsgHdrs): Incoming {
+  const named = headers.keys().map((name) => [name.toLowerCase(), headers.get(name)] as const)
+  const contentType = named.find(([name]) => name === 'content-type')?.[1]
+  return readBinaryEvent({ headers: named, decode: percentDecoded, contentType, body })
+}
+
+function percentDecoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
   }
-  if (data.length === 0) return { value: envelope }
-  const parsed = parseValue(data)
-  if (E.isLeft(parsed)) return { unparsable: data, ...parsed.left }
-  return { value: { ...envelope, data: parsed.right } }
 }
 
 /** The answer that every JetStream publisher understands; `results` stands beside it for those who look. */

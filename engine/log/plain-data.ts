@@ -22,7 +22,7 @@ export function assertText(value: string): void {
  * A deep copy as a log would give it back: null, booleans, numbers, well-formed strings, bytes, arrays and plain objects; a
  * property whose value is undefined is absent. Anything else is a bug of the caller.
  */
-export function copyPlain(value: unknown, depth = 0): unknown {
+function copyPlain(value: unknown, depth = 0): unknown {
   switch (typeof value) {
     case 'string':
       assertText(value)

@@ -161,6 +161,29 @@ describeNats('with a real nats-server, direct', () => {
     expect(intake.submitted[0]?.context.defaultSource).toBe('shop.eu')
   })
 
+  test('of a binary CloudEvent that can’t be read the headers are kept too; its body’s place is no header’s', async () => {
+    const intake = scriptedIntake(() => appended(1))
+    const ce = headers()
+    for (const [name, value] of [
+      ['ce-specversion', '1.0'],
+      ['ce-id', '4'],
+      ['ce-data', 'x'],
+    ] as const)
+      ce.set(name, value)
+    await serving(intake, 'a', async () => {
+      await client.request('events.a.erp', '{"n":', { headers: ce, timeout: 2_000 })
+      await client.request('events.a.erp', '', { headers: ce, timeout: 2_000 })
+    })
+    const [broken, empty] = intake.submitted.map(({ batch }) => batch[0])
+    const kept =
+      broken !== undefined && 'unparsable' in broken ? Buffer.from(broken.unparsable).toString() : ''
+    expect(JSON.parse(kept)).toMatchObject({
+      headers: { 'ce-id': '4' },
+      data_base64: Buffer.from('{"n":').toString('base64'),
+    })
+    expect(empty).toEqual({ value: { specversion: '1.0', id: '4' } })
+  })
+
   test('what is no JSON, and invalid UTF-8, is handed on as unparsable with its bytes', async () => {
     const intake = scriptedIntake(() => appended(1))
     await serving(intake, 'a', async () => {

@@ -10,8 +10,6 @@ export const UNFINISHED_SUFFIX = '.hwl.new'
 export const SEGMENT_NAME_DIGITS = 20
 
 /** First bytes of the MessagePack encodings that stand in the fixed-width headers. */
-export const UINT8 = 0xcc
-export const UINT16 = 0xcd
 export const UINT32 = 0xce
 export const UINT64 = 0xcf
 export const FLOAT64 = 0xcb
@@ -59,7 +57,7 @@ export const BLOCK = {
   COLUMNS: 48,
 } as const
 
-export const BLOCK_MARKER = 'HWB1'
+const BLOCK_MARKER = 'HWB1'
 
 /** The bytes that every block begins with, up to its length. */
 export const BLOCK_PREFIX: Buffer = Buffer.concat([
@@ -86,7 +84,7 @@ export const IDENTITY_COLUMN_BYTES = IDENTITY_BYTES + 8
 /** The header's array, the column names and the lists around them. */
 export const BLOCK_OVERHEAD_BYTES = 4 * KIB
 
-export const WIDTHS = [0, 1, 2, 4, 8] as const
+const WIDTHS = [0, 1, 2, 4, 8] as const
 export type Width = (typeof WIDTHS)[number]
 
 assert.equal(BLOCK_PREFIX.length, BLOCK.LENGTH + 1, 'the prefix ends where the length begins')
