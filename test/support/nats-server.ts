@@ -5,7 +5,7 @@ import { describe } from 'vitest'
 import type { NatsServer } from '../../api/nats-server.ts'
 import { startNatsServer } from '../../api/nats-server.ts'
 
-export const hasNatsServer = (process.env['PATH'] ?? '')
+const hasNatsServer = (process.env['PATH'] ?? '')
   .split(delimiter)
   .some((entry) => entry !== '' && existsSync(join(entry, 'nats-server')))
 
@@ -13,8 +13,11 @@ if (!hasNatsServer && process.env['CI'] === 'true') {
   throw new Error('the NATS tests need nats-server on the PATH, and under CI=true they may not be skipped')
 }
 
-/** A suite that needs a real nats-server; without one it is reported as skipped, by name. */
-export const describeNats = describe.skipIf(!hasNatsServer)
+/** A suite that needs a real nats-server; without one it is skipped, and said so by name. */
+export function describeNats(name: string, suite: () => void): void {
+  if (!hasNatsServer) console.warn(`skipped, there is no nats-server on the PATH: ${name}`)
+  describe.skipIf(!hasNatsServer)(name, suite)
+}
 
 /** A nats-server of the test's own, on a free port of loopback. */
 export async function testNatsServer(directory: string, jetstream: boolean): Promise<NatsServer> {
