@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import * as E from 'fp-ts/lib/Either.js'
 import type { EventDefinition } from '../events/codec.ts'
 import type { NewEvent } from '../events/event.ts'
-import type { Identity, StatedIdentity } from '../events/identity.ts'
+import type { Identity, IdentityId, StatedIdentity } from '../events/identity.ts'
 import { namespaceOf } from '../events/identity.ts'
 import type { DecodeFailure, Registry } from '../events/registry.ts'
 import { SPEC_NAMES } from '../events/registry.ts'
@@ -11,6 +11,7 @@ import { WORKSPACE_OWNER } from '../privacy/privacy.ts'
 import { sealEvent } from '../privacy/sealing.ts'
 import type { StatedEnvelope } from './envelope.ts'
 import { isRecord, readEnvelope, SOURCE_PATTERN } from './envelope.ts'
+import { happened } from './happened.ts'
 import { inspect } from './inspect.ts'
 import type { SourceDefaults } from './normalise.ts'
 import { NORMALISER_VERSION, normalise, normaliseIdentity, statedIdentities } from './normalise.ts'
@@ -24,6 +25,9 @@ export interface Accepted {
   readonly definition: EventDefinition | undefined
   readonly normalised: Readonly<Record<string, unknown>>
   readonly identities: readonly StatedIdentity[]
+  /** Their ids, where they were known when the event was judged, after so many erasures. */
+  readonly ids: readonly (IdentityId | undefined)[]
+  readonly erasures: number
   /** What its source leaves unsaid. */
   readonly defaults: SourceDefaults
   /** What the event stands for, if it tells of one that was refused. */
@@ -176,7 +180,7 @@ export class Decider {
   }
 
   #accept(incoming: Incoming, envelope: StatedEnvelope, sizeBytes: number): Decided {
-    const { registry } = this.#options
+    const { registry, keyStore } = this.#options
     const decoded = registry.decode(envelope.type, envelope.schema, envelope.data)
     if (E.isLeft(decoded)) {
       return refuse(incoming, envelope.source, decoded.left._tag, explainDecode(decoded.left), sizeBytes)
@@ -195,16 +199,27 @@ export class Decider {
       definition,
       normalised,
       identities,
+      ids: identities.map(({ namespace, value }) => keyStore.find(namespace, value)),
+      erasures: keyStore.erasures,
       defaults,
       quarantined: undefined,
       incoming,
       sizeBytes,
     }
-    return this.suppression(accepted) ?? accepted
+    // Who is known isn't suppressed.
+    const unknown = identities.filter((_, at) => accepted.ids[at] === undefined)
+    return this.#suppression(accepted, unknown) ?? accepted
   }
 
-  /** The event as a refused one, where it is about somebody who was erased and has not consented again. */
-  suppression({ envelope, identities, incoming, sizeBytes }: Accepted): Refused | undefined {
+  /** The event as a refused one, where it is about somebody who was erased after it was judged. */
+  suppressedSince(accepted: Accepted): Refused | undefined {
+    if (this.#options.keyStore.erasures === accepted.erasures) return undefined
+    return this.#suppression(accepted, accepted.identities)
+  }
+
+  /** The event as a refused one, where one of these was erased and has not consented again. */
+  #suppression(accepted: Accepted, identities: readonly StatedIdentity[]): Refused | undefined {
+    const { envelope, incoming, sizeBytes } = accepted
     if (LIFTS_SUPPRESSION.has(envelope.type)) return undefined
     const named =
       envelope.subject === undefined ? identities : [...identities, ...subjectAddresses(envelope.subject)]
@@ -223,12 +238,13 @@ export class Decider {
     )
   }
 
-  /** The event as the log keeps it; `received` and `time` are the appender's. New identities and keys await `flush`. */
-  seal(accepted: Accepted): Omit<NewEvent, 'received' | 'time' | 'originalTime'> {
+  /** The event as the log keeps it. New identities and keys await `flush`. */
+  seal(accepted: Accepted, received: number): NewEvent {
     const { envelope, definition, defaults, identities: stated } = accepted
     const { keyStore } = this.#options
+    const ids = keyStore.erasures === accepted.erasures ? accepted.ids : []
     const identities = stated.map(
-      (one): Identity => ({ id: keyStore.identify(one), namespace: one.namespace }),
+      (one, at): Identity => ({ id: ids[at] ?? keyStore.identify(one), namespace: one.namespace }),
     )
     const parts = sealEvent(
       {
@@ -255,6 +271,8 @@ export class Decider {
       basedOn: envelope.basedOn,
       sentTime: envelope.sent,
       normaliser: NORMALISER_VERSION,
+      received,
+      ...happened(envelope, received),
       ...parts,
     }
   }
@@ -262,8 +280,9 @@ export class Decider {
 
 /** A `cdp.track` of a name that the catalogue knows is that event: its properties are the data. */
 function unwrapTrack(envelope: StatedEnvelope): StatedEnvelope {
+  if (envelope.type !== 'cdp.track') return envelope
   const { event, properties, ...rest } = envelope.data
-  if (envelope.type !== 'cdp.track' || typeof event !== 'string' || !SPEC_NAMES.has(event)) return envelope
+  if (typeof event !== 'string' || !SPEC_NAMES.has(event)) return envelope
   if (properties !== undefined && !isRecord(properties)) return envelope
   return { ...envelope, type: event, data: { ...properties, ...rest } }
 }
@@ -279,12 +298,13 @@ function allIdentities(
     namespace,
     value: normaliseIdentity(namespace, value, defaults),
   }))
-  const unique = new Map(
-    [...stated, ...found].map((identity) => [`${identity.namespace}:${identity.value}`, identity]),
-  )
-  return [...unique.values()].sort(
-    (a, b) => namespaceOf(a.namespace).priority - namespaceOf(b.namespace).priority,
-  )
+  if (stated.length === 1 && found.length === 0) return stated
+  const unique: StatedIdentity[] = []
+  for (const one of [...stated, ...found]) {
+    if (!unique.some(({ namespace, value }) => namespace === one.namespace && value === one.value))
+      unique.push(one)
+  }
+  return unique.sort((a, b) => namespaceOf(a.namespace).priority - namespaceOf(b.namespace).priority)
 }
 
 export function refuse(

@@ -223,15 +223,11 @@ function dataOf(value: Attributes): Readonly<Record<string, unknown>> {
   const stated = value['data'] ?? {}
   // CloudEvents allows any JSON value; a fold needs names, so a bare value gets one.
   const data = isRecord(stated) ? stated : { value: stated }
-  const extensions: Record<string, unknown> = {}
-  let any = false
-  for (const name of Object.keys(value)) {
-    if (KNOWN_ATTRIBUTES.has(name)) continue
-    extensions[name] = value[name]
-    any = true
-  }
+  const names = Object.keys(value).filter((name) => !KNOWN_ATTRIBUTES.has(name))
+  if (names.length === 0) return data
+  const extensions = Object.fromEntries(names.map((name) => [name, value[name]]))
   const own = Object.hasOwn(data, 'ce_extensions') ? data['ce_extensions'] : undefined
-  return any ? { ...data, ce_extensions: isRecord(own) ? { ...own, ...extensions } : extensions } : data
+  return { ...data, ce_extensions: isRecord(own) ? { ...own, ...extensions } : extensions }
 }
 
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -66,13 +66,14 @@ class Inspector {
     if (prototype !== Object.prototype && prototype !== null) {
       return finding('invalid_data', 'binary values and extension types have no JSON form')
     }
-    for (const [key, value] of Object.entries(object)) {
+    const record = object as Readonly<Record<string, unknown>>
+    for (const key of Object.keys(record)) {
       // MessagePack readers hand the key on as `__proto_`.
       if (key === '__proto__' || key === '__proto_')
         return finding('forbidden_key', 'the key __proto__ is not accepted')
       if (!key.isWellFormed()) return finding('invalid_utf8', 'a key holds half a surrogate pair')
       this.sizeBytes += key.length + 2
-      const found = this.look(value, depthLeft)
+      const found = this.look(record[key], depthLeft)
       if (found !== undefined) return found
     }
     return undefined

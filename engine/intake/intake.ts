@@ -1,6 +1,7 @@
+import assert from 'node:assert/strict'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Clock } from '../clock.ts'
-import type { RecordedEvent } from '../events/event.ts'
+import type { NewEvent, RecordedEvent } from '../events/event.ts'
 import type { Registry } from '../events/registry.ts'
 import type { Appended, Log, LogFailure } from '../log/log.ts'
 import type { KeyStore } from '../privacy/privacy.ts'
@@ -9,16 +10,7 @@ import type { Accepted, Decided, Refused } from './decider.ts'
 import { Decider, refuse } from './decider.ts'
 import type { Duplicates } from './duplicates.ts'
 import { findDuplicate } from './duplicates.ts'
-import {
-  CLOCK_JUMPED,
-  done,
-  failed,
-  happened,
-  NO_QUARANTINE,
-  quarantineItem,
-  refusalOf,
-  reusedId,
-} from './outcome.ts'
+import { CLOCK_JUMPED, done, failed, NO_QUARANTINE, quarantineItem, refusalOf, reusedId } from './outcome.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { Incoming, Intake, IntakeContext, IntakeResult, Refusal } from './result.ts'
 import { sameJson } from './same-content.ts'
@@ -65,42 +57,40 @@ export interface EngineIntake extends Intake {
 /** Events of one pass through sealing, key flush and append: bounds how long the thread is busy with it. */
 const MAX_GROUP_EVENTS = 1_000
 
-/** Who waits for one event's fate; whatever becomes of the event on its way, it is told once. */
-class Waiting {
-  readonly #resolve: (result: IntakeResult) => void
-  #listeners: (() => void)[] | undefined = []
+/** What one call of `submit` waits for. */
+interface Submission {
+  readonly results: (IntakeResult | undefined)[]
+  /** Events whose fate isn't known yet. */
+  left: number
+  readonly startMs: number
+  readonly resolve: (results: readonly IntakeResult[]) => void
+}
 
-  constructor(resolve: (result: IntakeResult) => void) {
-    this.#resolve = resolve
+/** One event on its way. Whatever becomes of it, that is told once. */
+class Entry {
+  decided: Decided
+  readonly submission: Submission
+  /** Its place in the submission. */
+  readonly index: number
+  /** As it was submitted: what it counts for in the queue, whatever it turns into. */
+  readonly sizeBytes: number
+  /** By which it is known while it is under way. */
+  key: string | undefined = undefined
+  /** Repetitions that wait until it is settled. */
+  followers: Entry[] | undefined = undefined
+  waits = false
+  told = false
+
+  constructor(decided: Decided, submission: Submission, index: number) {
+    this.decided = decided
+    this.submission = submission
+    this.index = index
+    this.sizeBytes = decided.sizeBytes
   }
-
-  settle(result: IntakeResult): void {
-    const listeners = this.#listeners
-    if (listeners === undefined) return
-    this.#listeners = undefined
-    this.#resolve(result)
-    for (const listener of listeners) listener()
-  }
-
-  whenSettled(listener: () => void): void {
-    if (this.#listeners === undefined) listener()
-    else this.#listeners.push(listener)
-  }
 }
 
-/** One event on its way. */
-interface Entry {
-  readonly decided: Decided
-  readonly waiting: Waiting
-}
-
-interface AcceptedEntry extends Entry {
-  readonly decided: Accepted
-}
-
-interface RefusedEntry extends Entry {
-  readonly decided: Refused
-}
+type AcceptedEntry = Entry & { readonly decided: Accepted }
+type RefusedEntry = Entry & { readonly decided: Refused }
 
 /**
  * Decides each event when it is submitted and passes those under way on in groups: duplicates → sealing → keys durable
@@ -114,8 +104,8 @@ class GroupingIntake implements EngineIntake {
   readonly #options: IntakeOptions
   readonly #decider: Decider
   readonly #queued: Entry[] = []
-  /** Keys under way → settled: a repetition waits for it and is then an ordinary duplicate. */
-  readonly #underWay = new Map<string, Promise<unknown>>()
+  /** By source and id: a repetition waits for the entry and is then an ordinary duplicate. */
+  readonly #underWay = new Map<string, Entry>()
   #pumping: Promise<void> | undefined
   #events = 0
   #bytes = 0
@@ -142,11 +132,12 @@ class GroupingIntake implements EngineIntake {
     const refusal = this.#refusal(batch.length)
     if (refusal !== undefined) {
       return Promise.resolve(
-        batch.map(() => this.#tell({ status: 'refused', id: undefined, refusal }, startMs)),
+        batch.map(() => this.#told({ status: 'refused', id: undefined, refusal }, startMs)),
       )
     }
-    return Promise.all(
-      batch.map((incoming) => this.#enter(this.#decide(incoming, context.defaultSource), startMs)),
+    return this.#enter(
+      batch.map((incoming) => this.#decide(incoming, context.defaultSource)),
+      startMs,
     )
   }
 
@@ -160,13 +151,14 @@ class GroupingIntake implements EngineIntake {
     }
   }
 
-  record(event: OwnEvent): Promise<IntakeResult> {
+  async record(event: OwnEvent): Promise<IntakeResult> {
     const startMs = this.#options.clock.monotonicMs()
     // Not for the queue's sake, but a clock that isn't trusted must not get into the log by this way either.
     const refusal = this.#refusal(0)
-    if (refusal !== undefined)
-      return Promise.resolve(this.#tell({ status: 'refused', id: event.id, refusal }, startMs))
-    return this.#enter(this.#decider.decideOwn(event), startMs)
+    if (refusal !== undefined) return this.#told({ status: 'refused', id: event.id, refusal }, startMs)
+    const [result] = await this.#enter([this.#decider.decideOwn(event)], startMs)
+    assert(result !== undefined, 'one event has one result')
+    return result
   }
 
   close(): Promise<void> {
@@ -188,25 +180,44 @@ class GroupingIntake implements EngineIntake {
     return undefined
   }
 
-  #enter(decided: Decided, startMs: number): Promise<IntakeResult> {
-    this.#events += 1
-    this.#bytes += decided.sizeBytes
-    const settled = new Promise<IntakeResult>((resolve) => {
-      this.#queued.push({ decided, waiting: new Waiting(resolve) })
-    })
-    this.#pumping ??= this.#pump()
-    return settled.then((result) => {
-      this.#events -= 1
-      this.#bytes -= decided.sizeBytes
-      if (this.#events === 0) this.#whenIdle?.()
-      return this.#tell(result, startMs)
-    })
+  #enter(decided: readonly Decided[], startMs: number): Promise<readonly IntakeResult[]> {
+    const { promise, resolve } = Promise.withResolvers<readonly IntakeResult[]>()
+    if (decided.length === 0) resolve([])
+    const submission: Submission = { results: Array(decided.length), left: decided.length, startMs, resolve }
+    for (let index = 0; index < decided.length; index++) {
+      const one = decided[index]
+      assert(one !== undefined)
+      this.#events += 1
+      this.#bytes += one.sizeBytes
+      this.#queue(new Entry(one, submission, index))
+    }
+    return promise
   }
 
-  #tell(result: IntakeResult, startMs: number): IntakeResult {
+  #queue(entry: Entry): void {
+    entry.waits = false
+    this.#queued.push(entry)
+    this.#pumping ??= this.#pump()
+  }
+
+  #told(result: IntakeResult, startMs: number): IntakeResult {
     const { clock, onResult } = this.#options
     onResult(result, clock.monotonicMs() - startMs)
     return result
+  }
+
+  #settle(entry: Entry, result: IntakeResult): void {
+    if (entry.told) return
+    entry.told = true
+    this.#events -= 1
+    this.#bytes -= entry.sizeBytes
+    if (entry.key !== undefined) this.#underWay.delete(entry.key)
+    for (const follower of entry.followers ?? []) this.#queue(follower)
+    const { submission } = entry
+    submission.results[entry.index] = this.#told(result, submission.startMs)
+    submission.left -= 1
+    if (submission.left === 0) submission.resolve(submission.results.filter((one) => one !== undefined))
+    if (this.#events === 0) this.#whenIdle?.()
   }
 
   async #pump(): Promise<void> {
@@ -218,7 +229,7 @@ class GroupingIntake implements EngineIntake {
         await this.#pass(group)
       } catch (error) {
         // Settling twice does nothing, so those that were decided before keep their answer.
-        for (const { decided, waiting } of group) waiting.settle(failed(decided, error))
+        for (const entry of group) this.#settle(entry, failed(entry.decided, error))
       }
     }
     this.#pumping = undefined
@@ -228,60 +239,66 @@ class GroupingIntake implements EngineIntake {
     const fresh: AcceptedEntry[] = []
     const refused: RefusedEntry[] = []
     for (const entry of group) {
-      const judged = isAccepted(entry) ? await this.#judgeAlone(entry) : entry
-      if (judged === undefined) continue
-      if (isRefused(judged)) refused.push(judged)
-      if (isAccepted(judged)) fresh.push(judged)
+      // A group that failed as a whole has settled those too that waited in it.
+      if (entry.told) continue
+      if (isAccepted(entry) && !this.#claim(entry)) {
+        await this.#repeat(entry)
+        if (entry.told || entry.waits) continue
+      }
+      if (isRefused(entry)) refused.push(entry)
+      else if (isAccepted(entry)) fresh.push(entry)
     }
-    fresh.push(...(await this.#quarantine(refused)))
-    const sealed = fresh.flatMap((entry) => this.#seal(entry))
+    if (refused.length > 0) fresh.push(...(await this.#quarantine(refused)))
+    const sealed = this.#seal(fresh)
     if (sealed.length === 0) return
     await this.#options.keyStore.flush()
     this.#append(sealed)
   }
 
-  /** As `#judge`; a log that can't be read where a repetition may stand costs that event alone its answer. */
-  async #judgeAlone(entry: AcceptedEntry): Promise<AcceptedEntry | RefusedEntry | undefined> {
-    try {
-      return await this.#judge(entry)
-    } catch (error) {
-      entry.waiting.settle(failed(entry.decided, error))
-      return undefined
-    }
+  /** Makes it the one of its key that is under way; false where the log, or another under way, may hold that key. */
+  #claim(entry: AcceptedEntry): boolean {
+    const { id, source } = entry.decided.envelope
+    const key = keyOf(entry)
+    if (this.#underWay.has(key) || this.#options.duplicates.candidates(source, id).length > 0) return false
+    this.#hold(key, entry)
+    return true
   }
 
-  /** The entry if it is new, a refused one if it repeats an id with other content, undefined if it is settled or waits. */
-  async #judge(entry: AcceptedEntry): Promise<AcceptedEntry | RefusedEntry | undefined> {
-    const { id, source } = entry.decided.envelope
-    const key = `${source}\u0000${id}`
+  /**
+   * What becomes of an event that `#claim` didn't let pass: it waits for its twin under way, is settled as a
+   * duplicate, or is refused as another event of the same id; where only the hash was the same it goes on. A log
+   * that can't be read there costs that event alone its answer.
+   */
+  async #repeat(entry: AcceptedEntry): Promise<void> {
+    const key = keyOf(entry)
     const twin = this.#underWay.get(key)
     if (twin !== undefined) {
-      void twin.then(() => this.#again(entry))
-      return undefined
+      entry.waits = true
+      twin.followers ??= []
+      twin.followers.push(entry)
+      return
     }
-    const { duplicates, log } = this.#options
-    const recorded = await findDuplicate(duplicates, { source, id }, (position) => log.at(position))
-    if (recorded === undefined) return this.#hold(key, entry)
-    if (!this.#sameContent(entry.decided, recorded))
-      return { decided: reusedId(entry.decided), waiting: entry.waiting }
-    entry.waiting.settle(done('duplicate', entry.decided, recorded))
-    return undefined
+    try {
+      const { duplicates, log } = this.#options
+      const recorded = await findDuplicate(duplicates, entry.decided.envelope, (position) => log.at(position))
+      if (recorded === undefined) this.#hold(key, entry)
+      else if (this.#sameContent(entry.decided, recorded))
+        this.#settle(entry, done('duplicate', entry.decided, recorded))
+      else turn(entry, reusedId(entry.decided))
+    } catch (error) {
+      this.#settle(entry, failed(entry.decided, error))
+    }
   }
 
-  #again(entry: Entry): void {
-    this.#queued.push(entry)
-    this.#pumping ??= this.#pump()
+  #hold(key: string, entry: Entry): void {
+    entry.key = key
+    this.#underWay.set(key, entry)
   }
 
-  /** Keeps the entry's key until it is settled. */
-  #hold(key: string, entry: AcceptedEntry): AcceptedEntry {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#underWay.set(key, promise)
-    entry.waiting.whenSettled(() => {
-      this.#underWay.delete(key)
-      resolve()
-    })
-    return entry
+  /** Lets go of an entry's key: it goes on as something else. */
+  #release(entry: Entry): void {
+    if (entry.key !== undefined) this.#underWay.delete(entry.key)
+    entry.key = undefined
   }
 
   #sameContent(accepted: Accepted, recorded: RecordedEvent): boolean {
@@ -296,98 +313,110 @@ class GroupingIntake implements EngineIntake {
 
   /** Keeps the bodies; what remains to be appended are `event.quarantined` events in their place. */
   async #quarantine(entries: readonly RefusedEntry[]): Promise<readonly AcceptedEntry[]> {
-    if (entries.length === 0) return []
     const received = this.#options.clock.nowMs()
     const kept = await this.#options.quarantine.put(
       entries.map(({ decided }) => quarantineItem(decided, received)),
     )
     const fresh: AcceptedEntry[] = []
-    for (const [index, { decided, waiting }] of entries.entries()) {
+    for (const [index, entry] of entries.entries()) {
+      const { decided } = entry
       const outcome = kept[index]
+      const unkept: IntakeResult = { status: 'refused', id: decided.id, refusal: NO_QUARANTINE }
       if (outcome === undefined || E.isLeft(outcome)) {
-        waiting.settle({ status: 'refused', id: decided.id, refusal: NO_QUARANTINE })
+        this.#settle(entry, unkept)
         continue
       }
-      const told = this.#decider.decideQuarantined(decided, outcome.right)
-      const judged = await this.#judgeAlone({ decided: told, waiting })
-      if (judged === undefined) continue
-      if (isAccepted(judged)) fresh.push(judged)
+      this.#release(entry)
+      turn(entry, this.#decider.decideQuarantined(decided, outcome.right))
+      if (!isAccepted(entry)) continue
+      if (!this.#claim(entry)) await this.#repeat(entry)
+      if (entry.told || entry.waits) continue
+      if (isAccepted(entry)) fresh.push(entry)
       // Its id is a hash of what it says, so another of the same id can't be; whoever waits is told all the same.
-      else waiting.settle({ status: 'refused', id: decided.id, refusal: NO_QUARANTINE })
+      else this.#settle(entry, unkept)
     }
     return fresh
   }
 
-  #seal(entry: AcceptedEntry): readonly SealedEntry[] {
-    const { decided, waiting } = entry
-    try {
-      // An erasure may have come in between; sealing would make the person known again.
-      const suppressed = this.#decider.suppression(decided)
-      if (suppressed === undefined) return [{ entry, event: this.#decider.seal(decided) }]
-      this.#again({ decided: suppressed, waiting })
-    } catch (error) {
-      waiting.settle(failed(decided, error))
+  /** As the log keeps them, received now. */
+  #seal(entries: readonly AcceptedEntry[]): readonly SealedEntry[] {
+    const received = Math.max(this.#lastReceived, this.#options.clock.nowMs())
+    this.#lastReceived = received
+    const sealed: SealedEntry[] = []
+    for (const entry of entries) {
+      try {
+        // An erasure may have come in between; sealing would make the person known again.
+        const suppressed = this.#decider.suppressedSince(entry.decided)
+        if (suppressed === undefined)
+          sealed.push({ entry, event: this.#decider.seal(entry.decided, received) })
+        else this.#again(entry, suppressed)
+      } catch (error) {
+        this.#settle(entry, failed(entry.decided, error))
+      }
     }
-    return []
+    return sealed
+  }
+
+  /** Sends it round again as what it has turned out to be. */
+  #again(entry: Entry, decided: Refused): void {
+    this.#release(entry)
+    turn(entry, decided)
+    this.#queue(entry)
   }
 
   /** Assigns places at once; whoever waits is told when the commit is durable. */
   #append(sealed: readonly SealedEntry[]): void {
-    const { clock, guard, log } = this.#options
-    const now = clock.nowMs()
+    const { guard, log } = this.#options
     if (!guard.trusted()) {
       for (const { entry, event } of sealed) {
-        entry.waiting.settle({ status: 'refused', id: event.id, refusal: CLOCK_JUMPED })
+        this.#settle(entry, { status: 'refused', id: event.id, refusal: CLOCK_JUMPED })
       }
       return
     }
-    const received = Math.max(this.#lastReceived, now)
-    this.#lastReceived = received
-    const batch = sealed.map(({ entry, event }) => ({
-      event: { ...event, received, ...happened(entry.decided.envelope, received) },
-      expected: entry.decided.envelope.expected,
-    }))
+    const batch = sealed.map(({ entry, event }) => ({ event, expected: entry.decided.envelope.expected }))
     log.append(batch).then(
       (outcomes) => {
-        for (const [index, { entry, event }] of sealed.entries()) {
+        for (let index = 0; index < sealed.length; index++) {
+          const one = sealed[index]
           const outcome = outcomes[index]
-          if (outcome !== undefined) this.#settle(entry, event, outcome)
+          if (one !== undefined && outcome !== undefined) this.#appended(one, outcome)
         }
       },
       (error: unknown) => {
         // A defect. What it left behind the duplicate check doesn't know; a restart reads the log anew.
         this.#stopped = true
-        for (const { entry } of sealed) entry.waiting.settle(failed(entry.decided, error))
+        for (const { entry } of sealed) this.#settle(entry, failed(entry.decided, error))
       },
     )
   }
 
-  #settle(entry: AcceptedEntry, event: Sealed, outcome: E.Either<LogFailure, Appended>): void {
-    if (E.isLeft(outcome)) {
-      if (outcome.left._tag !== 'EventTooLarge') {
-        entry.waiting.settle({ status: 'refused', id: event.id, refusal: refusalOf(outcome.left) })
-        return
-      }
-      const { limitBytes } = outcome.left
-      const { incoming, sizeBytes } = entry.decided
-      const message = `the event is larger than ${limitBytes} bytes in the log`
-      this.#again({
-        decided: refuse(incoming, event.source, 'too_large', message, sizeBytes),
-        waiting: entry.waiting,
-      })
-      return
+  #appended({ entry, event }: SealedEntry, outcome: E.Either<LogFailure, Appended>): void {
+    const { decided } = entry
+    if (E.isRight(outcome)) {
+      this.#options.duplicates.add(event.source, event.id, outcome.right.position)
+      this.#decider.learn(event.type, decided.envelope.data)
+      const { position, revision } = outcome.right
+      this.#settle(entry, done('appended', decided, { position, revision, stream: event.stream }))
+    } else if (outcome.left._tag === 'EventTooLarge') {
+      const message = `the event is larger than ${outcome.left.limitBytes} bytes in the log`
+      this.#again(entry, refuse(decided.incoming, event.source, 'too_large', message, decided.sizeBytes))
+    } else {
+      this.#settle(entry, { status: 'refused', id: event.id, refusal: refusalOf(outcome.left) })
     }
-    this.#options.duplicates.add(event.source, event.id, outcome.right.position)
-    this.#decider.learn(event.type, entry.decided.envelope.data)
-    entry.waiting.settle(done('appended', entry.decided, { ...outcome.right, stream: event.stream }))
   }
 }
 
-type Sealed = ReturnType<Decider['seal']>
-
 interface SealedEntry {
   readonly entry: AcceptedEntry
-  readonly event: Sealed
+  readonly event: NewEvent
+}
+
+function keyOf({ decided }: AcceptedEntry): string {
+  return `${decided.envelope.source}\u0000${decided.envelope.id}`
+}
+
+function turn(entry: Entry, decided: Decided): void {
+  entry.decided = decided
 }
 
 function isRefused(entry: Entry): entry is RefusedEntry {

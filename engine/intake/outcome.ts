@@ -1,30 +1,10 @@
 import type { LogFailure } from '../log/log.ts'
 import { KeyStoreError } from '../privacy/failure.ts'
 import { type Accepted, type Decided, type Refused, refuse } from './decider.ts'
-import { EARLIEST_TIME, type StatedEnvelope } from './envelope.ts'
 import type { Refusable } from './quarantine.ts'
 import type { Incoming, IntakeResult, Refusal } from './result.ts'
 
 /** What an event's way through the intake comes to, in the words of its sender. */
-
-/** A sender's clock may be this far ahead; beyond, what it says of the time is not believed. */
-const MAX_AHEAD_MS = 10 * 60_000
-
-/**
- * When it happened: what the sender says, corrected by its clock's skew where it says when it sent it
- * (`received − (sent − original)`, as Segment's spec has it), and never far ahead of `received`.
- */
-export function happened(
-  envelope: StatedEnvelope,
-  received: number,
-): { readonly time: number; readonly originalTime?: number } {
-  if (envelope.time === undefined) return { time: received }
-  const corrected = envelope.sent === undefined ? envelope.time : received - (envelope.sent - envelope.time)
-  // A sending time that leads before all times says nothing about the clock.
-  const time = corrected < EARLIEST_TIME ? envelope.time : corrected
-  const believed = time > received + MAX_AHEAD_MS ? received : time
-  return believed === envelope.time ? { time: believed } : { time: believed, originalTime: envelope.time }
-}
 
 export function done(
   status: 'appended' | 'duplicate',
@@ -55,13 +35,42 @@ function bodyOf(incoming: Incoming): Uint8Array {
   return Buffer.from(jsonText('refused' in incoming ? incoming.refused : incoming.value) ?? 'null')
 }
 
-/** Of a value that needn't be JSON: MessagePack has wider integers. A replacer would cost the depth that text has. */
+/** Of a value that needn't be JSON: MessagePack has wider integers, and either may be nested deeper than the stack. */
 function jsonText(value: unknown): string | undefined {
   try {
     return JSON.stringify(value)
   } catch {
-    return JSON.stringify(value, (_key, part: unknown) => (typeof part === 'bigint' ? String(part) : part))
+    return jsonTextOfAny(value)
   }
+}
+
+/** As `JSON.stringify` where that has none; big integers in their digits. It costs memory, not stack, for each level. */
+function jsonTextOfAny(value: unknown): string {
+  const written: string[] = []
+  /** What is still to come, last first: text as it is, or a value. */
+  const todo: ({ readonly text: string } | { readonly value: unknown })[] = [{ value }]
+  for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
+    if ('text' in next) written.push(next.text)
+    else if (typeof next.value !== 'object' || next.value === null) written.push(scalarText(next.value))
+    else unfold(next.value, todo)
+  }
+  return written.join('')
+}
+
+function scalarText(value: unknown): string {
+  return typeof value === 'bigint' ? `"${value}"` : (JSON.stringify(value) ?? 'null')
+}
+
+function unfold(value: object, todo: ({ readonly text: string } | { readonly value: unknown })[]): void {
+  const isArray = Array.isArray(value)
+  const entries = Object.entries(value)
+  todo.push({ text: isArray ? ']' : '}' })
+  for (const [index, [key, part]] of [...entries.entries()].reverse()) {
+    todo.push({ value: part })
+    const comma = index === 0 ? '' : ','
+    todo.push({ text: isArray ? comma : `${comma}${JSON.stringify(key)}:` })
+  }
+  todo.push({ text: isArray ? '[' : '{' })
 }
 
 export function refusalOf(failure: Exclude<LogFailure, { readonly _tag: 'EventTooLarge' }>): Refusal {

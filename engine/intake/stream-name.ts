@@ -67,8 +67,12 @@ function split(subject: string): { readonly head: string | undefined; readonly r
     : { head: subject.slice(0, dash), rest: subject.slice(dash + 1) }
 }
 
+/** ASCII without spaces and percent signs: nobody meant anything else by it. */
+const ORDINARY = /^[!-$&-~]*$/
+
 /** A text as whoever wrote it meant it: percent-encoding and typographic forms (a full-width @) undone. */
 function plain(text: string): string {
+  if (ORDINARY.test(text)) return text
   let decoded = text
   try {
     decoded = decodeURIComponent(text)

@@ -25,6 +25,16 @@ export interface KeyTables {
   isSuppressed(mac: Uint8Array): boolean
 }
 
+/** Tables that can also say which rows they have. */
+export interface StoredTables extends KeyTables {
+  present(): Iterable<Presence>
+}
+
+/** Names a row without saying more than that it is there. */
+export type Presence =
+  | { readonly kind: 'identity' | 'mark'; readonly mac: Uint8Array }
+  | { readonly kind: 'data_key'; readonly owner: IdentityId; readonly retention: KeyClass }
+
 export interface SuppressionMark {
   readonly mac: Uint8Array
   readonly generation: number

@@ -2,7 +2,14 @@ import type { Clock } from '../clock.ts'
 import { systemClock } from '../clock.ts'
 import type { IdentityId } from '../events/identity.ts'
 import { randomKey } from './aead.ts'
-import type { DataKeyRow, IdentityRow, KeyOperation, KeyTables, KeyWriter } from './key-tables.ts'
+import type {
+  DataKeyRow,
+  IdentityRow,
+  KeyOperation,
+  KeyWriter,
+  Presence,
+  StoredTables,
+} from './key-tables.ts'
 import { blobKey, ownerKey } from './key-tables.ts'
 import { macKey } from './macs.ts'
 import type { ErasingKeyStore, KeyClass } from './privacy.ts'
@@ -28,7 +35,7 @@ export function createMemoryKeyStore(options: MemoryKeyStoreOptions = {}): Erasi
   })
 }
 
-class MemoryTables implements KeyTables, KeyWriter {
+class MemoryTables implements StoredTables, KeyWriter {
   readonly #byMac = new Map<string, IdentityRow>()
   readonly #byId = new Map<IdentityId, IdentityRow>()
   readonly #byKeyId = new Map<string, DataKeyRow>()
@@ -53,6 +60,12 @@ class MemoryTables implements KeyTables, KeyWriter {
 
   isSuppressed(mac: Uint8Array): boolean {
     return this.#suppressed.has(blobKey(mac))
+  }
+
+  *present(): Iterable<Presence> {
+    for (const { mac } of this.#byMac.values()) yield { kind: 'identity', mac }
+    for (const { owner, retention } of this.#byKeyId.values()) yield { kind: 'data_key', owner, retention }
+    for (const mark of this.#suppressed) yield { kind: 'mark', mac: Buffer.from(mark, 'latin1') }
   }
 
   async write(operations: readonly KeyOperation[]): Promise<{ readonly purged: boolean }> {

@@ -1,7 +1,8 @@
 import type { IdentityId } from '../events/identity.ts'
-import type { DataKeyRow, IdentityRow, KeyOperation, KeyTables } from './key-tables.ts'
+import type { DataKeyRow, IdentityRow, KeyOperation, KeyTables, StoredTables } from './key-tables.ts'
 import { blobKey, ownerKey } from './key-tables.ts'
 import type { KeyClass } from './privacy.ts'
+import { Screen } from './screen.ts'
 
 /** An operation and its place in the order of all operations. */
 export interface Queued {
@@ -20,7 +21,7 @@ interface Pending<T> {
  * one, because operations are written in order and a newer one is served from memory until it is written.
  */
 export class Overlay implements KeyTables {
-  readonly #base: KeyTables
+  readonly #base: StoredTables
   readonly #byMac = new Map<string, Pending<IdentityRow>>()
   readonly #byId = new Map<IdentityId, Pending<IdentityRow>>()
   readonly #byKeyId = new Map<string, Pending<DataKeyRow>>()
@@ -29,11 +30,15 @@ export class Overlay implements KeyTables {
   readonly #hiddenOwners = new Map<IdentityId, number>()
   readonly #hiddenKeys = new Map<string, number>()
 
-  constructor(base: KeyTables) {
+  readonly #screen: Screen
+
+  constructor(base: StoredTables) {
     this.#base = base
+    this.#screen = new Screen(base.present())
   }
 
   apply({ operation, order }: Queued): void {
+    this.#screen.add(operation)
     switch (operation.kind) {
       case 'identity':
         this.#byMac.set(blobKey(operation.mac), { row: operation, order })
@@ -61,6 +66,7 @@ export class Overlay implements KeyTables {
   }
 
   identityByMac(mac: Uint8Array): IdentityRow | undefined {
+    if (!this.#screen.mayHoldIdentity(mac)) return undefined
     return this.#byMac.get(blobKey(mac))?.row ?? this.#visible(this.#base.identityByMac(mac))
   }
 
@@ -73,11 +79,13 @@ export class Overlay implements KeyTables {
   }
 
   dataKeyOf(owner: IdentityId, retention: KeyClass): DataKeyRow | undefined {
+    if (!this.#screen.mayHoldDataKey(owner, retention)) return undefined
     const pending = this.#byOwner.get(ownerKey(owner, retention))
     return pending?.row ?? this.#visibleKey(this.#base.dataKeyOf(owner, retention))
   }
 
   isSuppressed(mac: Uint8Array): boolean {
+    if (!this.#screen.mayHoldMark(mac)) return false
     return this.#marks.has(blobKey(mac)) || this.#base.isSuppressed(mac)
   }
 

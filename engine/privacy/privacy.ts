@@ -33,6 +33,8 @@ export class SealBroken extends Error {
  * durable with `flush`; whoever acknowledges an event must have awaited a `flush` that was asked for after its sealing.
  */
 export interface KeyStore extends IdentityDirectory, Opener {
+  /** How often somebody was forgotten since the store was opened: what was looked up before may not hold any more. */
+  readonly erasures: number
   /** The id of an identity, made at random when it is new. `value` is already normalised. */
   identify(stated: StatedIdentity): IdentityId
   /**

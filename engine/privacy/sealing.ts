@@ -46,9 +46,9 @@ export function sealEvent(
   keyStore: SealingKeys,
 ): Pick<NewEvent, 'data' | 'normalised' | 'sealed'> {
   const { definition, data, context } = event
-  const sealedNames = Object.keys(data).filter((name) => isSealed(definition, name))
-  if (sealedNames.length === 0) return { data, normalised: event.normalised, sealed: [] }
-  const split = new Split(event, keyStore)
+  const sealing = sealingOf(definition)
+  if (!Object.keys(data).some(sealing)) return { data, normalised: event.normalised, sealed: [] }
+  const split = new Split(event, sealing, keyStore)
   for (const name of Object.keys(data)) split.property(name)
   for (const path of Object.keys(event.normalised)) split.normalisedPath(path)
   const retention = definition?.retention ?? CUSTOM_RETENTION
@@ -60,9 +60,14 @@ export function sealEvent(
   return { data: split.data, normalised: split.normalised, sealed }
 }
 
-function isSealed(definition: EventDefinition | undefined, name: string): boolean {
-  if (definition === undefined) return true
-  return personalProperties(definition).has(name) || !declaredProperties(definition).has(name)
+/** Says of a property of the data whether it is sealed. */
+type Sealing = (name: string) => boolean
+
+function sealingOf(definition: EventDefinition | undefined): Sealing {
+  if (definition === undefined) return () => true
+  const personal = personalProperties(definition)
+  const declared = declaredProperties(definition)
+  return (name) => personal.has(name) || !declared.has(name)
 }
 
 const SUPPRESSED = Symbol('suppressed')
@@ -73,6 +78,7 @@ class Split {
   readonly data: Record<string, unknown> = {}
   readonly normalised: Record<string, unknown> = {}
   readonly #event: Unsealed
+  readonly #isSealed: Sealing
   readonly #keyStore: SealingKeys
   readonly #parts = new Map<IdentityId, PartContents>()
   /** Property of `people(…)` → owner of each element. */
@@ -80,8 +86,9 @@ class Split {
   /** Somebody who must not be collected again was named. */
   leftOut = false
 
-  constructor(event: Unsealed, keyStore: SealingKeys) {
+  constructor(event: Unsealed, sealing: Sealing, keyStore: SealingKeys) {
     this.#event = event
+    this.#isSealed = sealing
     this.#keyStore = keyStore
   }
 
@@ -90,7 +97,7 @@ class Split {
     const value = data[name]
     if (value === undefined) return
     const owner = definition === undefined ? undefined : ownerPath(definition, name)
-    if (!isSealed(definition, name)) setOwn(this.data, name, value)
+    if (!this.#isSealed(name)) setOwn(this.data, name, value)
     else if (owner !== undefined && Array.isArray(value)) this.#people(name, value, owner)
     else {
       const part = this.#part(leading)
@@ -101,9 +108,9 @@ class Split {
 
   /** Goes where the field goes that it was made of. */
   normalisedPath(path: string): void {
-    const { definition, normalised, leading } = this.#event
+    const { normalised, leading } = this.#event
     const [name = '', index] = path.split('.', 2)
-    if (!isSealed(definition, name)) {
+    if (!this.#isSealed(name)) {
       setOwn(this.normalised, path, normalised[path])
       return
     }

@@ -6,7 +6,7 @@ import type { IdentityId } from '../events/identity.ts'
 import { decrypt, encrypt, randomKey } from './aead.ts'
 import { KeyStoreError } from './failure.ts'
 import { DATABASE_FILE, FORMAT_VERSION, LABELS, SCHEMA } from './format.ts'
-import type { DataKeyRow, IdentityRow, KeyTables } from './key-tables.ts'
+import type { DataKeyRow, IdentityRow, Presence, StoredTables } from './key-tables.ts'
 import type { MacKey } from './macs.ts'
 import { macKey } from './macs.ts'
 import { masterKeyFor, masterKeyId, syncDirectory } from './master-key.ts'
@@ -70,7 +70,7 @@ function fill(database: DatabaseSync, masterKey: Uint8Array): void {
 }
 
 /** The tables of `keys.sqlite`, read by one thread. */
-export class SqliteTables implements KeyTables {
+export class SqliteTables implements StoredTables {
   readonly #database: DatabaseSync
   readonly #identityByMac: StatementSync
   readonly #identityById: StatementSync
@@ -133,6 +133,24 @@ export class SqliteTables implements KeyTables {
 
   isSuppressed(mac: Uint8Array): boolean {
     return sql.reporting(() => this.#suppressed.get(mac) !== undefined)
+  }
+
+  *present(): Iterable<Presence> {
+    for (const row of this.#rows('SELECT mac FROM identity'))
+      yield { kind: 'identity', mac: sql.asBlob(row[0]) }
+    for (const row of this.#rows('SELECT mac FROM suppressed'))
+      yield { kind: 'mark', mac: sql.asBlob(row[0]) }
+    for (const [owner, retention] of this.#rows('SELECT owner, retention FROM data_key')) {
+      yield {
+        kind: 'data_key',
+        owner: sql.blobHex(sql.asBlob(owner)),
+        retention: asKeyClass(sql.asText(retention)),
+      }
+    }
+  }
+
+  *#rows(query: string): Iterable<readonly unknown[]> {
+    for (const row of sql.arrays(this.#database, query).iterate()) yield sql.columns(row) ?? []
   }
 
   close(): void {

@@ -1,9 +1,9 @@
 import { createHmac } from 'node:crypto'
+import { BoundedCache } from '../bounded-cache.ts'
 import type { IdentityDirectory } from '../events/codec.ts'
 import type { SealedPart } from '../events/event.ts'
 import type { IdentityId, StatedIdentity } from '../events/identity.ts'
 import { contextBytes, decrypt, encrypt, randomId, randomKey } from './aead.ts'
-import { BoundedCache } from './cache.ts'
 import { KeyStoreError } from './failure.ts'
 import { LABELS } from './format.ts'
 import type { DataKeyRow, IdentityRow, KeyTables } from './key-tables.ts'
@@ -44,6 +44,7 @@ export class Vault implements IdentityDirectory, Opener {
   /** Class by class: a key made of two strings would have to be hashed anew for every seal. */
   readonly #keysByOwner = new Map<KeyClass, BoundedCache<IdentityId, DataKey>>()
   readonly #cacheEntries: number
+  #lastMac: (StatedIdentity & { readonly mac: Buffer }) | undefined
 
   constructor(tables: KeyTables, secrets: VaultSecrets, cacheEntries = DEFAULT_CACHE_ENTRIES) {
     this.#tables = tables
@@ -101,7 +102,7 @@ export class Vault implements IdentityDirectory, Opener {
     if (this.#unmarked.get(name) === true) return false
     // Who is known again has consented again: nothing else gets past the mark.
     if (this.find(namespace, value) !== undefined) return false
-    if (this.#secrets.macKeys.some((key) => this.#tables.isSuppressed(identityMac(key, stated)))) return true
+    if (this.#macsOfAllGenerations(stated).some((mac) => this.#tables.isSuppressed(mac))) return true
     if (value.length <= LONGEST_CACHED_VALUE) this.#unmarked.set(name, true)
     return false
   }
@@ -134,6 +135,7 @@ export class Vault implements IdentityDirectory, Opener {
       }
     }
     if (retention !== undefined) return
+    this.#lastMac = undefined
     this.#unmarked.clear()
     this.#people.delete(owner)
     for (const [name, id] of this.#ids.entries()) if (id === owner) this.#ids.delete(name)
@@ -143,6 +145,7 @@ export class Vault implements IdentityDirectory, Opener {
     const keys = [this.#keysById, ...this.#keysByOwner.values()]
     for (const cache of keys) for (const [, key] of cache.entries()) key.bytes.fill(0)
     for (const cache of [this.#ids, this.#people, this.#unmarked, ...keys]) cache.clear()
+    this.#lastMac = undefined
   }
 
   #cacheOf(retention: KeyClass): BoundedCache<IdentityId, DataKey> {
@@ -153,8 +156,21 @@ export class Vault implements IdentityDirectory, Opener {
     return made
   }
 
+  /** What was asked for last is kept: who is new is looked for, looked for among the suppressed, and then made. */
   #mac(stated: StatedIdentity): Buffer {
-    return identityMac(newest(this.#secrets.macKeys), stated)
+    const { namespace, value } = stated
+    const last = this.#lastMac
+    if (last?.value === value && last.namespace === namespace) return last.mac
+    const mac = identityMac(newest(this.#secrets.macKeys), stated)
+    this.#lastMac = { namespace, value, mac }
+    return mac
+  }
+
+  #macsOfAllGenerations(stated: StatedIdentity): readonly Buffer[] {
+    const { macKeys } = this.#secrets
+    return macKeys.map((key, at) =>
+      at === macKeys.length - 1 ? this.#mac(stated) : identityMac(key, stated),
+    )
   }
 
   #remember(name: string, id: IdentityId, value: string): void {

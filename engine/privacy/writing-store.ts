@@ -5,7 +5,7 @@ import type { IdentityId, StatedIdentity } from '../events/identity.ts'
 import { contextBytes, encrypt } from './aead.ts'
 import { Committer } from './committer.ts'
 import { KeyStoreError } from './failure.ts'
-import type { KeyTables, KeyWriter, SuppressionMark } from './key-tables.ts'
+import type { KeyWriter, StoredTables, SuppressionMark } from './key-tables.ts'
 import { identityMac, newest } from './macs.ts'
 import { Overlay } from './overlay.ts'
 import type { ErasingKeyStore, KeyClass, SealContext } from './privacy.ts'
@@ -14,7 +14,7 @@ import type { DataKey, VaultSecrets } from './vault.ts'
 import { macUnder, Vault } from './vault.ts'
 
 interface WritingStoreParts {
-  readonly tables: KeyTables
+  readonly tables: StoredTables
   readonly writer: KeyWriter
   readonly secrets: VaultSecrets
   readonly clock: Clock
@@ -29,12 +29,17 @@ export class WritingStore implements ErasingKeyStore {
   readonly #vault: Vault
   readonly #committer: Committer
   #closed = false
+  #erasures = 0
 
   constructor(parts: WritingStoreParts) {
     const overlay = new Overlay(parts.tables)
     this.#parts = parts
     this.#vault = new Vault(overlay, parts.secrets, parts.cacheEntries)
     this.#committer = new Committer(parts.writer, overlay)
+  }
+
+  get erasures(): number {
+    return this.#erasures
   }
 
   find(namespace: string, value: string): IdentityId | undefined {
@@ -90,6 +95,7 @@ export class WritingStore implements ErasingKeyStore {
   async destroyOwner(ids: readonly IdentityId[]): Promise<void> {
     this.#assertWriting()
     assert(!ids.includes(WORKSPACE_OWNER), 'the workspace is nobody to erase')
+    this.#erasures += 1
     const since = this.#parts.clock.nowMs()
     for (const owner of ids) {
       const mark = this.#markOf(owner)

@@ -41,8 +41,11 @@ function grown<T extends Float64Array | Uint32Array>(old: T, make: (length: numb
 const float64s = (length: number): Float64Array<ArrayBuffer> => new Float64Array(length)
 const uint32s = (length: number): Uint32Array<ArrayBuffer> => new Uint32Array(length)
 
+/** Positions are kept modulo this, in 4 bytes; entries are added in the log's order, so their number gives the rest. */
+const ERA = 2 ** 32
+
 /**
- * Lists of positions, one for each key, chained backwards through typed arrays: 12 bytes a position, and about 100 for
+ * Lists of positions, one for each key, chained backwards through typed arrays: 8 bytes a position, and about 100 for
  * each key (the name, its place in the map, its newest entry and its note).
  */
 class PostingLists {
@@ -50,19 +53,22 @@ class PostingLists {
   /** Slot → newest entry of its list, and the caller's note with it. */
   #newest = uint32s(INITIAL_ENTRIES)
   #notes = float64s(INITIAL_ENTRIES)
-  /** Entry → position, and the entry before it in the same list; entry 0 is none. */
-  #positions = float64s(INITIAL_ENTRIES)
+  /** Entry → position modulo `ERA`, and the entry before it in the same list; entry 0 is none. */
+  #positions = uint32s(INITIAL_ENTRIES)
   #older = uint32s(INITIAL_ENTRIES)
   #count = 1
+  /** The first entry of each era after the first. */
+  readonly #eras: number[] = []
 
   add(slot: number, position: number, note: number): void {
     const newest = this.#newest[slot] ?? NONE
     this.#notes[slot] = note
-    if (this.#positions[newest] === position) return
+    if (newest !== NONE && this.#position(newest) === position) return
     if (this.#count === this.#positions.length) {
-      this.#positions = grown(this.#positions, float64s)
+      this.#positions = grown(this.#positions, uint32s)
       this.#older = grown(this.#older, uint32s)
     }
+    while (position >= (this.#eras.length + 1) * ERA) this.#eras.push(this.#count)
     this.#positions[this.#count] = position
     this.#older[this.#count] = newest
     this.#newest[slot] = this.#count++
@@ -86,7 +92,7 @@ class PostingLists {
 
   /** The newest position, 0 for none. */
   newest(slot: number): number {
-    return this.#positions[this.#newest[slot] ?? NONE] ?? 0
+    return this.#position(this.#newest[slot] ?? NONE)
   }
 
   /** The note that came with the newest position. */
@@ -99,10 +105,16 @@ class PostingLists {
     const positions: number[] = []
     let entry = slot === undefined ? NONE : (this.#newest[slot] ?? NONE)
     while (entry !== NONE) {
-      positions.push(this.#positions[entry] ?? 0)
+      positions.push(this.#position(entry))
       entry = this.#older[entry] ?? NONE
     }
     return positions.reverse()
+  }
+
+  /** 0 for no entry. */
+  #position(entry: number): number {
+    const eras = this.#eras.findLastIndex((first) => first <= entry) + 1
+    return (this.#positions[entry] ?? 0) + eras * ERA
   }
 
   get tableBytes(): number {

@@ -5,11 +5,14 @@
 export class BoundedCache<K, V> {
   readonly #half: number
   #young = new Map<K, V>()
+  #youngWeight = 0
   #old = new Map<K, V>()
+  readonly #weigh: (value: V) => number
 
-  /** `capacity`: the most entries it holds. */
-  constructor(capacity: number) {
+  /** `capacity`: the most that it holds, in whatever unit `weigh` weighs an entry; entries where there is no `weigh`. */
+  constructor(capacity: number, weigh: (value: V) => number = one) {
     this.#half = Math.max(1, Math.floor(capacity / 2))
+    this.#weigh = weigh
   }
 
   get(key: K): V | undefined {
@@ -21,20 +24,28 @@ export class BoundedCache<K, V> {
   }
 
   set(key: K, value: V): void {
-    if (this.#young.size >= this.#half && !this.#young.has(key)) {
+    const weight = this.#weigh(value)
+    const before = this.#young.get(key)
+    if (before !== undefined) this.#youngWeight -= this.#weigh(before)
+    else if (this.#youngWeight > 0 && this.#youngWeight + weight > this.#half) {
       this.#old = this.#young
       this.#young = new Map()
+      this.#youngWeight = 0
     }
     this.#young.set(key, value)
+    this.#youngWeight += weight
   }
 
   delete(key: K): void {
+    const before = this.#young.get(key)
+    if (before !== undefined) this.#youngWeight -= this.#weigh(before)
     this.#young.delete(key)
     this.#old.delete(key)
   }
 
   clear(): void {
     this.#young.clear()
+    this.#youngWeight = 0
     this.#old.clear()
   }
 
@@ -43,4 +54,8 @@ export class BoundedCache<K, V> {
     yield* this.#young
     yield* this.#old
   }
+}
+
+function one(): number {
+  return 1
 }
