@@ -3,8 +3,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Credentials } from './credentials.ts'
 import { Problem } from './problem.ts'
 
-/** Who may call a route. `open`: anybody who can reach the port. */
-export type Access = 'open' | 'read' | 'write'
+/**
+ * Who may call a route. `open`: anybody who can reach the port. `tracking`: whoever has the write key, which may stand in
+ * the body too, so the route itself asks for it (`trackingChecker`).
+ */
+export type Access = 'open' | 'read' | 'write' | 'tracking'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -12,6 +15,8 @@ declare module 'fastify' {
     access?: Access
     /** Browsers on any site may call it: tracking routes only. */
     cors?: boolean
+    /** Without an Authorization header the key may stand in the query, as `access_token` (RFC 6750, 2.3). */
+    accessToken?: boolean
   }
 }
 
@@ -42,14 +47,33 @@ type Presented = { readonly secret: string } | undefined
 
 /** `Bearer <key>`, or for senders `Basic` with the key as user name and any password (Segment's way). */
 function presented(header: string | undefined, basicToo: boolean): Presented {
+  const { scheme, text } = parsedHeader(header)
+  if (scheme === 'bearer') return { secret: text }
+  if (scheme === undefined || !basicToo) return undefined
+  const colon = text.indexOf(':')
+  return { secret: colon === -1 ? text : text.slice(0, colon) }
+}
+
+/** The token of `Bearer`, or `user:password` of `Basic`. */
+function parsedHeader(header: string | undefined): {
+  readonly scheme: 'bearer' | 'basic' | undefined
+  readonly text: string
+} {
   const match = /^(bearer|basic) +([\x21-\x7e]+) *$/i.exec(header ?? '')
-  if (match === null) return undefined
+  if (match === null) return { scheme: undefined, text: '' }
   const [, scheme = '', credentials = ''] = match
-  if (scheme.toLowerCase() === 'bearer') return { secret: credentials }
-  if (!basicToo) return undefined
-  const decoded = Buffer.from(credentials, 'base64').toString('latin1')
-  const colon = decoded.indexOf(':')
-  return { secret: colon === -1 ? decoded : decoded.slice(0, colon) }
+  if (scheme.toLowerCase() === 'bearer') return { scheme: 'bearer', text: credentials }
+  return { scheme: 'basic', text: Buffer.from(credentials, 'base64').toString('latin1') }
+}
+
+/**
+ * The query's `access_token`; undefined where there is none or more than one. Proxies write addresses to their logs, so
+ * it is for senders that can set no header; our own log knows routes, never addresses.
+ */
+export function accessToken(url: string): string | undefined {
+  const mark = url.indexOf('?')
+  const stated = mark === -1 ? [] : new URLSearchParams(url.slice(mark + 1)).getAll('access_token')
+  return stated.length === 1 && stated[0] !== '' ? stated[0] : undefined
 }
 
 const digest = (secret: string): Buffer => createHash('sha256').update(secret).digest()
@@ -63,15 +87,60 @@ export function accessChecker(
 ): (access: Access | undefined, request: FastifyRequest) => void {
   const expected = { read: digest(credentials.readToken), write: digest(credentials.writeKey) }
   return (access, request) => {
-    if (access === 'open') return
+    if (access === 'open' || access === 'tracking') return
     const needed = access ?? 'write'
-    const given = presented(request.headers.authorization, needed === 'write')
+    const given = presented(request.headers.authorization, needed === 'write') ?? inQuery(request)
     if (given === undefined) throw unauthorised(needed, 'No usable Authorization header was sent.')
     const hash = digest(given.secret)
     if (access !== undefined && timingSafeEqual(hash, expected[access])) return
     const other = needed === 'read' ? expected.write : expected.read
     if (timingSafeEqual(hash, other)) throw new Problem('forbidden', NEEDS[needed])
     throw unauthorised(needed, 'The credentials are unknown.')
+  }
+}
+
+function inQuery({ headers, routeOptions, url }: FastifyRequest): Presented {
+  if (headers.authorization !== undefined || routeOptions.config.accessToken !== true) return undefined
+  const secret = accessToken(url)
+  return secret === undefined ? undefined : { secret }
+}
+
+/** Whether a secret is the expected one; compared as `accessChecker` does. */
+export function secretMatcher(expected: string): (given: string) => boolean {
+  const hash = digest(expected)
+  return (given) => timingSafeEqual(digest(given), hash)
+}
+
+/** A write key as trackers are given it, `<write key>` or `<write key>:<source>`; keys hold no colon. */
+export interface TrackingKey {
+  readonly secret: string
+  /** The source that the sender speaks for. */
+  readonly source: string | undefined
+}
+
+/** The colon that ends a Basic user name without password ends a key as well. */
+export function trackingKey(text: string): TrackingKey {
+  const colon = text.indexOf(':')
+  if (colon === -1) return { secret: text, source: undefined }
+  const source = text.slice(colon + 1).replace(/:$/, '')
+  return { secret: text.slice(0, colon), source: source === '' ? undefined : source }
+}
+
+/** The key that fits, of header and body; throws a problem where none does. */
+export function trackingChecker(
+  credentials: Credentials,
+): (header: string | undefined, inBody: unknown) => TrackingKey {
+  const writes = secretMatcher(credentials.writeKey)
+  const reads = secretMatcher(credentials.readToken)
+  return (header, inBody) => {
+    const texts = [parsedHeader(header).text, typeof inBody === 'string' ? inBody : '']
+    const keys = texts.filter((text) => text !== '').map(trackingKey)
+    const fitting = keys.find(({ secret }) => writes(secret))
+    if (fitting !== undefined) return fitting
+    if (keys.some(({ secret }) => reads(secret))) throw new Problem('forbidden', NEEDS.write)
+    const detail =
+      keys.length === 0 ? 'Neither header nor body has a write key.' : 'The write key is unknown.'
+    throw unauthorised('write', detail)
   }
 }
 

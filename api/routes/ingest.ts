@@ -1,25 +1,23 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Counter } from 'prom-client'
-import type { Incoming, IntakeResult, Refusal } from '../../engine/intake/result.ts'
+import * as E from 'fp-ts/lib/Either.js'
+import type { Incoming, IntakeResult } from '../../engine/intake/result.ts'
 import type { ApiDeps } from '../deps.ts'
 import { eventsSchema, preflightSchema } from '../openapi-engine.ts'
-import { Problem, sendProblem } from '../problem.ts'
-import { setPreflightHeaders } from '../security.ts'
+import { sendProblem } from '../problem.ts'
+import { accessToken, secretMatcher, setPreflightHeaders } from '../security.ts'
 import { readEvents } from './cloud-events.ts'
-import type { DecodingFailure } from './content-encoding.ts'
-import { ACCEPTED_ENCODINGS, decodeContent } from './content-encoding.ts'
+import { registerSegment } from './segment.ts'
+import type { Submit } from './way-in.ts'
+import { lastPosition, problemOfRefusal, readBody, submitter, unparsableBody } from './way-in.ts'
+import { deliveryGrant } from './webhook.ts'
 
 const PATH = '/v1/events'
 /** Where an event names no source. */
 const DEFAULT_SOURCE = 'http'
 
-/** `POST /v1/events`: the way in over HTTP. */
+/** The ways in over HTTP: CloudEvents, and the Segment tracking API. */
 export async function registerIngest(parent: FastifyInstance, deps: ApiDeps): Promise<void> {
-  const counted = deps.metrics.counter(
-    'headwater_http_events_total',
-    'Events received over HTTP, by their fate.',
-    ['fate'],
-  )
+  const submit = submitter(deps)
   // A scope of its own: here, and only here, every body is taken as bytes and parsed by us.
   await parent.register(async (app) => {
     app.removeAllContentTypeParsers()
@@ -28,22 +26,9 @@ export async function registerIngest(parent: FastifyInstance, deps: ApiDeps): Pr
       { parseAs: 'buffer', bodyLimit: deps.configuration.bodyLimitBytes },
       asBytes,
     )
-    const config = { access: 'write', cors: true } as const
-    app.post(PATH, { config, schema: eventsSchema() }, async (request, reply) => {
-      const incoming = await readRequest(deps, request)
-      const results =
-        incoming.length === 0 ? [] : await deps.intake.submit(incoming, { defaultSource: DEFAULT_SOURCE })
-      count(counted, results)
-      return answer(reply, incoming, results)
-    })
-    app.options(
-      PATH,
-      { config: { access: 'open', cors: true }, schema: preflightSchema() },
-      async (_, reply) => {
-        setPreflightHeaders(reply)
-        return reply.code(204).send()
-      },
-    )
+    registerEvents(app, deps, submit)
+    registerHandshake(app, deps)
+    registerSegment(app, deps, submit)
   })
 }
 
@@ -51,34 +36,38 @@ function asBytes(_: FastifyRequest, body: Buffer, done: (error: null, body: Buff
   done(null, body)
 }
 
+function registerEvents(app: FastifyInstance, deps: ApiDeps, submit: Submit): void {
+  const config = { access: 'write', cors: true, accessToken: true } as const
+  app.post(PATH, { config, schema: eventsSchema() }, async (request, reply) => {
+    const incoming = await readRequest(deps, request)
+    return answer(reply, incoming, await submit(incoming, DEFAULT_SOURCE))
+  })
+}
+
+/** OPTIONS asks two things here: browsers whether a page may post, webhook senders whether they may deliver. */
+function registerHandshake(app: FastifyInstance, deps: ApiDeps): void {
+  const fits = secretMatcher(deps.credentials.writeKey)
+  const config = { access: 'open', cors: true } as const
+  app.options(PATH, { config, schema: preflightSchema() }, async ({ headers, url }, reply) => {
+    setPreflightHeaders(reply)
+    reply.header('allow', 'POST')
+    const token = accessToken(url)
+    // An address with a wrong key in it would never deliver anything: better said at registration than by 401s later.
+    const grant = token === undefined || fits(token) ? deliveryGrant(headers) : undefined
+    if (grant !== undefined) reply.headers(grant)
+    return reply.code(grant === undefined ? 204 : 200).send()
+  })
+}
+
 async function readRequest(deps: ApiDeps, request: FastifyRequest): Promise<readonly Incoming[]> {
-  const { body, headers } = request
-  const bytes = body instanceof Buffer ? body : Buffer.alloc(0)
-  const decoded = await decodeContent(bytes, headers['content-encoding'], deps.configuration.bodyLimitBytes)
-  if (decoded._tag === 'Right') return readEvents(headers, decoded.right)
-  if (decoded.left._tag !== 'Damaged') throw refusedBody(decoded.left)
-  return [{ unparsable: bytes, reason: 'not_json', message: 'the body is not what Content-Encoding says' }]
+  const body = await readBody(deps, request)
+  return E.isLeft(body) ? [body.left] : readEvents(request.headers, body.right)
 }
 
-function refusedBody(failure: Exclude<DecodingFailure, { _tag: 'Damaged' }>): Problem {
-  switch (failure._tag) {
-    case 'TooLarge':
-      return new Problem('too_large', 'The decompressed body exceeds the limit.')
-    case 'UnsupportedEncoding':
-      return new Problem('unsupported_encoding', `Use one of ${ACCEPTED_ENCODINGS}, or none.`, {
-        headers: { 'accept-encoding': ACCEPTED_ENCODINGS },
-      })
-  }
-}
-
-function count(counter: Counter<'fate'>, results: readonly IntakeResult[]): void {
-  for (const result of results) {
-    const fate = result.status === 'refused' ? `refused_${result.refusal.code}` : result.status
-    counter.inc({ fate })
-  }
-}
-
-/** 200 as soon as one event is acknowledged, for a sender would repeat all of them otherwise. */
+/**
+ * Event by event, but where some couldn't be taken now the status says so: many senders read nothing else, and repeat all
+ * of them, which is harmless. An expectation that doesn't hold is no reason to repeat the others.
+ */
 function answer(
   reply: FastifyReply,
   incoming: readonly Incoming[],
@@ -86,40 +75,12 @@ function answer(
 ): FastifyReply {
   const position = lastPosition(results)
   if (position > 0) reply.header('headwater-position', String(position))
-  const refused = results.every((result) => result.status === 'refused') ? results[0] : undefined
-  if (refused?.status === 'refused') return sendProblem(reply, problemOfRefusal(refused.refusal, results))
+  const refusals = results.flatMap((result) => (result.status === 'refused' ? [result.refusal] : []))
+  const again = refusals.find(({ code }) => code !== 'wrong_expected')
+  const refusal = again ?? (refusals.length === results.length ? refusals[0] : undefined)
+  if (refusal !== undefined) return sendProblem(reply, problemOfRefusal(refusal, results))
   const [only] = incoming
   if (only !== undefined && 'unparsable' in only)
     return sendProblem(reply, unparsableBody(only.message, results))
   return reply.code(200).send({ position, results })
-}
-
-function lastPosition(results: readonly IntakeResult[]): number {
-  let last = 0
-  for (const result of results) if (result.status !== 'refused') last = Math.max(last, result.position)
-  return last
-}
-
-/** The sender is told to drop it (400), and may: we keep it. */
-function unparsableBody(message: string, results: readonly IntakeResult[]): Problem {
-  const detail = `${message}; it is kept in quarantine.`
-  return new Problem('unparsable_body', detail, { errors: [{ path: '', message }], extensions: { results } })
-}
-
-const RETRY_SECONDS = { overloaded: '1', read_only: '10', clock_jumped: '30', stopped: '30' } as const
-
-export function problemOfRefusal(refusal: Refusal, results: readonly IntakeResult[]): Problem {
-  const extensions = { results }
-  switch (refusal.code) {
-    case 'wrong_expected':
-      return new Problem('wrong_expected', refusal.message, { extensions })
-    case 'overloaded':
-    case 'read_only':
-    case 'clock_jumped':
-    case 'stopped':
-      return new Problem(refusal.code, refusal.message, {
-        extensions,
-        headers: { 'retry-after': RETRY_SECONDS[refusal.code] },
-      })
-  }
 }

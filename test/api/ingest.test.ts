@@ -241,11 +241,19 @@ describe('what the status says', () => {
     return send(JSON.stringify(results.map(() => EVENT)))
   }
 
-  it('200 when any is acknowledged, with every fate in order', async () => {
-    const results = [stale, appended, quarantined, refused('overloaded')]
+  it('200 where each is acknowledged or out of date, with every fate in order', async () => {
+    const results = [stale, appended, quarantined]
     const answer = await sendAll(results)
     expect(answer.statusCode).toBe(200)
     expect(answer.json()).toEqual({ position: 6, results })
+  })
+
+  it('429 where only some could not be taken now: who reads nothing but the status must send again', async () => {
+    const results = [stale, appended, quarantined, refused('overloaded')]
+    const answer = await sendAll(results)
+    expect(answer.statusCode).toBe(429)
+    expect(answer.json()).toMatchObject({ results })
+    expect(answer.headers['headwater-position']).toBe('6')
   })
 
   it('409 when the stream moved on, with where it is', async () => {

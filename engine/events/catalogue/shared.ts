@@ -8,8 +8,9 @@ const personalText = personal(orNull(text))
 
 /** What Segment's clients send with every call. */
 export const segmentPerson = {
-  userId: personal(orNull(looseId)),
-  anonymousId: personal(orNull(looseId)),
+  // Clients send a blank for somebody they don't know yet; it names nobody.
+  userId: personal(orBlank(looseId)),
+  anonymousId: personal(orBlank(looseId)),
   context: personal(orNull(t.UnknownRecord)),
 }
 

@@ -1,0 +1,87 @@
+import type { FastifyRequest } from 'fastify'
+import * as E from 'fp-ts/lib/Either.js'
+import type { Incoming, IntakeResult, Refusal } from '../../engine/intake/result.ts'
+import type { ApiDeps } from '../deps.ts'
+import { Problem } from '../problem.ts'
+import type { DecodingFailure } from './content-encoding.ts'
+import { ACCEPTED_ENCODINGS, decodeContent } from './content-encoding.ts'
+
+/** What the ways in over HTTP have in common. */
+
+/** Hands events to the intake and counts their fates; `source` is that of events which name none. */
+export type Submit = (incoming: readonly Incoming[], source: string) => Promise<readonly IntakeResult[]>
+
+/** Bytes as they came that can't be read, and why. */
+export type Unparsable = Extract<Incoming, { readonly unparsable: Uint8Array }>
+
+export function submitter(deps: ApiDeps): Submit {
+  const counted = deps.metrics.counter(
+    'headwater_http_events_total',
+    'Events received over HTTP, by their fate.',
+    ['fate'],
+  )
+  return async (incoming, source) => {
+    if (incoming.length === 0) return []
+    const results = await deps.intake.submit(incoming, { defaultSource: source })
+    for (const result of results) {
+      const fate = result.status === 'refused' ? `refused_${result.refusal.code}` : result.status
+      counted.inc({ fate })
+    }
+    return results
+  }
+}
+
+/** The body without its Content-Encoding, never more than the limit; throws a problem where it is. */
+export async function readBody(
+  deps: ApiDeps,
+  { body, headers }: FastifyRequest,
+): Promise<E.Either<Unparsable, Buffer>> {
+  const bytes = body instanceof Buffer ? body : Buffer.alloc(0)
+  const decoded = await decodeContent(bytes, headers['content-encoding'], deps.configuration.bodyLimitBytes)
+  if (E.isRight(decoded)) return decoded
+  if (decoded.left._tag !== 'Damaged') throw refusedBody(decoded.left)
+  const message = 'the body is not what Content-Encoding says'
+  return E.left({ unparsable: bytes, reason: 'not_json', message })
+}
+
+function refusedBody(failure: Exclude<DecodingFailure, { _tag: 'Damaged' }>): Problem {
+  switch (failure._tag) {
+    case 'TooLarge':
+      return new Problem('too_large', 'The decompressed body exceeds the limit.')
+    case 'UnsupportedEncoding':
+      return new Problem('unsupported_encoding', `Use one of ${ACCEPTED_ENCODINGS}, or none.`, {
+        headers: { 'accept-encoding': ACCEPTED_ENCODINGS },
+      })
+  }
+}
+
+/** Of what is acknowledged; 0 where nothing is. */
+export function lastPosition(results: readonly IntakeResult[]): number {
+  let last = 0
+  for (const result of results) if (result.status !== 'refused') last = Math.max(last, result.position)
+  return last
+}
+
+/** The sender is told to drop it (400), and may: we keep it. */
+export function unparsableBody(message: string, results: readonly IntakeResult[]): Problem {
+  const detail = `${message}; it is kept in quarantine.`
+  return new Problem('unparsable_body', detail, { errors: [{ path: '', message }], extensions: { results } })
+}
+
+const RETRY_SECONDS = { overloaded: '1', read_only: '10', clock_jumped: '30', stopped: '30' } as const
+
+export function problemOfRefusal(refusal: Refusal, results?: readonly IntakeResult[]): Problem {
+  const extensions = results === undefined ? {} : { results }
+  switch (refusal.code) {
+    case 'wrong_expected':
+      return new Problem('wrong_expected', refusal.message, { extensions })
+    case 'overloaded':
+    case 'read_only':
+    case 'clock_jumped':
+    case 'stopped':
+      return new Problem(refusal.code, refusal.message, {
+        extensions,
+        headers: { 'retry-after': RETRY_SECONDS[refusal.code] },
+      })
+  }
+}
