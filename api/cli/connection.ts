@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import * as t from 'io-ts'
 import { connectionProblem } from '../import/http-sender.ts'
 import { CommandFailed, type Terminal, UsageError } from './command.ts'
+import { findRunningDemo } from './running-demo.ts'
 
 /** Where the engine is and what opens it. */
 export interface Connection {
@@ -14,22 +15,34 @@ export interface Connection {
 const DEFAULT_URL = 'http://127.0.0.1:7070'
 const kept = t.type({ writeKey: t.string, readToken: t.string })
 
-/** From the environment, and what it lacks from the data directory. `url` overrides HEADWATER_URL. */
+/**
+ * From the environment, and what it lacks from the data directory. `url` overrides HEADWATER_URL. Where nothing is
+ * stated, a demo that runs is meant.
+ */
 export async function findConnection(terminal: Terminal, url?: string | undefined): Promise<Connection> {
   const { env } = terminal
-  const stated = url ?? stringOf(env.HEADWATER_URL) ?? DEFAULT_URL
+  const demo = url === undefined && !statesEngine(env) ? await findRunningDemo() : undefined
+  const stated = url ?? stringOf(env.HEADWATER_URL) ?? demo?.url ?? DEFAULT_URL
   if (!URL.canParse(stated) || !/^https?:$/.test(new URL(stated).protocol)) {
     throw new UsageError(`${stated} is no http or https address`)
   }
   const writeKey = stringOf(env.HEADWATER_WRITE_KEY)
   const readToken = stringOf(env.HEADWATER_READ_TOKEN)
   const own =
-    writeKey !== undefined && readToken !== undefined ? undefined : await readKept(dataDirectory(terminal))
+    writeKey !== undefined && readToken !== undefined
+      ? undefined
+      : await readKept(demo?.directory ?? dataDirectory(terminal))
   return {
     url: stated.replace(/\/+$/, ''),
     writeKey: writeKey ?? own?.writeKey,
     readToken: readToken ?? own?.readToken,
   }
+}
+
+const STATING = ['HEADWATER_URL', 'HEADWATER_DATA', 'HEADWATER_WRITE_KEY', 'HEADWATER_READ_TOKEN'] as const
+
+function statesEngine(env: Terminal['env']): boolean {
+  return STATING.some((name) => stringOf(env[name]) !== undefined)
 }
 
 export function dataDirectory(terminal: Terminal): string {

@@ -1,0 +1,93 @@
+import { fork } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import * as t from 'io-ts'
+import type { Clock } from '../engine/clock.ts'
+
+/** How far the demo company has come: `absent` until somebody asks for it. Counts are of events. */
+export interface DemoStatus {
+  readonly state: 'absent' | 'loading' | 'loaded' | 'failed'
+  readonly sent: number
+  readonly total: number
+}
+
+/** Sends a made-up company's year to this engine, from a process of its own. */
+export interface DemoLoader {
+  status(): DemoStatus
+  /** Begins, or begins again after a failure; does nothing while it is under way or done. */
+  start(): void
+  /** Ends it where it is. */
+  stop(): Promise<void>
+}
+
+interface DemoLoaderOptions {
+  /** Where this engine listens; asked for once it does. */
+  readonly url: () => string
+  readonly writeKey: string
+  readonly clock: Clock
+  readonly onNotice: (level: 'info' | 'warn', message: string) => void
+}
+
+/** What the simulator tells on the way. */
+const told = t.type({ sent: t.number, total: t.number })
+
+/** undefined where the simulator isn't shipped. */
+export function createDemoLoader(options: DemoLoaderOptions): DemoLoader | undefined {
+  // By path: it is a program beside us, which nothing here imports.
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+  const program = fileURLToPath(new URL(`../bench/simulator/send.${extension}`, import.meta.url))
+  return existsSync(program) ? new ProcessLoader(program, options) : undefined
+}
+
+class ProcessLoader implements DemoLoader {
+  readonly #program: string
+  readonly #options: DemoLoaderOptions
+  #status: DemoStatus = { state: 'absent', sent: 0, total: 0 }
+  /** End of the year: the same at a second try, so that what came in at the first is recognised. */
+  #end: number | undefined
+  #ended: Promise<void> = Promise.resolve()
+  #kill: (() => void) | undefined
+
+  constructor(program: string, options: DemoLoaderOptions) {
+    this.#program = program
+    this.#options = options
+  }
+
+  status(): DemoStatus {
+    return this.#status
+  }
+
+  start(): void {
+    if (this.#status.state === 'loading' || this.#status.state === 'loaded') return
+    const { url, writeKey, clock, onNotice } = this.#options
+    this.#end ??= clock.nowMs()
+    this.#status = { state: 'loading', sent: 0, total: 0 }
+    const child = fork(this.#program, ['--end', String(this.#end)], {
+      // The key goes where other users of the machine can't see it.
+      env: { PATH: process.env['PATH'], HEADWATER_URL: url(), HEADWATER_WRITE_KEY: writeKey },
+      execArgv: [],
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    })
+    child.on('message', (message) => {
+      const decoded = told.decode(message)
+      if (decoded._tag === 'Right') this.#status = { ...this.#status, ...decoded.right }
+    })
+    this.#kill = () => void child.kill('SIGTERM')
+    this.#ended = new Promise((resolve) => {
+      const settle = (code: number | null): void => {
+        this.#kill = undefined
+        this.#status = { ...this.#status, state: code === 0 ? 'loaded' : 'failed' }
+        if (code === 0) onNotice('info', `the demo company is loaded: ${this.#status.total} events`)
+        else onNotice('warn', `the demo company was not loaded whole: ${this.#status.sent} events were sent`)
+        resolve()
+      }
+      child.once('error', () => settle(null))
+      child.once('exit', settle)
+    })
+  }
+
+  async stop(): Promise<void> {
+    this.#kill?.()
+    await this.#ended
+  }
+}
