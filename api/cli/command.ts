@@ -79,4 +79,5 @@ export function optionTable(rows: readonly (readonly [option: string, about: str
 }
 
 export const CONNECTION_HELP = `The engine is found by HEADWATER_URL (default http://127.0.0.1:7070). HEADWATER_WRITE_KEY and
-HEADWATER_READ_TOKEN open it; without them credentials.json in HEADWATER_DATA (default ./data) does.`
+HEADWATER_READ_TOKEN open it; without them credentials.json in HEADWATER_DATA (default ./data) does. Where none of these is
+set, a running npm run demo is meant.`

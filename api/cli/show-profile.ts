@@ -1,5 +1,6 @@
 import * as t from 'io-ts'
 import type { Terminal } from './command.ts'
+import { printable, valueText } from './printable.ts'
 
 /** A profile as the engine answers it, for people. */
 
@@ -19,12 +20,17 @@ export const profileAnswer = t.intersection([
     position: t.number,
     data: t.intersection([t.UnknownRecord, t.type({ id: t.string, identities: t.array(shownIdentity) })]),
   }),
-  t.partial({ asOf: t.union([t.string, t.null]), explain: t.record(t.string, explanation) }),
+  t.partial({
+    asOf: t.union([t.string, t.null]),
+    explain: t.record(t.string, explanation),
+    history: t.type({ by: t.string, until: t.union([t.string, t.number]) }),
+  }),
 ])
 type ProfileAnswer = t.TypeOf<typeof profileAnswer>
 
 const timelineEvent = t.type({ position: t.number, time: t.string, type: t.string, source: t.string })
-export const timelineAnswer = t.type({ data: t.array(timelineEvent) })
+const timelineEvents = t.array(timelineEvent)
+export const timelineAnswer = t.type({ data: timelineEvents })
 type TimelineAnswer = t.TypeOf<typeof timelineAnswer>
 
 /** Of one basis (`ordered`, `invoiced`) and currency; `net` is none where the total is beyond what a cell holds. */
@@ -35,11 +41,15 @@ const orderTotals = t.type({
   returns: t.number,
   net: t.union([t.string, t.null]),
 })
+const orders = t.array(orderTotals)
 export const ordersAnswer = t.type({
-  data: t.array(orderTotals),
+  data: orders,
   next: t.union([t.string, t.null]),
 })
 type OrdersAnswer = t.TypeOf<typeof ordersAnswer>
+
+/** A profile as of a moment brings its orders and events of that moment along. */
+export const pastAnswer = t.intersection([profileAnswer, t.type({ orders, timeline: timelineEvents })])
 
 /** What the engine said of one person; a part that it didn't say is absent. */
 interface Shown {
@@ -92,6 +102,14 @@ function section(terminal: Terminal, name: string): void {
 }
 
 function asOf(answer: ProfileAnswer): string {
+  const { history } = answer
+  if (history !== undefined) {
+    const what =
+      history.by === 'occurred'
+        ? 'what had happened by then, as known today'
+        : 'what had been received by then'
+    return `, as of ${typeof history.until === 'number' ? `position ${history.until}` : history.until} (${what})`
+  }
   return answer.asOf === null || answer.asOf === undefined ? '' : `, as of ${answer.asOf}`
 }
 
@@ -143,16 +161,4 @@ function rowsOf(
 
 function writeText({ source, time, event }: Write): string {
   return `${source}, ${time}, event ${event}`
-}
-
-function valueText(value: unknown): string {
-  if (value === '') return "'' (blank)"
-  if (value === null) return 'removed'
-  return typeof value === 'string' ? printable(value) : JSON.stringify(value)
-}
-
-/** What customers typed must not steer the terminal that shows it. */
-function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  return text.replaceAll(/[\x00-\x1f\x7f-\x9f]/g, '\ufffd')
 }

@@ -1,4 +1,3 @@
-import * as t from 'io-ts'
 import {
   CONNECTION_HELP,
   type Command,
@@ -10,16 +9,30 @@ import {
   UsageError,
 } from './command.ts'
 import { askOk, type Connection, decodeAnswer, findConnection } from './connection.ts'
-import { ordersAnswer, printProfile, profileAnswer, timelineAnswer } from './show-profile.ts'
+import {
+  findPerson,
+  nobody,
+  PAST_HELP,
+  PAST_OPTIONS,
+  type Past,
+  pastQuery,
+  statedIdentity,
+  statedPast,
+  WHO_HELP,
+} from './person.ts'
+import { ordersAnswer, pastAnswer, printProfile, profileAnswer, timelineAnswer } from './show-profile.ts'
 
 export const show: Command = {
-  help: `Usage: headwater show <email | namespace:value | id> [--json]
+  help: `Usage: headwater show <email | namespace:value | id> [--as-of <moment>] [--json]
 
 Shows a profile: its fields, each with the write that won and those that it overruled, its identities, what was
-ordered and invoiced in each currency, and the latest events. Who is meant is stated by an e-mail address, a phone number in international form (+44…), an
-identity such as user:42, erp:17850 or account:Cancity, or a profile's id. The address of the request names nobody.
+ordered and invoiced in each currency, and the latest events. With --as-of, all of it as of that moment, folded from
+the log with the identities and configuration of that moment.
+
+${WHO_HELP}
 
 ${optionTable([
+  ...PAST_HELP,
   ['--json', 'print the answers as one line of JSON'],
   ['--events <n>', 'how many of the latest events to show; default 5'],
 ])}
@@ -29,6 +42,7 @@ ${CONNECTION_HELP}
 Exit codes: 0 shown · 1 nobody is known by that, or no answer · 2 wrong command line`,
   run: async (args, terminal) => {
     const { values, positionals } = readArguments(args, {
+      ...PAST_OPTIONS,
       json: { type: 'boolean' },
       events: { type: 'string' },
     })
@@ -38,36 +52,15 @@ Exit codes: 0 shown · 1 nobody is known by that, or no answer · 2 wrong comman
     if (!Number.isInteger(events) || events < 0 || events > 100)
       throw new UsageError('--events takes 0 to 100')
     const stated = statedIdentity(who)
+    const past = statedPast(values)
     const connection = await findConnection(terminal)
-    const id = await findProfile(connection, stated)
-    if (id === undefined) return unknown(terminal, stated)
-    return showProfile(terminal, connection, id, { events, json: values.json ?? false })
+    const { profile, identity } = await findPerson(connection, stated)
+    const options = { events, json: values.json ?? false }
+    if (past !== undefined && identity !== undefined)
+      return showPast(terminal, connection, identity, { ...options, past })
+    if (profile === undefined) return nobody(terminal, 'show', stated)
+    return showProfile(terminal, connection, profile, options)
   },
-}
-
-const IDENTITY_ID = /^[0-9a-f]{32}$/
-
-/** What people type, as `namespace:value`, or an id as it stands. */
-function statedIdentity(who: string): string {
-  if (IDENTITY_ID.test(who) || /^[a-z][a-z0-9_]{0,31}:./.test(who)) return who
-  if (/^[^@\s]+@[^@\s]+$/.test(who)) return `email:${who}`
-  if (/^\+[\d ()/-]{6,}$/.test(who)) return `phone:${who}`
-  throw new UsageError(`${who} is no e-mail address, phone number (+…), namespace:value or id`)
-}
-
-const lookupAnswer = t.type({ data: t.array(t.union([t.type({ id: t.string }), t.null])) })
-
-async function findProfile(connection: Connection, stated: string): Promise<string | undefined> {
-  const body = await askOk(connection, { path: '/v1/profiles/lookup', body: { identities: [stated] } })
-  return decodeAnswer(lookupAnswer, body).data[0]?.id
-}
-
-function unknown(terminal: Terminal, stated: string): ExitCode {
-  terminal.err(
-    `headwater show: nobody is known as ${stated}. If it was sent just now, the views may be behind: ` +
-      'headwater stats tells. An event in quarantine adds nothing to a profile.',
-  )
-  return 1
 }
 
 async function showProfile(
@@ -91,6 +84,29 @@ async function showProfile(
       orders: orders === undefined ? undefined : decodeAnswer(ordersAnswer, orders),
     })
   }
+  return 0
+}
+
+/** Asked for by the identity itself: who it belongs to now says nothing about who it belonged to then. */
+async function showPast(
+  terminal: Terminal,
+  connection: Connection,
+  identity: string,
+  options: { readonly events: number; readonly json: boolean; readonly past: Past },
+): Promise<ExitCode> {
+  const query = `explain=true&events=${options.events}&${pastQuery(options.past)}`
+  const path = `/v1/profiles/${encodeURIComponent(identity)}?${query}`
+  const profile = await askOk(connection, { path })
+  if (options.json) {
+    terminal.out(JSON.stringify({ profile }))
+    return 0
+  }
+  const decoded = decodeAnswer(pastAnswer, profile)
+  printProfile(terminal, {
+    profile: decoded,
+    timeline: { data: decoded.timeline },
+    orders: { data: decoded.orders, next: null },
+  })
   return 0
 }
 

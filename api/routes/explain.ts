@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert'
 import { Unpackr } from 'msgpackr'
-import type { AnyProjection } from '../../engine/projector/projection.ts'
+import type { AnyProjection, Configuration } from '../../engine/projector/projection.ts'
 import type { Candidate, Explanation } from '../../engine/reducers/rule.ts'
 import type { Answer } from '../../engine/store/store.ts'
 import type { ColumnType } from '../../engine/store/table.ts'
@@ -28,6 +28,8 @@ interface ShownExplanation {
   readonly rule: string
   readonly winners: readonly ShownWrite[]
   readonly overruled: readonly ShownWrite[]
+  /** Registered priorities of the sources above, the lower the more trusted; absent where none is registered. */
+  readonly priorities?: Readonly<Record<string, number>> | undefined
 }
 
 /** Field (a column, or `column.member`) → explanation; undefined where the projection explains nothing. */
@@ -42,13 +44,46 @@ export async function explain(
     deps.publishedConfiguration(),
   ])
   const state = joined(projection, key, answer.value)
+  return { ...answer, value: (await explainState(deps, projection, state, configuration)) ?? {} }
+}
+
+/** The same of a state at hand, which belongs to one row. */
+export async function explainState(
+  deps: ApiDeps,
+  projection: AnyProjection,
+  state: unknown,
+  configuration: Configuration,
+): Promise<Readonly<Record<string, ShownExplanation>> | undefined> {
+  if (projection.explain === undefined) return undefined
   const fields = Object.entries(projection.explain(state, configuration))
   const profileOf = await profilesIn(deps, projection, fields)
+  const priorities = prioritiesFrom(configuration)
   const shown = fields.map(([field, explanation]) => {
     const show = (value: unknown) => presentField(typeOf(projection, field), value, profileOf)
-    return [field, showExplanation(explanation, show)] as const
+    return [field, { ...showExplanation(explanation, show), ...ranked(explanation, priorities) }] as const
   })
-  return { ...answer, value: Object.fromEntries(shown) }
+  return Object.fromEntries(shown)
+}
+
+function prioritiesFrom(configuration: Configuration): ReadonlyMap<string, number> {
+  const priorities = new Map<string, number>()
+  for (const { data } of configuration.all('source.registered')) {
+    if (data.priority !== undefined && data.priority !== null) priorities.set(data.source, data.priority)
+    else priorities.delete(data.source)
+  }
+  return priorities
+}
+
+function ranked(
+  { winners, overruled }: Explanation<unknown>,
+  priorities: ReadonlyMap<string, number>,
+): Pick<ShownExplanation, 'priorities'> {
+  const sources = new Set([...winners, ...overruled].map(([, , source]) => source))
+  const known = [...sources].flatMap((source) => {
+    const priority = priorities.get(source)
+    return priority === undefined ? [] : [[source, priority] as const]
+  })
+  return known.length === 0 ? {} : { priorities: Object.fromEntries(known) }
 }
 
 function joined(

@@ -7,7 +7,9 @@ import { lookupSchema, timelineSchema } from '../openapi.ts'
 import { invalidBody, invalidQuery, Problem } from '../problem.ts'
 import { awaitPosition, standing } from './answer.ts'
 import { showEvent } from './events.ts'
+import { profileHistory } from './history.ts'
 import { resolveIdentity, revealAll } from './identities.ts'
+import { registerIdentity } from './identity.ts'
 import { decodeQuery, parsed, position, queryPairs, wholeNumber } from './query.ts'
 import type { ShownRow } from './rows.ts'
 import { ask, showRows } from './rows.ts'
@@ -23,6 +25,7 @@ const PROFILES: View = {
   projection: 'profile',
   tag: 'Profiles',
   items: true,
+  history: profileHistory,
   detail: async (deps, key) => ({ identities: revealAll(deps, await membersOf(deps, key)) }),
 }
 
@@ -32,6 +35,7 @@ export function registerProfiles(app: FastifyInstance, deps: ApiDeps): void {
   if (projection === undefined) return
   registerLookup(app, deps, projection)
   registerTimeline(app, deps)
+  registerIdentity(app, deps)
 }
 
 async function membersOf(deps: ApiDeps, id: string): Promise<readonly string[]> {
@@ -53,7 +57,8 @@ function registerLookup(app: FastifyInstance, deps: ApiDeps, projection: AnyProj
     await awaitPosition(deps, query.after)
     const ids = identities.map((stated) => resolveIdentity(deps, stated))
     const answer = await profilesById(deps, projection, ids)
-    return { ...standing(reply, answer), data: ids.map((id) => (id === undefined ? null : answer.find(id))) }
+    const data = ids.map((id) => (id === undefined ? null : answer.find(id)))
+    return { ...standing(reply, answer), data, ids: ids.map((id) => id ?? null) }
   })
 }
 

@@ -1,0 +1,90 @@
+import type { Either } from 'fp-ts/lib/Either.js'
+import * as E from 'fp-ts/lib/Either.js'
+import type { RecordedEvent } from '../../engine/events/event.ts'
+import type { IdentityId } from '../../engine/events/identity.ts'
+import { evidenceOf } from '../../engine/identity/evidence.ts'
+import type { Evidence, IdentityRules } from '../../engine/identity/identity.ts'
+import { partition } from '../../engine/identity/partition.ts'
+import type { Log } from '../../engine/log/log.ts'
+import { counts, type Moment } from '../../engine/projector/asof.ts'
+
+/** How much history one answer may read. */
+export interface HistoryLimits {
+  readonly events: number
+  readonly identities: number
+}
+
+export const HISTORY_LIMITS: HistoryLimits = { events: 20_000, identities: 1_000 }
+
+/** More events or identities hang together than one answer reads. */
+export interface TooMuchHistory {
+  readonly _tag: 'TooMuchHistory'
+  readonly what: keyof HistoryLimits
+  readonly limit: number
+}
+
+/** A profile at a moment. */
+export interface PastProfile {
+  /** The least of `members`. */
+  readonly id: IdentityId
+  /** Sorted. */
+  readonly members: readonly IdentityId[]
+  /** Those that name a member, in log order; none: nobody was known yet. */
+  readonly events: readonly RecordedEvent[]
+}
+
+/**
+ * Who belonged together at a moment, from the log's index alone: evidence is followed from one identity to the next
+ * until nothing more hangs on it, and partitioned as the projector does.
+ */
+export async function profileAt(
+  log: Pick<Log, 'readIdentity'>,
+  identity: IdentityId,
+  moment: Moment,
+  options: { readonly rules: IdentityRules; readonly limits: HistoryLimits },
+): Promise<Either<TooMuchHistory, PastProfile>> {
+  const { limits, rules } = options
+  const region = new Set([identity])
+  const events = new Map<number, RecordedEvent>()
+  const evidence: Evidence[] = []
+  // The set grows while it is walked: it ends up as the whole component of evidence.
+  for (const id of region) {
+    for await (const event of eventsOf(log, id, moment)) {
+      if (events.has(event.position)) continue
+      if (events.size >= limits.events) return tooMuch('events', limits)
+      events.set(event.position, event)
+      const pieces = evidenceOf(event)
+      evidence.push(...pieces)
+      // An event's links are a star: the first round may reach its centre, the second then reaches all of it.
+      for (const each of [...pieces, ...pieces]) {
+        if (each.kind === 'link' && (region.has(each.a) || region.has(each.b))) region.add(each.a).add(each.b)
+      }
+      if (region.size > limits.identities) return tooMuch('identities', limits)
+    }
+  }
+  const profile = partition(evidence, rules).profiles.find(({ members }) => members.includes(identity))
+  const members = profile?.members ?? [identity]
+  const own = new Set(members)
+  const named = [...events.values()].filter((event) => event.identities.some(({ id }) => own.has(id)))
+  const inOrder = named.sort((a, b) => a.position - b.position)
+  return E.right({ id: members[0] ?? identity, members, events: inOrder })
+}
+
+/** Events that name an identity and count at a moment, in log order. */
+export async function* eventsOf(
+  log: Pick<Log, 'readIdentity'>,
+  id: IdentityId,
+  moment: Moment,
+  limit?: number,
+): AsyncGenerator<RecordedEvent> {
+  for await (const batch of log.readIdentity(id, { limit })) {
+    for (const event of batch) {
+      if (event.position > moment.position) return
+      if (counts(moment, event)) yield event
+    }
+  }
+}
+
+function tooMuch(what: keyof HistoryLimits, limits: HistoryLimits): Either<TooMuchHistory, never> {
+  return E.left({ _tag: 'TooMuchHistory', what, limit: limits[what] })
+}

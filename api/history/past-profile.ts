@@ -1,0 +1,76 @@
+import { strict as assert } from 'node:assert'
+import type { Either } from 'fp-ts/lib/Either.js'
+import * as E from 'fp-ts/lib/Either.js'
+import type { RecordedEvent } from '../../engine/events/event.ts'
+import type { IdentityId } from '../../engine/events/identity.ts'
+import { DEFAULT_RULES } from '../../engine/identity/identity.ts'
+import { foldEntity, type Moment } from '../../engine/projector/asof.ts'
+import type { AnyProjection, Configuration } from '../../engine/projector/projection.ts'
+import { columnList, compareText, decodeRow, encodeRow } from '../../engine/store/cells.ts'
+import type { StoredRow } from '../../engine/store/store.ts'
+import type { Row } from '../../engine/store/table.ts'
+import type { ApiDeps } from '../deps.ts'
+import { HISTORY_LIMITS, profileAt, type TooMuchHistory } from './component.ts'
+import { configurationHistory } from './configuration.ts'
+
+/** What a profile came to at a moment. */
+interface ProfileThen {
+  readonly id: IdentityId
+  readonly members: readonly IdentityId[]
+  /** In log order. */
+  readonly events: readonly RecordedEvent[]
+  readonly config: Configuration
+  /** Its rows in a projection of grain `profile`, ordered by part, and the state behind them. */
+  fold(projection: AnyProjection): { readonly state: unknown; readonly rows: readonly StoredRow[] }
+}
+
+/** Answers undefined where nothing had been heard of the identity by that moment. */
+export type PastProfiles = (
+  identity: IdentityId,
+  moment: Moment,
+) => Promise<Either<TooMuchHistory, ProfileThen | undefined>>
+
+/** Profiles at any moment, folded from the log's index with today's code. */
+export function pastProfiles(deps: Pick<ApiDeps, 'log' | 'projections' | 'openEvent'>): PastProfiles {
+  const { log, openEvent } = deps
+  const configurationAt = configurationHistory(log, deps.projections.values(), openEvent)
+  return async (identity, moment) => {
+    const found = await profileAt(log, identity, moment, { rules: DEFAULT_RULES, limits: HISTORY_LIMITS })
+    if (E.isLeft(found)) return found
+    const { id, members, events } = found.right
+    if (events.length === 0) return E.right(undefined)
+    const config = await configurationAt(moment)
+    return E.right({
+      id,
+      members,
+      events,
+      config,
+      fold: (projection) => {
+        assert.ok(projection.table.grain === 'profile', `${projection.name} is folded per profile`)
+        const { state, rows } = foldEntity(
+          { projection, key: id, atoms: members, config },
+          events,
+          moment,
+          openEvent,
+        )
+        return { state, rows: storedRows(projection, id, rows) }
+      },
+    })
+  }
+}
+
+/** As a store hands them out, ordered by part; rows that none could hold show nothing. */
+function storedRows(
+  { table }: AnyProjection,
+  key: string,
+  rows: ReadonlyMap<string, Row>,
+): readonly StoredRow[] {
+  const columns = columnList(table)
+  try {
+    return [...rows]
+      .sort(([a], [b]) => compareText(a, b))
+      .map(([part, row]) => ({ key, part, row: decodeRow(columns, encodeRow(columns, row), 0) }))
+  } catch {
+    return []
+  }
+}

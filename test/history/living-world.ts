@@ -1,0 +1,103 @@
+import type { AddressInfo } from 'node:net'
+import { publishedConfiguration } from '../../api/published-configuration.ts'
+import type { RecordedEvent } from '../../engine/events/event.ts'
+import { registry } from '../../engine/events/registry.ts'
+import { DEFAULT_RULES } from '../../engine/identity/identity.ts'
+import { openEvent } from '../../engine/privacy/sealing.ts'
+import { runProjector } from '../../engine/projector/projector.ts'
+import { createMemoryStore } from '../../engine/store/memory.ts'
+import { projections } from '../../projections/catalog.ts'
+import { AS_READER, createWorld, READ_TOKEN, WRITE_KEY } from '../api/world.ts'
+import { intakeWorld } from '../support/intake-world.ts'
+
+/** The whole engine over memory, live: what is sent is folded and served over HTTP. */
+export async function livingWorld() {
+  const engine = intakeWorld()
+  const store = createMemoryStore()
+  const reader = store.reader(projections.map(({ name, table }) => ({ projection: name, table })))
+  const open = (event: RecordedEvent) => openEvent(event, engine.keyStore, registry)
+  const stopping = new AbortController()
+  const projecting = runProjector(
+    {
+      log: engine.log,
+      store: store.writer,
+      projections,
+      rules: DEFAULT_RULES,
+      clock: engine.clock,
+      open,
+      onCommit: ({ position }) => reader.notifyPosition(position),
+      onBuild: () => undefined,
+    },
+    stopping.signal,
+  )
+  const world = await createWorld({
+    intake: engine.intake,
+    log: engine.log,
+    store: reader,
+    directory: engine.keyStore,
+    projections: new Map(projections.map((projection) => [projection.name, projection])),
+    openEvent: open,
+    publishedConfiguration: publishedConfiguration(engine.log, projections, open),
+  })
+  await world.app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = world.app.server.address() as AddressInfo
+  return {
+    engine,
+    /** What the command line finds the engine by. */
+    env: {
+      PATH: process.env.PATH ?? '',
+      HEADWATER_URL: `http://127.0.0.1:${port}`,
+      HEADWATER_WRITE_KEY: WRITE_KEY,
+      HEADWATER_READ_TOKEN: READ_TOKEN,
+    },
+    /** Sends events, each at its time, and waits until they are served. */
+    async send(...events: readonly object[]): Promise<void> {
+      const results = await engine.send(...events)
+      const refused = results.filter(({ status }) => status !== 'appended' && status !== 'duplicate')
+      if (refused.length > 0) throw new Error(JSON.stringify(refused))
+      await this.settled()
+    },
+    async settled(): Promise<void> {
+      if (!(await reader.waitFor(engine.log.head().position, 5_000))) throw new Error('the views are behind')
+    },
+    inject: (url: string, headers: Record<string, string> = {}) =>
+      world.app.inject({ url, headers: { ...AS_READER, ...headers } }),
+    async read(url: string) {
+      const answer = await world.app.inject({ url, headers: AS_READER })
+      return { status: answer.statusCode, body: answer.json() }
+    },
+    async close(): Promise<void> {
+      await world.close()
+      stopping.abort()
+      await projecting
+      await reader.close()
+      await engine.close()
+    },
+  }
+}
+
+export type LivingWorld = Awaited<ReturnType<typeof livingWorld>>
+
+/** `web` and `erp` disagree about Jane's phone; on 1 June a shared tablet makes one person of Jane and Bob. */
+export function janeAndBob(): readonly object[] {
+  const at = (time: string, id: string, source: string, type: string, data: object) => ({
+    ...{ id, source, type, time, data },
+  })
+  const web = (time: string, id: string, anonymousId: string, traits: object) =>
+    at(time, id, 'web', 'cdp.identify', { anonymousId, traits })
+  const jane = 'jane@example.com'
+  const bob = 'bob@example.com'
+  return [
+    at('2025-01-01T00:00:00Z', 's1', 'erp', 'source.registered', { source: 'erp', priority: 1 }),
+    at('2025-01-01T00:00:00Z', 's2', 'web', 'source.registered', { source: 'web', priority: 2 }),
+    web('2025-02-01T10:00:00Z', 'j1', 'jane-browser', { email: jane, plan: 'gold' }),
+    web('2025-06-11T10:00:00Z', 'j2', 'jane-browser', { email: jane, phone: '+442079460999' }),
+    at('2025-05-02T10:00:00Z', 'j3', 'erp', 'order.placed', {
+      ...{ order_id: 'O1', customer_id: '17850', email: jane, phone: '+442079460018' },
+      ...{ total: '12.50', currency: 'GBP' },
+    }),
+    at('2025-02-02T10:00:00Z', 'b1', 'crm', 'lead.created', { lead_id: "O'Neil", email: bob, name: 'Bob' }),
+    web('2025-06-01T10:00:00Z', 't1', 'tablet', { email: jane }),
+    web('2025-06-01T11:00:00Z', 't2', 'tablet', { email: bob }),
+  ]
+}
