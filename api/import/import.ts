@@ -13,7 +13,7 @@ import { type InputFailure, type InputFile, type InputItem, openInput, readInput
 import { type Issue, type IssueList, openIssueList } from './issues.ts'
 import type { CompiledMapping, Mapper, OutgoingEvent } from './mapper.ts'
 import { mappingHash } from './mapping-codec.ts'
-import { type Progress, readProgress, removeProgress, sameImport } from './progress-file.ts'
+import { NO_TALLY, type Progress, readProgress, removeProgress, sameImport } from './progress-file.ts'
 import { createProgressKeeper, type ProgressKeeper } from './progress-keeper.ts'
 import { type ImportReport, newRun, note, type Run, reportOf } from './run.ts'
 import type { Sender } from './sender.ts'
@@ -21,6 +21,10 @@ import type { Sender } from './sender.ts'
 export interface ImportOptions {
   readonly mapping: CompiledMapping
   readonly file: string
+  /** What to read of it, where that isn't all of it as it stands. */
+  readonly input?: InputFile | undefined
+  /** Rows up to this one were acknowledged by an earlier import of the same beginning; there is no later progress. */
+  readonly acknowledgedRow?: number | undefined
   readonly sender: Sender
   readonly clock: Clock
   readonly limits?: Partial<DeliveryLimits> | undefined
@@ -32,6 +36,8 @@ export interface ImportOptions {
   readonly reportFile?: string | undefined
   /** Aborted: reading stops, batches under way are awaited, progress is kept. */
   readonly signal?: AbortSignal | undefined
+  /** Every readable row, those of an earlier run included; cells in the order of the mapping's columns. */
+  readonly onRow?: ((cells: readonly string[]) => void) | undefined
   readonly onProgress?: ((status: ImportStatus) => void) | undefined
   /** Something that doesn't stop the import: progress can't be kept. */
   readonly onWarning?: ((message: string) => void) | undefined
@@ -65,7 +71,7 @@ export interface FailedImport {
  */
 export async function importFile(options: ImportOptions): Promise<Either<FailedImport, ImportReport>> {
   const startedMs = options.clock.monotonicMs()
-  const opened = await openInput(options.file)
+  const opened = options.input === undefined ? await openInput(options.file) : E.right(options.input)
   if (E.isLeft(opened)) {
     return E.left({ failure: unreadable(opened.left), report: nothingDone() })
   }
@@ -76,7 +82,7 @@ export async function importFile(options: ImportOptions): Promise<Either<FailedI
   }
   const { progressFile } = options
   const kept = progressFile === undefined || options.restart ? undefined : await readProgress(progressFile)
-  let resume = kept !== undefined && sameImport(identity, kept) ? kept : undefined
+  let resume = kept !== undefined && sameImport(identity, kept) ? kept : startOf(options, identity)
   for (;;) {
     const issues = openIssueList(options.reportFile, resume !== undefined)
     if ('why' in issues) {
@@ -97,6 +103,14 @@ export async function importFile(options: ImportOptions): Promise<Either<FailedI
     if (progressFile !== undefined) await removeProgress(progressFile)
     return E.right(report)
   }
+}
+
+/** Where an import without progress of its own begins; undefined: at the first row. */
+function startOf(
+  { acknowledgedRow = 0 }: ImportOptions,
+  identity: Omit<Progress, 'acknowledgedRow' | 'tally'>,
+): Progress | undefined {
+  return acknowledgedRow === 0 ? undefined : { ...identity, acknowledgedRow, tally: NO_TALLY }
 }
 
 interface Pass {
@@ -128,6 +142,7 @@ async function runOnce(pass: Pass): Promise<PassEnd> {
   for await (const item of items) {
     if (item._tag === 'Failed') return (await delivery?.finish()) ?? unreadable(item.failure)
     run.rows++
+    if (item._tag === 'Row') options.onRow?.(item.cells)
     const events = mapItem(pass, mapper, item, run.rows > skipTo)
     if (run.rows <= skipTo) {
       remember(probe, events)

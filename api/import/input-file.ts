@@ -66,6 +66,8 @@ export interface InputFile {
   readonly fingerprint: Fingerprint
   /** Compressed with gzip, told by its first bytes. */
   readonly gzip: boolean
+  /** Only so many bytes of it are read; absent: all. */
+  readonly endByte?: number | undefined
 }
 
 export async function openInput(path: string): Promise<Either<InputFailure, InputFile>> {
@@ -96,7 +98,8 @@ export async function* readInput(
   format: InputFormat,
   onBytes: (bytesRead: number) => void = () => {},
 ): AsyncGenerator<InputItem> {
-  const raw = createReadStream(file.path, { highWaterMark: 256 * 1024 })
+  const end = file.endByte === undefined ? {} : { end: file.endByte - 1 }
+  const raw = createReadStream(file.path, { highWaterMark: 256 * 1024, ...end })
   const bytes = countBytes(raw, onBytes)
   let inflated: Readable = bytes
   if (file.gzip) {
