@@ -146,7 +146,7 @@ function forget(directory: string): void {
   rmSync(join(directory, 'server.json'), { force: true })
 }
 
-function findOnPath(name: string, path: string): string | undefined {
+export function findOnPath(name: string, path: string): string | undefined {
   return path
     .split(delimiter)
     .filter((entry) => entry !== '')

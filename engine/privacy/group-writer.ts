@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert'
+import { basename } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { workerUrl } from '../worker-url.ts'
 
@@ -40,7 +41,11 @@ export class GroupWriter {
   constructor(options: GroupWriterOptions) {
     // Flags such as --input-type are meant for the main script and would keep the thread from starting.
     const url = workerUrl('key-writer', import.meta.url)
-    this.#worker = new Worker(url, { workerData: options, execArgv: [] })
+    this.#worker = new Worker(url, {
+      workerData: options,
+      execArgv: [],
+      name: `${basename(options.path, '.sqlite')}-writer`,
+    })
     this.#worker.on('message', (answer: GroupAnswer) => this.#answer(answer))
     this.#worker.on('error', (error) => this.#break(String(error)))
     this.#exited = new Promise((resolve) => {

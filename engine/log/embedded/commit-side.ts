@@ -4,6 +4,7 @@ import { type CommitOrder, type CommitReport, Committer } from './committer.ts'
 import type { Files } from './files.ts'
 import type { HeadSignal } from './head-signal.ts'
 import { SegmentWriter, type SegmentWriterOptions, type WriterStart } from './segment-writer.ts'
+import type { SyncTimes } from './sync-times.ts'
 import type { WriterThreadData } from './writer-thread.ts'
 
 /** The committing side, wherever it runs. Every block that is sent gets one report, in order. */
@@ -23,10 +24,11 @@ export function startWriterThread(
   options: SegmentWriterOptions,
   start: WriterStart | undefined,
   signal: HeadSignal,
+  syncTimes: SyncTimes,
   listener: CommitListener,
 ): CommitSide {
-  const workerData: WriterThreadData = { options, start, signal }
-  const worker = new Worker(workerUrl('writer-thread', import.meta.url), { workerData })
+  const workerData: WriterThreadData = { options, start, signal, syncTimes }
+  const worker = new Worker(workerUrl('writer-thread', import.meta.url), { workerData, name: 'log-writer' })
   let underWay = 0
   let closing = false
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))

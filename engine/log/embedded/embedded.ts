@@ -16,6 +16,7 @@ import { type OpenFailure, type Recovered, recover, removeUnfinished, type TornT
 import { SegmentList } from './segment-list.ts'
 import type { SegmentWriterOptions } from './segment-writer.ts'
 import { SegmentsLog } from './segments-log.ts'
+import { createSyncTimes, type SyncTimes } from './sync-times.ts'
 import { type DurablePlace, Writer } from './writer.ts'
 
 export interface EmbeddedLogOptions {
@@ -32,6 +33,8 @@ export interface EmbeddedLogOptions {
 export interface EmbeddedLog extends Log {
   /** For `openEmbeddedReader` on other threads. */
   readonly headSignal: HeadSignal
+  /** What the writing thread's disk has done; stays 0 with `files` of the caller's own. */
+  readonly syncTimes: SyncTimes
   /** What was cut when the log was opened. */
   readonly tornTail: TornTail | undefined
   /** Bytes of events that were appended and aren't durable yet; whoever feeds the log bounds it. */
@@ -77,6 +80,7 @@ const NO_LOCK: DirectoryLock = { release: () => {} }
 
 class SegmentedLog extends SegmentsLog implements EmbeddedLog {
   readonly headSignal: HeadSignal = createHeadSignal()
+  readonly syncTimes: SyncTimes = createSyncTimes()
   readonly tornTail: TornTail | undefined
   readonly #segments: SegmentList
   readonly #index: LogIndex
@@ -112,7 +116,7 @@ class SegmentedLog extends SegmentsLog implements EmbeddedLog {
       listener,
       (reports): CommitSide =>
         files === undefined
-          ? startWriterThread(writing, start, this.headSignal, reports)
+          ? startWriterThread(writing, start, this.headSignal, this.syncTimes, reports)
           : commitInline(files, writing, start, this.headSignal, reports),
     )
   }

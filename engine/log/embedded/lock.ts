@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
@@ -25,6 +26,25 @@ export function lockDirectory(directory: string): DirectoryLock | undefined {
     throw error
   }
   return { release: () => database.close() }
+}
+
+/**
+ * Whether some other process holds the directory's lock. Takes none that would keep one from starting, but for the
+ * moment of a read. Never call it in a process that holds the lock itself.
+ */
+export function isLockedElsewhere(directory: string): boolean {
+  const path = join(directory, LOCK_NAME)
+  if (!existsSync(path)) return false
+  const database = new DatabaseSync(path, { readOnly: true })
+  try {
+    database.prepare('SELECT count(*) FROM sqlite_schema').get()
+    return false
+  } catch (error) {
+    if (isBusy(error)) return true
+    throw error
+  } finally {
+    database.close()
+  }
 }
 
 function isBusy(error: unknown): boolean {

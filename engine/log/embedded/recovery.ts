@@ -55,6 +55,9 @@ class OpenRefused extends Error {
   }
 }
 
+/** Whoever only verifies a log indexes nothing. */
+type Indexing = Pick<LogIndex, 'add'>
+
 /** Segments that were never finished hold nothing. */
 export function removeUnfinished(files: Files, directory: string): void {
   for (const name of files.list(directory)) {
@@ -68,7 +71,7 @@ export function recover(
   directory: string,
   workspace: string,
   segments: SegmentList,
-  index: LogIndex,
+  index: Indexing,
 ): Recovered | OpenFailure {
   try {
     let head: Head = { position: 0, received: 0 }
@@ -110,7 +113,7 @@ function openSegment(segments: SegmentList, index: number, workspace: string, he
 /** Indexes a segment's blocks. `tornAt`: where something begins that no whole block follows. */
 function recoverSegment(
   segment: SegmentReader,
-  index: LogIndex,
+  index: Indexing,
   before: Head,
 ): { readonly head: Head; readonly tornAt: number | undefined } {
   segment.extend(Number.POSITIVE_INFINITY)
@@ -141,7 +144,7 @@ function recoverLast(
   files: Files,
   directory: string,
   segment: SegmentReader,
-  index: LogIndex,
+  index: Indexing,
   before: Head,
 ): Recovered {
   const { head, tornAt } = recoverSegment(segment, index, before)

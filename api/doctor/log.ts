@@ -1,0 +1,102 @@
+import { strict as assert } from 'node:assert'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock } from '../../engine/clock.ts'
+import type { Files } from '../../engine/log/embedded/files.ts'
+import { type OpenFailure, recover, type TornTail } from '../../engine/log/embedded/recovery.ts'
+import { SegmentList } from '../../engine/log/embedded/segment-list.ts'
+import type { Head } from '../../engine/log/log.ts'
+import { counted, type Finding, fail, ok, shownBytes, shownDuration, warn } from './finding.ts'
+import type { Machine } from './machine.ts'
+
+/** A disk that nothing is changed on: what opening the log for writing would cut and sync stays as it is. */
+function readOnly(files: Files): Files {
+  const refuse = (): never => assert.fail('a check writes nothing')
+  return {
+    makeDirectory: refuse,
+    list: files.list,
+    openRead: files.openRead,
+    openWrite: (path) => ({ ...files.openRead(path), write: refuse, truncate: () => {}, sync: () => {} }),
+    create: refuse,
+    rename: refuse,
+    remove: refuse,
+    syncDirectory: () => {},
+  }
+}
+
+/** Reads and verifies the whole log, as a start does. `head`: undefined where it can't be opened. */
+export function checkLog(
+  { files }: Machine,
+  directory: string,
+  workspace: string,
+): { readonly findings: readonly Finding[]; readonly head: Head | undefined } {
+  const place = join(directory, 'log')
+  if (!existsSync(place)) return { findings: [ok('log', 'empty')], head: { position: 0, received: 0 } }
+  const disk = readOnly(files)
+  const segments = new SegmentList(disk, place)
+  try {
+    const recovered = recover(disk, place, workspace, segments, { add: () => {} })
+    if (!('head' in recovered)) return { findings: [refused(recovered)], head: undefined }
+    const { head, tornTail } = recovered
+    const found = `${counted(segments.firsts.length, 'segment')} verified, last position ${head.position}`
+    return { findings: [ok('log', found), ...(tornTail === undefined ? [] : [torn(tornTail)])], head }
+  } finally {
+    segments.close()
+  }
+}
+
+function torn({ segment, offset, cutBytes, position }: TornTail): Finding {
+  const message = `${segment} ends in an unfinished block at byte ${offset} (${shownBytes(cutBytes)}), after position ${position}`
+  return warn('torn tail', message, 'nothing to do: it was never acknowledged, and the next start cuts it')
+}
+
+const RESTORE = 'nothing was changed; restore it from a backup, and keep the damaged file'
+
+function refused(failure: OpenFailure): Finding {
+  switch (failure._tag) {
+    case 'Damaged':
+      return fail('log', failure.damage.message, RESTORE)
+    case 'SegmentMissing':
+      return fail(
+        'log',
+        `positions between ${failure.after} and ${failure.before} are missing before ${failure.next}`,
+        RESTORE,
+      )
+    case 'SegmentDuplicated':
+      return fail(
+        'log',
+        `${failure.segment} repeats positions from ${failure.first}`,
+        'it is a copy of another segment: take it out of the directory',
+      )
+    case 'UnsupportedFormat':
+      return fail(
+        'log',
+        `${failure.segment} has format ${failure.version}`,
+        'use the release that wrote it, or a newer one',
+      )
+    case 'OtherWorkspace':
+      return fail(
+        'log',
+        `it belongs to the workspace ${failure.found}, not ${failure.expected}`,
+        'set HEADWATER_WORKSPACE to the one it belongs to',
+      )
+    case 'AlreadyOpen':
+      return fail('log', `${failure.directory} is open in another process`, 'stop that one first')
+  }
+}
+
+/** The intake trusts no clock that is further behind the log than this. */
+const MAX_BEHIND_MS = 10 * 60_000
+
+export function checkClock(clock: Clock, { position, received }: Head): Finding {
+  const behindMs = received - clock.nowMs()
+  if (position === 0 || behindMs <= 0) return ok('clock', 'not behind the log')
+  const message = `the wall clock is ${shownDuration(behindMs)} behind the last event's receipt`
+  if (behindMs <= MAX_BEHIND_MS)
+    return warn('clock', message, 'let NTP set it; until it has caught up, events get that receipt')
+  return fail(
+    'clock',
+    message,
+    'set the clock; if it is right now, start and confirm it: POST /v1/clock/confirm',
+  )
+}
