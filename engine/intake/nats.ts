@@ -1,5 +1,5 @@
 import type { ConsumerMessages, JsMsg, Msg, MsgHdrs, NatsConnection, Subscription } from 'nats'
-import { AckPolicy, connect, headers as natsHeaders, StorageType } from 'nats'
+import { AckPolicy, connect, createInbox, headers as natsHeaders, StorageType } from 'nats'
 import type { Expected } from '../log/log.ts'
 import { readBinaryEvent } from './binary-event.ts'
 import { incomingOf } from './parse.ts'
@@ -75,8 +75,7 @@ function sourceOf(subject: string, workspace: string): string {
 async function serveDirect(connection: NatsConnection, options: NatsOptions): Promise<NatsIntake> {
   const subject = subjectsOf(options.workspace)
   await refuseCapture(connection, subject)
-  const subscription = connection.subscribe(subject)
-  const answering = answerAll(subscription, options)
+  const { subscription, answered } = answerAll(connection, subject, options)
   const check = setInterval(() => {
     refuseCapture(connection, subject).catch((error: unknown) => {
       if (!(error instanceof StreamCaptures)) return
@@ -92,7 +91,7 @@ async function serveDirect(connection: NatsConnection, options: NatsOptions): Pr
     async stop() {
       clearInterval(check)
       await within(DRAIN_MS, subscription.isClosed() ? Promise.resolve() : subscription.drain())
-      await within(DRAIN_MS, answering)
+      await within(DRAIN_MS, answered())
       await leave(connection)
     },
   }
@@ -136,15 +135,36 @@ export function subjectsOverlap(a: string, b: string): boolean {
   }
 }
 
-async function answerAll(subscription: Subscription, options: NatsOptions): Promise<void> {
-  const underWay = new Set<Promise<void>>()
-  for await (const message of subscription) {
-    // Submitted in order of arrival; answered when durable, in whatever order that comes about.
-    const answered = answer(message, options)
-    underWay.add(answered)
-    void answered.finally(() => underWay.delete(answered))
+/**
+ * Submits messages in order of arrival and answers each when it is durable, in whatever order that comes about.
+ * `answered` resolves when none is under way.
+ */
+function answerAll(
+  connection: NatsConnection,
+  subject: string,
+  options: NatsOptions,
+): { readonly subscription: Subscription; readonly answered: () => Promise<void> } {
+  let underWay = 0
+  let idle: (() => void) | undefined
+  const done = (): void => {
+    underWay -= 1
+    if (underWay === 0) idle?.()
   }
-  await Promise.all(underWay)
+  const subscription = connection.subscribe(subject, {
+    // An error ends the subscription; what it means for the connection is told as its status.
+    callback(error, message) {
+      if (error !== null) return
+      underWay += 1
+      void answer(message, options).then(done)
+    },
+  })
+  const answered = (): Promise<void> =>
+    underWay === 0
+      ? Promise.resolve()
+      : new Promise((resolve) => {
+          idle = resolve
+        })
+  return { subscription, answered }
 }
 
 /** Never rejects: what goes wrong with one message must not end the answering of all. */
@@ -354,6 +374,11 @@ export interface Publisher {
     payload: Uint8Array,
     options?: { readonly msgId?: string | undefined },
   ): Promise<PubAck>
+  /**
+   * For thousands under way at once: neither a promise nor a timer each. `onAnswer` gets the answer's bytes as they came;
+   * an answer that never comes is never told. `payload` must not change until then.
+   */
+  post(subject: string, payload: Uint8Array, onAnswer: (answer: Uint8Array) => void): void
   close(): Promise<void>
 }
 
@@ -367,6 +392,64 @@ export async function openPublisher(url: string, timeoutMs = 30_000): Promise<Pu
       const reply = await connection.request(subject, payload, { timeout: timeoutMs, headers })
       return reply.json<PubAck>()
     },
+    post: postingOn(connection),
     close: () => leave(connection),
+  }
+}
+
+/** One inbox for all answers, told apart by the last token of their subject. Subscribed when first needed. */
+function postingOn(connection: NatsConnection): Publisher['post'] {
+  const awaited = new Map<string, (answer: Uint8Array) => void>()
+  let inbox: string | undefined
+  let posted = 0
+  const listen = (): string => {
+    const prefix = `${createInbox()}.`
+    connection.subscribe(`${prefix}*`, {
+      callback: (error, message) => {
+        if (error !== null) return
+        const token = message.subject.slice(prefix.length)
+        awaited.get(token)?.(message.data)
+        awaited.delete(token)
+      },
+    })
+    return prefix
+  }
+  return (subject, payload, onAnswer) => {
+    inbox ??= listen()
+    const token = (posted++).toString(36)
+    awaited.set(token, onAnswer)
+    connection.publish(subject, payload, { reply: inbox + token })
+  }
+}
+
+/** What a server says of itself, for who checks an installation. */
+export interface ServerReport {
+  readonly version: string
+  readonly jetstream: boolean
+  /** Streams that capture the workspace's subject: in direct mode their acknowledgements would be false. */
+  readonly capturing: readonly string[]
+}
+
+/** Asks a server without taking part in anything; rejects when it can't be reached or doesn't let us in. */
+export async function examineServer(
+  url: string,
+  workspace: string,
+  timeoutMs: number,
+): Promise<ServerReport> {
+  const options = { servers: url, name: 'headwater doctor', timeout: timeoutMs, reconnect: false }
+  const connection = await connect(options)
+  try {
+    const { version = 'unknown', jetstream = false } = connection.info ?? {}
+    const capturing: string[] = []
+    if (jetstream) {
+      const manager = await connection.jetstreamManager({ timeout: timeoutMs })
+      for await (const { config } of manager.streams.list()) {
+        const subject = subjectsOf(workspace)
+        if (config.subjects?.some((pattern) => subjectsOverlap(pattern, subject))) capturing.push(config.name)
+      }
+    }
+    return { version, jetstream, capturing }
+  } finally {
+    await connection.close()
   }
 }

@@ -1,0 +1,142 @@
+import { systemClock } from '../engine/clock.ts'
+import { CPU_HEAD, type CpuUse, cpuRows } from './main/cpu.ts'
+import { EngineDidNotStart } from './main/engine-process.ts'
+import { FIGURES, type FigureKey } from './main/figures.ts'
+import { type Findings, noFindings } from './main/findings.ts'
+import { measureFreshness } from './main/freshness.ts'
+import { Lab } from './main/lab.ts'
+import { commitOf, describeMachine } from './main/machine.ts'
+import { measureMemory } from './main/memory.ts'
+import { planOf } from './main/plan.ts'
+import { measureQueries } from './main/queries.ts'
+import {
+  MEMORY_HEAD,
+  memoryRows,
+  SUSTAINED_HEAD,
+  SWEEP_HEAD,
+  sustainedRows,
+  sweepRows,
+  writeResults,
+} from './main/results-page.ts'
+import { measureSustained } from './main/sustained.ts'
+import { measureSweep } from './main/sweep.ts'
+import { measureBatches, measureSingles } from './main/throughput.ts'
+import type { BenchOptions } from './question.ts'
+import { type Cell, RESULT_HEAD, type Report, reportLine, resultOf, resultRows, textTable } from './report.ts'
+
+type Part = (lab: Lab, findings: Findings) => Promise<void>
+
+/** By the names that `--only` takes. In this order: later parts need the peak that the first one finds; the last takes what time is left. */
+const PARTS: readonly (readonly [name: string, about: string, part: Part])[] = [
+  ['batch', 'batches of 100 over NATS', measureBatches],
+  ['single', 'one event a message over NATS', measureSingles],
+  ['freshness', 'from publishing to an answer that shows it', measureFreshness],
+  ['queries', 'profiles by id while events come in', measureQueries],
+  ['sustained', 'highest sustained rate', measureSustained],
+  ['sweep', 'latency by offered rate', measureSweep],
+  ['memory', 'memory while events come in', measureMemory],
+]
+
+/** How long a part that was told to end may take for that. */
+const ABORT_WITHIN_MS = 5_000
+
+/** Measures the main job. Exit code: 0 all figures were measured, 1 some weren't, 130 interrupted. */
+export async function benchMain(options: BenchOptions): Promise<number> {
+  const plan = planOf(options.quick)
+  const lab = new Lab(plan, systemClock, options.say)
+  const findings = noFindings()
+  const interruption = interrupted(plan.deadlineMs)
+  try {
+    const measuring = measureAll(lab, findings, options.only)
+    const why = await Promise.race([measuring, interruption.promise])
+    if (why !== 'done') {
+      findings.failures.push(why === 'signal' ? 'interrupted' : 'the time that a bench may take was over')
+      await lab.abort()
+      await Promise.race([measuring, new Promise((resolve) => setTimeout(resolve, ABORT_WITHIN_MS).unref())])
+    }
+    if (why === 'signal') return 130
+    return present(lab, findings, options)
+  } finally {
+    interruption.dispose()
+    await lab.close()
+  }
+}
+
+async function measureAll(lab: Lab, findings: Findings, only: readonly string[]): Promise<'done'> {
+  try {
+    await lab.record()
+    for (const [name, about, measure] of PARTS) {
+      if (lab.aborted) break
+      if (only.length > 0 && !only.includes(name)) continue
+      lab.say(`${name}: ${about} …`)
+      await measure(lab, findings).catch((error: unknown) => {
+        if (error instanceof EngineDidNotStart) throw error
+        if (!lab.aborted) findings.failures.push(`${name}: ${messageOf(error)}`)
+      })
+    }
+  } catch (error) {
+    if (!lab.aborted) findings.failures.push(messageOf(error))
+  }
+  return 'done'
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** Settles with a signal or when the time is over, whatever comes first. */
+function interrupted(deadlineMs: number) {
+  const { promise, resolve } = Promise.withResolvers<'signal' | 'deadline'>()
+  const onSignal = (): void => resolve('signal')
+  const timer = setTimeout(() => resolve('deadline'), deadlineMs)
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  return {
+    promise,
+    dispose(): void {
+      clearTimeout(timer)
+      process.removeListener('SIGINT', onSignal)
+      process.removeListener('SIGTERM', onSignal)
+    },
+  }
+}
+
+export function reportOf(findings: Findings, about: Pick<Report, 'commit' | 'machine'>): Report {
+  const keys = Object.keys(FIGURES) as readonly FigureKey[]
+  const results = keys.map((key) => resultOf(FIGURES[key], findings.measured.get(key)))
+  return { bench: 'main', ...about, results }
+}
+
+function present(lab: Lab, findings: Findings, options: BenchOptions): number {
+  const report = reportOf(findings, {
+    commit: commitOf(options.root),
+    machine: describeMachine(lab.directory),
+  })
+  options.print(textOf(report, findings, lab.cpu))
+  if (!lab.plan.quick && options.only.length === 0) {
+    const day = new Date(systemClock.nowMs()).toISOString().slice(0, 10)
+    const written = writeResults({ report, findings, cpu: lab.cpu, day })
+    options.print(`written: ${written.join(', ')}`)
+  }
+  if (options.json) options.print(reportLine(report))
+  const missing = options.only.length === 0 && report.results.some(({ value }) => value === null)
+  return missing || findings.failures.length > 0 ? 1 : 0
+}
+
+function textOf(report: Report, findings: Findings, cpu: readonly CpuUse[]): string {
+  const table = (title: string, head: readonly string[], rows: readonly (readonly Cell[])[]): string =>
+    rows.length === 0 ? '' : `${title}\n${textTable(head, rows)}`
+  const machine = Object.entries(report.machine).map(([name, value]) => `${name} ${value}`)
+  return [
+    `commit ${report.commit} · ${machine.join(' · ')}`,
+    textTable(RESULT_HEAD, resultRows(report.results)),
+    findings.notes.join('\n'),
+    table('Latency of acknowledgements by offered rate', SWEEP_HEAD, sweepRows(findings.sweep)),
+    table('Sustained rates tried', SUSTAINED_HEAD, sustainedRows(findings)),
+    table('Memory', MEMORY_HEAD, memoryRows(findings)),
+    table('Where the CPU goes (in cores)', CPU_HEAD, cpuRows(cpu)),
+    findings.failures.map((failure) => `failed: ${failure}`).join('\n'),
+  ]
+    .filter((part) => part !== '')
+    .join('\n\n')
+}

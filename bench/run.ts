@@ -1,0 +1,78 @@
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import type { Question } from './question.ts'
+
+/** Each loads its bench when it is asked. */
+const QUESTIONS: Readonly<Record<string, Question>> = {
+  main: {
+    parts: ['batch', 'single', 'freshness', 'queries', 'sustained', 'sweep', 'memory'],
+    about: 'the main job: intake over NATS, freshness, sustained rate, queries, memory, latency by rate',
+    run: async (options) => (await import('./main.ts')).benchMain(options),
+  },
+}
+
+const HELP = [
+  'Usage: npm run -s bench -- <question> [--json] [--quick] [--only <part>]',
+  '',
+  'Questions:',
+  ...Object.entries(QUESTIONS).map(
+    ([name, { about, parts }]) => `  ${name.padEnd(8)} ${about}\n           parts: ${parts.join(', ')}`,
+  ),
+  '',
+  '  --json   the last line printed is one JSON object with the results',
+  '  --quick  under one minute instead of ten, the same names; writes no bench/RESULTS.md',
+  '  --only   one part, while looking for what it spends its time on; may be repeated; writes nothing either',
+  '',
+  'Starts and stops its own servers on loopback. Needs nats-server on the PATH.',
+  'Exit codes: 0 everything was measured (met or not) · 1 something was not · 2 wrong command line · 130 interrupted',
+].join('\n')
+
+process.exitCode = await run(process.argv.slice(2))
+
+async function run(args: readonly string[]): Promise<number> {
+  const parsed = parse(args)
+  if (typeof parsed === 'string') {
+    console.error(`${parsed}\n\n${HELP}`)
+    return 2
+  }
+  const { values, positionals } = parsed
+  if (values.help) {
+    console.log(HELP)
+    return 0
+  }
+  const [name = '', ...rest] = positionals
+  const question = Object.hasOwn(QUESTIONS, name) ? QUESTIONS[name] : undefined
+  if (question === undefined || rest.length > 0) {
+    console.error(`${name === '' ? 'No question.' : `Unknown: ${positionals.join(' ')}.`}\n\n${HELP}`)
+    return 2
+  }
+  const unknown = values.only.find((part) => !question.parts.includes(part))
+  if (unknown !== undefined) {
+    console.error(`${name} has no part ${unknown}.\n\n${HELP}`)
+    return 2
+  }
+  return question.run({
+    ...values,
+    root: join(import.meta.dirname, '..'),
+    print: (text) => console.log(text),
+    say: (line) => console.error(line),
+  })
+}
+
+function parse(args: readonly string[]) {
+  const flag = { type: 'boolean', default: false } as const
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        json: flag,
+        quick: flag,
+        only: { type: 'string', multiple: true, default: [] },
+        help: { ...flag, short: 'h' },
+      },
+    })
+  } catch (error) {
+    return error instanceof Error ? error.message : 'The command line is wrong.'
+  }
+}
