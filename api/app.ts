@@ -2,12 +2,16 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { fastify } from 'fastify'
 import type { ApiDeps } from './deps.ts'
 import { registerDocumentation } from './documentation.ts'
+import { nameAndPlace } from './failure-place.ts'
 import { PROBLEM_CONTENT_TYPE, Problem, problemBody, problemOfFramework, sendProblem } from './problem.ts'
 import { registerAnalytics } from './routes/analytics.ts'
+import { registerConsole } from './routes/console.ts'
+import { registerDemo } from './routes/demo.ts'
 import { registerIngest } from './routes/ingest.ts'
 import { registerLog } from './routes/log.ts'
 import { registerOperations } from './routes/operations.ts'
 import { registerProfiles } from './routes/profiles.ts'
+import { registerPulls } from './routes/pulls.ts'
 import { registerQuarantine } from './routes/quarantine.ts'
 import { registerRecords } from './routes/records.ts'
 import { accessChecker, hostChecker, setCorsHeaders, setSecurityHeaders } from './security.ts'
@@ -49,6 +53,9 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   registerQuarantine(app, deps)
   registerLog(app, deps)
   registerOperations(app, deps)
+  registerPulls(app, deps)
+  registerDemo(app, deps)
+  registerConsole(app)
   await app.ready()
   return app
 }
@@ -118,13 +125,6 @@ function problemOf(error: unknown): Problem | undefined {
 
 function malformed(): Problem {
   return new Problem('bad_request', 'The request is malformed.')
-}
-
-/** An error's message may quote a customer; its class and where it arose don't. */
-function nameAndPlace(error: unknown): string {
-  if (!(error instanceof Error)) return typeof error
-  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line))
-  return [error.name, ...frames.slice(0, 10)].join('\n')
 }
 
 /** A connection that didn't manage to send a request gets its answer without a framework. */

@@ -37,9 +37,29 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./cli/show.ts')).show,
   },
   {
+    name: 'why',
+    summary: 'why a field of a profile is what it is, in one sentence',
+    load: async () => (await import('./cli/why.ts')).why,
+  },
+  {
+    name: 'why-merged',
+    summary: 'which identities make up a profile, which events say so, and how to undo it',
+    load: async () => (await import('./cli/why-merged.ts')).whyMerged,
+  },
+  {
+    name: 'open',
+    summary: 'print the address of the page, with what opens it',
+    load: async () => (await import('./cli/open.ts')).open,
+  },
+  {
     name: 'stats',
     summary: 'where the log and the read models stand',
     load: async () => (await import('./cli/stats.ts')).stats,
+  },
+  {
+    name: 'doctor',
+    summary: 'check the machine and the installation, and say what to do',
+    load: async () => (await import('./cli/doctor.ts')).doctor,
   },
 ]
 

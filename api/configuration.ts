@@ -109,6 +109,9 @@ const TABLE = {
     min: 1,
     max: 10_000,
   }),
+  pullFile: optionalText('HEADWATER_PULL', 'none', {
+    about: 'File that lists the folders and URLs to fetch events from, see `api/pull/PULL.md`.',
+  }),
   url: text('HEADWATER_URL', 'http://127.0.0.1:7070', {
     about: 'Engine that the command line talks to.',
     pattern: /^https?:\/\/\S+$/,
@@ -176,6 +179,7 @@ function readAll(read: <T>(setting: Setting<T>) => T): Configuration {
     queueBytes: read(TABLE.queueBytes),
     afterWaitMs: read(TABLE.afterWaitMs),
     pageLimit: read(TABLE.pageLimit),
+    pullFile: read(TABLE.pullFile),
     url: read(TABLE.url),
     logLevel: read(TABLE.logLevel),
   }
@@ -198,11 +202,16 @@ function sentence(setting: Setting<unknown>, stated: string, problem: string): s
 }
 
 function unknownVariables(env: Readonly<Record<string, string | undefined>>): readonly string[] {
-  const known = new Set<string>(Object.values(TABLE).map((setting) => setting.name))
+  const known = new Set(settingNames())
   return Object.keys(env)
     .filter((name) => name.startsWith('HEADWATER_') && !known.has(name))
     .sort()
     .map((name) => `${name} is set, but nothing reads it: is it misspelt?`)
+}
+
+/** Names of everything that can be set. */
+export function settingNames(): readonly string[] {
+  return Object.values(TABLE).map(({ name }) => name)
 }
 
 /** The table as Markdown, as the README shows it. */

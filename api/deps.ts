@@ -10,7 +10,9 @@ import type {
 import type { StoreReader } from '../engine/store/store.ts'
 import type { Configuration } from './configuration.ts'
 import type { Credentials } from './credentials.ts'
+import type { DemoLoader } from './demo-loader.ts'
 import type { Metrics } from './metrics.ts'
+import type { Pulls } from './pull/pulls.ts'
 
 /** Bodies that the intake refused, kept sealed for 30 days. The list of them is the projection `quarantine`. */
 export interface QuarantineBodies {
@@ -70,6 +72,10 @@ export interface ApiDeps {
   readonly quarantine: QuarantineBodies
   readonly metrics: Metrics
   readonly logger: Logger
+  /** Absent where the simulator isn't shipped. */
+  readonly demo?: DemoLoader | undefined
+  /** Absent where nothing is pulled. */
+  readonly pulls?: Pick<Pulls, 'status'> | undefined
   /** Of the package, for the documentation. */
   readonly version: string
   /** Puts an event's personal parts back in place, as far as their keys exist. */

@@ -22,10 +22,11 @@ import type { Progress } from '../engine/projector/projector.ts'
 import { openSqliteReader } from '../engine/store/sqlite-reader.ts'
 import type { StoreReader } from '../engine/store/store.ts'
 import { projections } from '../projections/catalog.ts'
+import { failureText } from './failure-place.ts'
 import { startProjector } from './projector-thread.ts'
 
 /** Raise it when a data directory of the release before can't be opened any more as it is. */
-const DATA_FORMAT = 1
+export const DATA_FORMAT = 1
 
 interface EngineOptions {
   readonly directory: string
@@ -82,9 +83,7 @@ export async function openEngine(options: EngineOptions): Promise<E.Either<Engin
     return E.right(await assemble(options, log))
   } catch (error) {
     await log.close()
-    return E.left(
-      error instanceof Error ? `${error.name}: ${error.message}` : 'the engine could not be opened',
-    )
+    return E.left(failureText(error))
   }
 }
 

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -18,13 +19,19 @@ import type { Configuration } from './configuration.ts'
 import { loadConfiguration } from './configuration.ts'
 import type { LoadedCredentials } from './credentials.ts'
 import { loadCredentials } from './credentials.ts'
+import { createDemoLoader } from './demo-loader.ts'
 import type { ApiDeps } from './deps.ts'
 import type { Engine } from './engine.ts'
 import { openEngine } from './engine.ts'
 import type { EngineMetrics } from './engine-metrics.ts'
 import { engineMetrics } from './engine-metrics.ts'
+import { failureText, withoutCredentials } from './failure-place.ts'
+import { dieQuietly, openLogger } from './logging.ts'
 import { startNatsServer } from './nats-server.ts'
+import { pageAddress } from './page-address.ts'
 import { publishedConfiguration } from './published-configuration.ts'
+import { loadPulls } from './pull/pull-file.ts'
+import { createPulls } from './pull/pulls.ts'
 import { quarantineBodies, resubmitKnown } from './quarantine-bodies.ts'
 
 /** Something that runs and is stopped in reverse order of its start. */
@@ -41,27 +48,32 @@ export async function start(): Promise<void> {
   const destination = pino.destination({ dest: 2, sync: true })
   // Whoever read the output may be gone before us; that is no reason not to stop cleanly.
   destination.on('error', () => undefined)
-  for (const output of [process.stdout, process.stderr]) output.on('error', () => undefined)
-  const logger = pino({ level: loaded.right.logLevel }, destination)
+  // Commands end at once then (cli/terminal.ts); an engine that did would leave its nats-server behind.
+  for (const output of [process.stdout, process.stderr])
+    output.removeAllListeners('error').on('error', () => undefined)
+  const metrics = engineMetrics(systemClock)
+  const logger = openLogger(loaded.right.logLevel, destination, metrics.onLogged)
+  dieQuietly(logger)
   for (const warning of loaded.right.warnings) logger.warn(warning)
   // Whatever is created holds customers: nobody but its owner reads it, whatever the directory's own mode.
   process.umask(0o077)
   const stops: Stop[] = []
   const stopping = untilSignal()
   try {
-    const serving = serve(loaded.right, logger, stops)
+    const serving = serve(loaded.right, logger, metrics, stops)
     // A start may have to wait (for room on a full disk); it can be given up all the same.
     await Promise.race([serving, stopping])
     await stopping
     console.log('stopping: what is under way is finished first')
   } catch (error) {
-    console.error(error instanceof Error ? error.message : String(error))
+    // Those thrown for the operator are plain; anything else is a defect.
+    console.error(error instanceof Error && error.name === 'Error' ? error.message : failureText(error))
     process.exitCode = 1
   }
   for (const stop of stops.reverse()) {
     // One that fails (a full disk) must not keep the others from closing.
     await stop().catch((error: unknown) => {
-      logger.error(`stopping: ${error instanceof Error ? error.name : 'unknown error'}`)
+      logger.error(`stopping: ${failureText(error)}`)
       process.exitCode = 1
     })
   }
@@ -86,9 +98,15 @@ function untilSignal(): Promise<void> {
   })
 }
 
-async function serve(configuration: Configuration, logger: Logger, stops: Stop[]): Promise<void> {
+async function serve(
+  configuration: Configuration,
+  logger: Logger,
+  metrics: EngineMetrics,
+  stops: Stop[],
+): Promise<void> {
   const directory = resolve(configuration.dataDirectory)
-  const metrics = engineMetrics()
+  const { pullFile } = configuration
+  const pulls = pullFile === undefined ? [] : orThrow(await loadPulls(pullFile, process.env))
   const engine = orThrow(
     await openEngine({
       ...configuration,
@@ -101,13 +119,30 @@ async function serve(configuration: Configuration, logger: Logger, stops: Stop[]
     }),
   )
   stops.push(engine.stop)
-  metrics.observe(engine)
+  metrics.observe(engine, { ...configuration, directory, version: packageVersion() })
   const credentials = loadCredentials(directory, configuration)
   if (E.isLeft(credentials)) throw new Error(credentials.left.message)
-  const app = await buildApp(depsOf(configuration, logger, engine, metrics, credentials.right))
+  let address = ''
+  const demo = createDemoLoader({
+    url: () => address,
+    writeKey: credentials.right.writeKey,
+    clock: systemClock,
+    onNotice: (level, message) => logger[level](message),
+  })
+  const pulling = createPulls({
+    ...{ pulls, intake: engine.intake, head: () => engine.log.head().position, clock: systemClock },
+    ...{ directory: join(directory, 'pulls'), metrics: metrics.registry, logger },
+    random: () => randomInt(RANDOM_STEPS) / RANDOM_STEPS,
+  })
+  const deps = depsOf(configuration, logger, engine, metrics, credentials.right)
+  const app = await buildApp({ ...deps, demo, pulls: pulling })
   stops.push(() => app.close())
-  const address = await app.listen({ host: configuration.host, port: configuration.port })
-  const nats = await openNats(configuration, directory, logger, engine, stops)
+  address = await app.listen({ host: configuration.host, port: configuration.port })
+  // Before the app closes: it goes on asking otherwise.
+  if (demo !== undefined) stops.push(() => demo.stop())
+  const nats = await openNats(configuration, directory, logger, engine, metrics, stops)
+  pulling.start()
+  stops.push(() => pulling.stop())
   expireQuarantine(engine, logger, stops)
   const known = await resubmitKnown(engine.quarantine, engine.intake)
   if (known > 0)
@@ -116,6 +151,8 @@ async function serve(configuration: Configuration, logger: Logger, stops: Stop[]
     banner({ address, directory, nats, credentials: credentials.right, head: engine.log.head().position }),
   )
 }
+
+const RANDOM_STEPS = 2 ** 32
 
 function orThrow<T>(result: E.Either<string, T>): T {
   if (E.isLeft(result)) throw new Error(result.left)
@@ -171,6 +208,7 @@ async function openNats(
   directory: string,
   logger: Logger,
   engine: Engine,
+  metrics: EngineMetrics,
   stops: Stop[],
 ): Promise<{ readonly url: string; readonly note: string } | { readonly off: string }> {
   const given = configuration.natsUrl
@@ -191,14 +229,17 @@ async function openNats(
     url,
     workspace: configuration.workspace,
     mode: configuration.natsIntake,
-    intake: engine.intake,
-    onStatus: (status) => logger.info(`nats: ${status}`),
+    intake: metrics.timedForNats(engine.intake),
+    onStatus: (status) => {
+      metrics.onNatsStatus(status)
+      logger.info(`nats: ${status}`)
+    },
   }
   const connected = await keepConnecting(options, logger, stops)
   const moved = server?.right.onConfiguredPort === false ? `; port ${configuration.natsPort} was taken` : ''
   const whose = given === undefined ? `its own nats-server${moved}` : 'NATS_URL'
   return {
-    url,
+    url: withoutCredentials(url),
     note: connected ? whose : `${whose}; not reachable yet, trying again every ${RECONNECT_MS / 1000} s`,
   }
 }
@@ -275,8 +316,13 @@ function banner({ address, directory, nats, credentials, head }: Started): strin
         `            and kept in ${kept}`,
       ]
     : [`  keys      from ${kept} or the environment`]
+  // Secrets are shown once; later they are printed for whoever asks.
+  const page = credentials.created
+    ? `  page      ${pageAddress(address, credentials)}`
+    : `  page      ${address}/   (npx headwater open prints it with the keys)`
   return [
     'Headwater is up.',
+    page,
     `  http      ${address}   (documentation: ${address}/docs)`,
     'off' in nats ? `  nats      off: ${nats.off}` : `  nats      ${nats.url}   (${nats.note})`,
     `  data      ${directory}   (last position ${head})`,

@@ -6,7 +6,7 @@ import { AFTER, answerSchema, array, BOOLEAN, INTEGER, object, POSITION, RESULT,
 
 const SEND_HELP =
   'CloudEvents 1.0: one event, a batch, or binary mode with `ce-` headers. Every event has a fate of its own in ' +
-  '`results`; 200 as soon as one is acknowledged. `expectedrevision` (-1: no such stream) or `expectedposition` (0: ' +
+  '`results`; 429 or 503 where one could not be taken now: send all again. `expectedrevision` (-1: no such stream) or `expectedposition` (0: ' +
   'none) say what the sender believes of the stream. Sending an event again is safe: its first position is answered.'
 
 const RESULTS = object({ position: POSITION, results: array(RESULT) })
@@ -96,6 +96,38 @@ export function clockSchema(): FastifySchema {
     answer: answerSchema({ clockTrusted: BOOLEAN }),
     problems: ['invalid_query'],
   })
+}
+
+const DEMO = object({
+  state: {
+    type: 'string',
+    enum: ['absent', 'loading', 'loaded', 'failed'],
+    description: 'absent: nobody has asked for it since the start. failed: asking again goes on.',
+  },
+  sent: { ...INTEGER, description: 'Events acknowledged so far.' },
+  total: { ...INTEGER, description: 'Events in all; 0 until that is known.' },
+})
+
+export function demoSchema(): FastifySchema {
+  return operation({
+    tag: 'Operations',
+    summary: 'How far the demo company is loaded',
+    access: 'read',
+    answer: DEMO,
+    problems: ['invalid_query', 'demo_unavailable'],
+  })
+}
+
+export function loadDemoSchema(): FastifySchema {
+  const schema = operation({
+    tag: 'Operations',
+    summary: "Loads a made-up company's year into an empty log; GET tells how far it is",
+    access: 'write',
+    answer: DEMO,
+    problems: ['invalid_query', 'log_not_empty', 'demo_unavailable'],
+  })
+  const { 200: _, ...others } = schema.response as Readonly<Record<string, unknown>>
+  return { ...schema, response: { 202: { description: 'It has begun.', ...DEMO }, ...others } }
 }
 
 export function healthSchema(): FastifySchema {

@@ -42,6 +42,7 @@ const SECURITY = {
   open: [],
   read: [{ readToken: [] }],
   write: [{ writeKey: [] }, { writeKeyBasic: [] }],
+  tracking: [{ writeKey: [] }, { writeKeyBasic: [] }],
 } as const
 
 export function operation(stated: Operation): FastifySchema {
@@ -96,7 +97,15 @@ export function itemSchema(view: View, projection: AnyProjection): FastifySchema
     },
     ['value', 'event', 'source', 'position', 'time'],
   )
-  const field = object({ value: {}, rule: STRING, winners: array(write), overruled: array(write) })
+  const priorities = {
+    type: 'object',
+    additionalProperties: { type: 'number' },
+    description: "Registered priorities of these writes' sources, the lower the more trusted.",
+  }
+  const field = object(
+    { value: {}, rule: STRING, winners: array(write), overruled: array(write), priorities },
+    ['value', 'rule', 'winners', 'overruled'],
+  )
   const explained = {
     type: 'object',
     description: 'Why each field says what it says.',
@@ -108,12 +117,56 @@ export function itemSchema(view: View, projection: AnyProjection): FastifySchema
     access: 'read',
     params: ID,
     query: object(
-      { explain: { ...BOOLEAN, description: 'Adds, for each field, who wrote it.' }, after: AFTER },
+      {
+        explain: { ...BOOLEAN, description: 'Adds, for each field, who wrote it.' },
+        after: AFTER,
+        ...(view.history === undefined ? {} : PAST_QUERY),
+      },
       [],
     ),
-    answer: answerSchema({ data: rowSchema(projection), explain: explained }, ['data']),
-    problems: ['invalid_query', 'not_found', 'projection_unavailable', 'position_not_reached'],
+    answer: answerSchema(
+      {
+        data: rowSchema(projection),
+        explain: explained,
+        ...(view.history === undefined ? {} : PAST_ANSWER),
+      },
+      ['data'],
+    ),
+    problems: [
+      'invalid_query',
+      'not_found',
+      'projection_unavailable',
+      'position_not_reached',
+      ...(view.history === undefined ? [] : (['history_too_large'] as const)),
+    ],
   })
+}
+
+const PAST_QUERY = {
+  asOf: {
+    ...STRING,
+    description:
+      'Answers as it was then, folded from the log with the identities and configuration of that moment: a position, an ' +
+      'RFC 3339 instant, or a day (its first instant in UTC).',
+  },
+  by: {
+    type: 'string',
+    enum: ['received', 'occurred'],
+    default: 'received',
+    description:
+      'With an instant. received: what had reached the engine by then. occurred: what had happened by then, as far as ' +
+      'is known today.',
+  },
+  events: { ...INTEGER, minimum: 0, maximum: 100, default: 5, description: 'With asOf: how many events.' },
+}
+
+const PAST_ANSWER = {
+  history: {
+    ...object({ by: STRING, until: { type: ['string', 'integer'] } }),
+    description: 'The moment, where asOf was asked for.',
+  },
+  orders: { ...array({ type: 'object' }), description: 'With asOf: rows of the view customer_orders then.' },
+  timeline: { ...array({ type: 'object' }), description: 'With asOf: the latest events then, newest first.' },
 }
 
 export function figuresSchema(view: FigureView, projection: AnyProjection, maximum: number): FastifySchema {
@@ -153,7 +206,13 @@ export function lookupSchema(projection: AnyProjection, maximum: number): Fastif
     access: 'read',
     query: object({ after: AFTER }, []),
     body: object({ identities }),
-    answer: answerSchema({ data: array({ anyOf: [rowSchema(projection), { type: 'null' }] }) }),
+    answer: answerSchema({
+      data: array({ anyOf: [rowSchema(projection), { type: 'null' }] }),
+      ids: {
+        ...array({ type: ['string', 'null'] }),
+        description: 'The identities asked for by their ids; null where nobody is known.',
+      },
+    }),
     problems: ['invalid_body', 'too_large', 'position_not_reached'],
   })
 }

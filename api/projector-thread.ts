@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import type { Progress } from '../engine/projector/projector.ts'
 import { workerUrl } from '../engine/worker-url.ts'
+import { failureText } from './failure-place.ts'
 
 export interface ProjectorWorkerData {
   readonly logDirectory: string
@@ -23,20 +24,24 @@ interface ProjectorThread {
   stop(): Promise<void>
 }
 
+/** States live for some commits: a young generation that is large enough to let most of them die there. */
+const YOUNG_GENERATION_MB = 64
+
 /** Starts the projector on its own thread; `onMessage` hears of every commit, build and of its end by failure. */
 export function startProjector(
   data: ProjectorWorkerData,
   onMessage: (message: ProjectorMessage) => void,
 ): ProjectorThread {
-  const worker = new Worker(workerUrl('projector-worker', import.meta.url), { workerData: data })
+  const worker = new Worker(workerUrl('projector-worker', import.meta.url), {
+    workerData: data,
+    name: 'projector',
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+  })
   // Not `once` of events: that would reject, unheard, when the thread fails.
   const ended = new Promise((resolve) => worker.once('exit', resolve))
   worker.on('message', onMessage)
   worker.on('error', (error: unknown) => {
-    onMessage({
-      kind: 'failed',
-      message: error instanceof Error ? `${error.name}: ${error.message}` : 'unknown error',
-    })
+    onMessage({ kind: 'failed', message: failureText(error) })
   })
   return {
     async stop() {

@@ -6,14 +6,15 @@ import { registry } from '../engine/events/registry.ts'
 import { DEFAULT_RULES } from '../engine/identity/identity.ts'
 import { openEmbeddedReader } from '../engine/log/embedded/reader.ts'
 import type { LogReader } from '../engine/log/log.ts'
+import { LazyEvent } from '../engine/privacy/lazy-event.ts'
 import { type KeyReader, openOpener } from '../engine/privacy/opener.ts'
-import { openEvent } from '../engine/privacy/sealing.ts'
 import { runProjector } from '../engine/projector/projector.ts'
 import { isDiskFull } from '../engine/store/disk-full.ts'
 import { removeSqliteStore, StoreUnusable } from '../engine/store/sqlite-failure.ts'
 import { openSqliteWriter } from '../engine/store/sqlite-writer.ts'
 import type { StoreWriter } from '../engine/store/store.ts'
 import { projections } from '../projections/catalog.ts'
+import { failureText } from './failure-place.ts'
 import type { ProjectorMessage, ProjectorOrder, ProjectorWorkerData } from './projector-thread.ts'
 
 /** The projector's own thread: log and keys read-only, the read models as their one writer. */
@@ -42,11 +43,7 @@ const NO_ROOM_MS = 1_000
 try {
   await project()
 } catch (error) {
-  // The message of a damaged log or a broken disk names files and positions, never data.
-  tell({
-    kind: 'failed',
-    message: error instanceof Error ? `${error.name}: ${error.message}` : 'unknown error',
-  })
+  tell({ kind: 'failed', message: failureText(error) })
 } finally {
   port.close()
 }
@@ -78,7 +75,7 @@ async function projectWhileRoom(log: LogReader, opener: KeyReader): Promise<bool
         projections,
         rules: DEFAULT_RULES,
         clock: systemClock,
-        open: (event) => openEvent(event, opener, registry),
+        open: (event) => new LazyEvent(event, opener, registry),
         onCommit: (progress) => tell({ kind: 'progress', progress }),
         onBuild: (build, state) => tell({ kind: 'build', build, state }),
       },

@@ -7,10 +7,10 @@ import type { ApiDeps } from '../deps.ts'
 import { resubmitSchema } from '../openapi-engine.ts'
 import { invalidBody, Problem } from '../problem.ts'
 import { standing } from './answer.ts'
-import { problemOfRefusal } from './ingest.ts'
 import { decodeQuery, queryPairs } from './query.ts'
 import type { View } from './views.ts'
 import { idOf, registerView } from './views.ts'
+import { problemOfRefusal } from './way-in.ts'
 
 const QUARANTINE: View = {
   path: '/v1/quarantine',

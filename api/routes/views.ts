@@ -9,6 +9,7 @@ import { Problem } from '../problem.ts'
 import { awaitPosition, etagOf, standing, unchanged } from './answer.ts'
 import { explain } from './explain.ts'
 import { parseFilters, parseSort } from './filters.ts'
+import { asksForPast, HISTORY_QUERY, type ItemHistory } from './history.ts'
 import { findIdentity, findStated, resolveIdentity } from './identities.ts'
 import { decodeQuery, flag, parsed, position, queryPairs, splitQuery, wholeNumber } from './query.ts'
 import type { ShownRow } from './rows.ts'
@@ -24,6 +25,8 @@ export interface View {
   readonly namespace?: string | undefined
   /** Adds to a single row what stands in no column. */
   readonly detail?: ((deps: ApiDeps, key: string) => Promise<Readonly<Record<string, unknown>>>) | undefined
+  /** Answers a single row's `asOf`. */
+  readonly history?: ((deps: ApiDeps, projection: string) => ItemHistory) | undefined
 }
 
 const DEFAULT_LIMIT = 50
@@ -77,9 +80,12 @@ function registerList(app: FastifyInstance, deps: ApiDeps, view: View, projectio
 
 function registerItem(app: FastifyInstance, deps: ApiDeps, view: View, projection: AnyProjection): void {
   const schema = itemSchema(view, projection)
+  const history = view.history?.(deps, projection.name)
   app.get(`${view.path}/:id`, { config: { access: 'read' }, schema }, async (request, reply) => {
-    const query = decodeQuery(queryPairs(request.url), ITEM_QUERY)
+    const pairs = queryPairs(request.url)
+    const query = decodeQuery(pairs, history === undefined ? ITEM_QUERY : HISTORY_QUERY)
     await awaitPosition(deps, query.after)
+    if (history !== undefined && asksForPast(query)) return history(request, reply, idOf(request), query)
     const found = await findRow(deps, view, projection, idOf(request))
     const [row] = await showRows(deps, projection, [found.value])
     const detail = (await view.detail?.(deps, found.value.key)) ?? {}

@@ -106,12 +106,11 @@ function visitDictionary(codomain: t.Mixed, value: unknown, path: string, found:
   }
 }
 
-/** Where one member alone has the value's outer form, its reasons say more than the list of members. */
+/** The first member that has the value's outer form is the usual one: its reasons say more than the list of members. */
 function visitUnion(members: readonly t.Mixed[], value: unknown, path: string, found: Found): void {
-  const alike = members.filter((member) => sameForm(member, value))
-  const [only] = alike
-  if (only !== undefined && alike.length === 1) {
-    visit(only, value, path, found)
+  const usual = members.find((member) => sameForm(member, value))
+  if (usual !== undefined) {
+    visit(usual, value, path, found)
     return
   }
   found.errors.push({ path, message: `expected ${members.map(expectation).join(' or ')}` })

@@ -65,6 +65,7 @@ describe('the document', () => {
       'GET /v1/analytics/leads',
       'GET /v1/analytics/people',
       'GET /v1/analytics/revenue',
+      'GET /v1/demo',
       'GET /v1/events',
       'GET /v1/leads',
       'GET /v1/leads/{id}',
@@ -72,14 +73,26 @@ describe('the document', () => {
       'GET /v1/opportunities/{id}',
       'GET /v1/profiles',
       'GET /v1/profiles/{id}',
+      'GET /v1/profiles/{id}/identity',
       'GET /v1/profiles/{id}/timeline',
       'GET /v1/projections',
+      'GET /v1/projects/{key}/settings',
+      'GET /v1/pulls',
       'GET /v1/quarantine',
       'GET /v1/quarantine/{id}',
+      'POST /v1/alias',
+      'POST /v1/batch',
       'POST /v1/clock/confirm',
+      'POST /v1/demo',
       'POST /v1/events',
+      'POST /v1/group',
+      'POST /v1/identify',
+      'POST /v1/import',
+      'POST /v1/page',
       'POST /v1/profiles/lookup',
       'POST /v1/quarantine/{id}/resubmit',
+      'POST /v1/screen',
+      'POST /v1/track',
     ])
     for (const [path, methods] of Object.entries(document.paths)) {
       for (const method of Object.keys(methods)) {
@@ -135,7 +148,7 @@ describe('the document', () => {
 
   it('asks for credentials where the api does', () => {
     for (const [path, method, { security }] of operations()) {
-      const open = ['/healthz', '/readyz', '/metrics'].includes(path)
+      const open = ['/healthz', '/readyz', '/metrics', '/v1/projects/{key}/settings'].includes(path)
       const reads = method === 'get' || path === '/v1/profiles/lookup'
       const schemes = security.flatMap((requirement) => Object.keys(requirement))
       expect(schemes, path).toEqual(open ? [] : reads ? ['readToken'] : ['writeKey', 'writeKeyBasic'])

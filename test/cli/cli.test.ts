@@ -15,7 +15,7 @@ afterAll(() => world.close())
 beforeEach(() => world.reset())
 
 const PROCESS = processTerminal(systemClock)
-const COMMANDS = ['start', 'import', 'append', 'tail', 'show', 'stats']
+const COMMANDS = ['start', 'import', 'append', 'tail', 'show', 'stats', 'doctor']
 
 describe('help and mistakes', () => {
   test('--help lists every command, and each has its own with its exit codes', async () => {
