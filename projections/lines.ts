@@ -20,9 +20,12 @@ const ONE_PIECE = 10_000
 
 /** Throws RangeError where quantity × price is beyond the safe integers: such a line can't be booked. */
 export function invoiceLines(event: EventOf<'erp.invoice_issued'>): readonly Line[] {
-  return event.data.lines.map((line, i) =>
-    lineOf(line.product_id, line.quantity, numeric(amountAt(event, `lines.${i}.unit_price`))),
-  )
+  return event.data.lines.map((line, i) => {
+    const stated = 'total' in line ? numeric(amountAt(event, `lines.${i}.total`)) : undefined
+    const price = stated === undefined ? numeric(amountAt(event, `lines.${i}.unit_price`)) : undefined
+    const { product, quantity, amount } = lineOf(line.product_id, line.quantity, price)
+    return { product, quantity, amount: stated ?? amount }
+  })
 }
 
 /** Throws RangeError as `invoiceLines`. */

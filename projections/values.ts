@@ -68,9 +68,22 @@ export function dayOf(stated: unknown, time: number): string {
   return typeof stated === 'string' && stated !== '' ? stated : utcDay(time)
 }
 
+const DAY_MS = 86_400_000
+/** A power of two. */
+const LATELY_COUNT = 64
+/** Days written lately, each at its number modulo their count: dates are slow to write. */
+const lately: (readonly [day: number, text: string] | undefined)[] = Array(LATELY_COUNT).fill(undefined)
+
+/** `YYYY-MM-DD`. */
 export function utcDay(time: number): string {
+  const day = Math.floor(time / DAY_MS)
+  const slot = day & (LATELY_COUNT - 1)
+  const known = lately[slot]
+  if (known?.[0] === day) return known[1]
   const iso = new Date(time).toISOString()
-  return iso.slice(0, iso.indexOf('T'))
+  const text = iso.slice(0, iso.indexOf('T'))
+  lately[slot] = [day, text]
+  return text
 }
 
 /** Who the record of this namespace is, as the log knows it. */
@@ -91,7 +104,8 @@ export function referenceAt(
   return identityIn(event, namespace) ?? (own(event.data, path) === null ? null : undefined)
 }
 
-function own(value: unknown, name: string): unknown {
+/** A property of its own, if the value is an object that has it. */
+export function own(value: unknown, name: string): unknown {
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined
   return Reflect.get(value, name)
 }

@@ -30,6 +30,10 @@ export function readCell(text: string, as: Reading): CellReading {
       const decimal = canonicalDecimal(text.trim())
       return decimal === undefined ? unreadable('not_a_decimal', 'is not a decimal number') : value(decimal)
     }
+    case 'scientific': {
+      const decimal = plainDecimal(text.trim())
+      return decimal === undefined ? unreadable('not_a_decimal', 'is not a decimal number') : value(decimal)
+    }
     case 'number':
       return readNumber(text.trim())
     case 'integer': {
@@ -61,6 +65,22 @@ function canonicalDecimal(text: string): string | undefined {
   const digits = whole.replace(/^0+(?=\d)/, '') || '0'
   const zero = /^0*$/.test(digits + fraction)
   return `${match[1] === '-' && !zero ? '-' : ''}${digits}${fraction === '' ? '' : `.${fraction}`}`
+}
+
+const SCIENTIFIC = /^([+-]?)(\d*)(?:\.(\d*))?[eE]([+-]?\d{1,3})$/
+
+/** A decimal, or one with an exponent as statistics packages print them, written out: `4.4e-3` is `0.0044`. */
+function plainDecimal(text: string): string | undefined {
+  const match = text.length <= MAX_DIGITS ? SCIENTIFIC.exec(text) : null
+  if (match === null) return canonicalDecimal(text)
+  const [, sign = '', whole = '', fraction = '', exponent = ''] = match
+  if (whole.length + fraction.length === 0) return undefined
+  const point = whole.length + Number(exponent)
+  if (point < -MAX_DIGITS || point > MAX_DIGITS) return undefined
+  const digits = whole + fraction
+  const padded = digits.padEnd(point, '0').padStart(digits.length + Math.max(0, -point), '0')
+  const at = Math.max(0, point)
+  return canonicalDecimal(`${sign}${padded.slice(0, at)}${at < padded.length ? `.${padded.slice(at)}` : ''}`)
 }
 
 /** A JSON number carries 15 significant digits for certain; more would come out as another number. */

@@ -1,5 +1,3 @@
-import { catalogue } from '../../engine/events/catalogue.ts'
-import type { EventDefinition } from '../../engine/events/codec.ts'
 import { NAMESPACE_PATTERN } from '../../engine/events/identity.ts'
 import {
   type CompiledTemplate,
@@ -14,20 +12,22 @@ import {
   type Scope,
 } from './expression.ts'
 import type { OutgoingEvent } from './mapper.ts'
-import { type EventTemplate, isExpression, type Mapping, type ValueNode } from './mapping-codec.ts'
+import type { EventTemplate, Mapping, ValueNode } from './mapping-codec.ts'
 import { createOccurrenceCounter, hashOf, type OccurrenceCounter } from './occurrence.ts'
-import { joinPath, scalar } from './shapes.ts'
-import { parseTemplate } from './template.ts'
+import { refusePersonal } from './personal-columns.ts'
+import { joinPath } from './shapes.ts'
 import { parseRfc3339, rfc3339 } from './time.ts'
 
 /** One run's maker of events from one entry of `events`. */
-interface EventMaker {
+export interface EventMaker {
+  /** Only for rows that gave no event of an earlier entry. */
+  readonly onlyElse: boolean
   /** undefined: the row gives no such event. A refusal is left in `row`. */
   draft(row: RowContext, rowNumber: number): Draft | undefined
 }
 
 /** An event whose row may still be refused by another one: `finish` counts it and gives it its id. */
-interface Draft {
+export interface Draft {
   finish(): OutgoingEvent
 }
 
@@ -39,36 +39,57 @@ const UNGUESSABLE_LENGTH = 22
 export function compileEvent(
   mapping: Mapping,
   scope: Scope,
-  event: EventTemplate,
+  entry: EventTemplate,
   index: number,
 ): EventCompiler {
   const path = `events[${index}]`
+  const event =
+    mapping.common === undefined ? entry : { ...entry, data: { ...mapping.common, ...entry.data } }
   const when =
     event.when === undefined ? () => true : compileCondition(scope, joinPath(path, 'when'), event.when)
   const once = event.once?.map((column, i) => cellOf(scope, `${path}.once[${i}]`, column))
   const id = compileId(mapping, scope, path, event)
   const parts = compileParts(mapping, scope, path, event)
-  const count = mapping.events.length
+  const sequence = compileSequence(mapping, scope, index)
   return () => {
     const ids = createOccurrenceCounter()
     const firsts = createOccurrenceCounter()
     return {
+      onlyElse: event.else === true,
       draft: (row, rowNumber) => {
         if (!when(row)) return undefined
         const onceHash = once === undefined ? undefined : hashOf(once.map((cell) => cell(row)))
         if (onceHash !== undefined && firsts.seen(onceHash) > 0) return undefined
         const made = id(row)
         const envelope = parts(row)
-        // Events of one row and instant keep the document's order.
-        const sequence = mapping.sequence === undefined ? undefined : (rowNumber - 1) * count + index + 1
+        const place = sequence(row, rowNumber)
         return {
           finish: () => {
             if (onceHash !== undefined) firsts.count(onceHash)
-            return encode(made(ids), sequence, envelope)
+            return encode(made(ids), place, envelope)
           },
         }
       },
     }
+  }
+}
+
+/** Events of one row and instant keep the document's order. */
+function compileSequence(
+  mapping: Mapping,
+  scope: Scope,
+  index: number,
+): (row: RowContext, rowNumber: number) => number | undefined {
+  const { sequence, events } = mapping
+  if (sequence === undefined) return () => undefined
+  if (sequence === 'row') return (_row, rowNumber) => (rowNumber - 1) * events.length + index + 1
+  const cell = cellOf(scope, 'sequence.column', sequence.column)
+  return (row) => {
+    const text = cell(row).trim()
+    const place = /^\d{1,15}$/.test(text) ? Number(text) * events.length + index + 1 : Number.NaN
+    if (Number.isSafeInteger(place)) return place
+    const message = `column ${sequence.column} is not a whole number from 0 that can order events`
+    return refuse(row, 'not_an_integer', message)
   }
 }
 
@@ -192,9 +213,10 @@ function compileId(
 ): (row: RowContext) => (counter: OccurrenceCounter) => string {
   const idPath = joinPath(path, 'id')
   const template = compileTemplate(scope, `${idPath}.template`, event.id.template)
-  const hashed = event.id.hash?.map((column, i) => cellOf(scope, `${idPath}.hash[${i}]`, column))
-  checkId(mapping, scope, event, idPath, template)
-  const strong = (event.id.hash ?? []).filter((column) => mapping.input.unguessable?.includes(column))
+  const hash = hashColumns(mapping, scope, event)
+  const hashed = hash?.map((column, i) => cellOf(scope, `${idPath}.hash[${i}]`, column))
+  checkId(mapping, scope, event, idPath, template, hash)
+  const strong = (hash ?? []).filter((column) => mapping.input.unguessable?.includes(column))
   const strongCells = strong.map((column) => cellOf(scope, idPath, column))
   return (row) => {
     if (strongCells.some((cell) => cell(row).trim().length < UNGUESSABLE_LENGTH)) {
@@ -214,15 +236,23 @@ function compileId(
   }
 }
 
+/** `*` stands for all columns that aren't personal. */
+function hashColumns(mapping: Mapping, scope: Scope, event: EventTemplate): readonly string[] | undefined {
+  const personal = new Set(mapping.input.personal)
+  return event.id.hash?.flatMap((column) =>
+    column === '*' ? [...scope.columns.keys()].filter((each) => !personal.has(each)) : [column],
+  )
+}
+
 function checkId(
   mapping: Mapping,
   scope: Scope,
   event: EventTemplate,
   path: string,
   template: CompiledTemplate,
+  hash: readonly string[] = [],
 ): void {
   const usesHash = template.parts.some((part) => part.kind === 'hash')
-  const hash = event.id.hash ?? []
   if (usesHash && hash.length === 0) {
     scope.problems.push({ path, message: 'uses {#hash} but lists no columns in hash' })
   }
@@ -234,62 +264,4 @@ function checkId(
   }
   refusePersonal(mapping, scope, event, `${path}.template`, template.columns, new Set())
   refusePersonal(mapping, scope, event, `${path}.hash`, hash, new Set(mapping.input.unguessable))
-}
-
-/** Ids and stream names stay in the log for ever in clear, and a hash of a short value is found by trying. */
-function refusePersonal(
-  mapping: Mapping,
-  scope: Scope,
-  event: EventTemplate,
-  path: string,
-  columns: readonly string[],
-  allowed: ReadonlySet<string>,
-): void {
-  const personal = personalColumns(mapping, event)
-  for (const column of columns) {
-    if (personal.has(column) && !allowed.has(column)) {
-      scope.problems.push({
-        path,
-        message: `column ${column} identifies someone and must not be in an id or stream name, hashed or not`,
-      })
-    }
-  }
-}
-
-function personalColumns(mapping: Mapping, event: EventTemplate): ReadonlySet<string> {
-  const definitions: Readonly<Record<string, EventDefinition>> = catalogue
-  const definition = Object.hasOwn(definitions, event.type) ? definitions[event.type] : undefined
-  return new Set([
-    ...(mapping.input.personal ?? []),
-    ...(event.identities ?? []).flatMap((identity) =>
-      'column' in identity ? [identity.column] : templateColumns(identity.template),
-    ),
-    ...(definition?.identities ?? []).flatMap(([, at]) => columnsAt(event.data, at.split('.'))),
-  ])
-}
-
-function columnsAt(node: ValueNode | undefined, path: readonly string[]): readonly string[] {
-  const [key, ...rest] = path
-  if (node === undefined || key === undefined) return node === undefined ? [] : columnsIn(node)
-  if (scalar.is(node)) return []
-  if (Array.isArray(node)) return node.flatMap((member: ValueNode) => columnsAt(member, rest))
-  const object = node as Readonly<Record<string, ValueNode>>
-  return isExpression(object) ? columnsIn(object) : columnsAt(object[key], rest)
-}
-
-function columnsIn(node: ValueNode): readonly string[] {
-  if (scalar.is(node)) return []
-  if (Array.isArray(node)) return node.flatMap((member: ValueNode) => columnsIn(member))
-  return Object.entries(node).flatMap(([key, member]) => {
-    if (['$column', '$date', '$time', 'column'].includes(key) && typeof member === 'string') return [member]
-    if (key === '$template' && typeof member === 'string') return templateColumns(member)
-    return key === '$constant' || key === 'when' ? [] : columnsIn(member as ValueNode)
-  })
-}
-
-function templateColumns(template: string): readonly string[] {
-  const parsed = parseTemplate(template)
-  return parsed._tag === 'Template'
-    ? parsed.parts.flatMap((part) => (part.kind === 'column' ? [part.column] : []))
-    : []
 }

@@ -1,6 +1,6 @@
 import type { Either } from 'fp-ts/lib/Either.js'
 import * as E from 'fp-ts/lib/Either.js'
-import { compileEvent, type EventCompiler } from './event-template.ts'
+import { compileEvent, type Draft, type EventCompiler, type EventMaker } from './event-template.ts'
 import type { RowContext, RowRefusal, Scope } from './expression.ts'
 import type { Mapping, PreludeEvent } from './mapping-codec.ts'
 import type { Problem } from './shapes.ts'
@@ -121,10 +121,20 @@ function createMapper(
     map: (input) => {
       const cells = trim ? input.cells.map((cell) => cell.trim()) : input.cells
       const row: RowContext = { cells, refusal: undefined }
-      const drafts = makers.map((maker) => maker.draft(row, input.row))
+      const drafts = draftsOf(makers, row, input.row)
       // Nothing is counted for a refused row, so that `once` falls to the next row that passes.
       if (row.refusal !== undefined) return E.left(row.refusal)
-      return E.right(drafts.flatMap((draft) => (draft === undefined ? [] : [draft.finish()])))
+      return E.right(drafts.map((draft) => draft.finish()))
     },
   }
+}
+
+function draftsOf(makers: readonly EventMaker[], row: RowContext, rowNumber: number): readonly Draft[] {
+  const drafts: Draft[] = []
+  for (const maker of makers) {
+    if (maker.onlyElse && drafts.length > 0) continue
+    const draft = maker.draft(row, rowNumber)
+    if (draft !== undefined) drafts.push(draft)
+  }
+  return drafts
 }

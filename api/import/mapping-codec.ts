@@ -3,7 +3,7 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import * as E from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
 import type { JsonScalar, Problem } from './shapes.ts'
-import { closed, errorsOf, keyed, pattern, problemsOf, scalar } from './shapes.ts'
+import { closed, errorsOf, keyed, pattern, problemsOf, scalar, WordOrType } from './shapes.ts'
 import { TIME_FORMATS } from './time.ts'
 
 /**
@@ -29,6 +29,7 @@ const reading = t.keyof({
   number: null,
   integer: null,
   decimal: null,
+  scientific: null,
   boolean: null,
   json: null,
 })
@@ -189,6 +190,7 @@ const eventTemplate = closed(
   {
     when: condition,
     once: t.readonlyArray(columnName),
+    else: t.literal(true),
     source: sourceName,
     time: eventTime,
     subject: template,
@@ -238,7 +240,8 @@ export const mappingCodec = closed(
     $schema: t.string,
     about: t.string,
     lookups: t.readonly(t.record(t.string, lookupTable)),
-    sequence: t.keyof({ row: null }),
+    sequence: new WordOrType(t.literal('row'), closed('SequenceColumn', { column: columnName }, {})),
+    common: objectNode,
     prelude: t.readonlyArray(preludeEvent),
   },
 )

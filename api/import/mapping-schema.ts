@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import * as t from 'io-ts'
 import { expressionNode, mappingCodec, ObjectNodeType, ValueNodeType, valueNode } from './mapping-codec.ts'
-import { ClosedType, KeyedType, PatternType, ScalarType } from './shapes.ts'
+import { ClosedType, KeyedType, PatternType, ScalarType, WordOrType } from './shapes.ts'
 
 /** `mapping.schema.json`: the codec of mappings as JSON Schema 2020-12, so that editors complete and check them. */
 
@@ -39,6 +39,10 @@ function schemaOf(codec: t.Mixed, definitions: Map<string, Schema>): Schema {
   if (codec instanceof t.ReadonlyType) return schemaOf(codec.type, definitions)
   if (codec instanceof t.DictionaryType) {
     return { type: 'object', additionalProperties: schemaOf(codec.codomain, definitions) }
+  }
+  if (codec instanceof WordOrType) {
+    const members: readonly t.Mixed[] = [codec.word, codec.object]
+    return { anyOf: members.map((member) => schemaOf(member, definitions)) }
   }
   if (codec instanceof t.KeyofType) return { enum: Object.keys(codec.keys) }
   if (codec instanceof t.LiteralType) return { const: codec.value }

@@ -107,6 +107,23 @@ function validateKeyed<A>(
   return codec.validate(value, context)
 }
 
+/** A word, or an object that says more; faults are told of the one that it looks like. */
+export class WordOrType<W extends t.Mixed, C extends t.Mixed> extends t.Type<t.TypeOf<W> | t.TypeOf<C>> {
+  readonly _tag: 'WordOrType' = 'WordOrType'
+  readonly word: W
+  readonly object: C
+  constructor(word: W, object: C) {
+    super(
+      `${word.name} or ${object.name}`,
+      (value): value is t.TypeOf<W> | t.TypeOf<C> => word.is(value) || object.is(value),
+      (value, context) => (t.UnknownRecord.is(value) ? object : word).validate(value, context),
+      t.identity,
+    )
+    this.word = word
+    this.object = object
+  }
+}
+
 /** A string that matches; `meaning` completes "expected …". */
 export class PatternType extends t.Type<string> {
   readonly _tag: 'PatternType' = 'PatternType'

@@ -3,48 +3,37 @@
  * again and again equals, to the cent, what plain code computes from the files; every acknowledged event is in the log,
  * at the position that was acknowledged, and no event is there twice.
  */
-import { existsSync, globSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import * as E from 'fp-ts/lib/Either.js'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { importFile } from '../../api/import/import.ts'
-import { loadMapping } from '../../api/import/mapping.ts'
-import { createNatsSender } from '../../api/import/nats-sender.ts'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Sender } from '../../api/import/sender.ts'
 import type { NatsServer } from '../../api/nats-server.ts'
-import { systemClock } from '../../engine/clock.ts'
-import { openPublisher } from '../../engine/intake/nats.ts'
 import { openEmbeddedLog } from '../../engine/log/embedded/embedded.ts'
 import { addTo, asCents, micros, readRows } from '../support/csv-totals.ts'
-import { EngineProcess, freePort, READ_TOKEN } from '../support/engine-process.ts'
-import { describeNats, testNatsServer } from '../support/nats-server.ts'
+import { EngineProcess, freePort } from '../support/engine-process.ts'
+import { testNatsServer } from '../support/nats-server.ts'
+import {
+  allRows,
+  describeReal,
+  type Figure,
+  figuresOf,
+  importReal,
+  orThrow,
+  profilesOf,
+  realFiles,
+  settledAt,
+} from '../support/real-data.ts'
 
-const DATA =
-  process.env['HEADWATER_TEST_DATA'] ?? join(import.meta.dirname, '..', '..', '..', 'shared', 'data')
-const MAPPINGS = join(import.meta.dirname, '..', '..', 'api', 'import', 'mappings')
 const KILLS = 12
 
-const RETAIL = files('online-retail/*.csv*')
-const PIPELINE = files('crm-sales/sales_pipeline*.csv*')
-const LEADS = files('olist-funnel/olist_marketing_qualified_leads*.csv*')
-const DEALS = files('olist-funnel/olist_closed_deals*.csv*')
-const hasData = [RETAIL, PIPELINE, LEADS, DEALS].every((found) => found.length > 0)
+const RETAIL = realFiles('online-retail/*.csv*')
+const PIPELINE = realFiles('crm-sales/sales_pipeline*.csv*')
+const LEADS = realFiles('olist-funnel/olist_marketing_qualified_leads*.csv*')
+const DEALS = realFiles('olist-funnel/olist_closed_deals*.csv*')
+const NAME = 'real files through NATS into an engine that is killed on the way'
 
-if (!hasData)
-  console.warn(`real-input: skipped, there are no data files in ${DATA} (set HEADWATER_TEST_DATA)`)
-
-function files(pattern: string): string[] {
-  return existsSync(DATA)
-    ? globSync(pattern, { cwd: DATA })
-        .sort()
-        .map((name) => join(DATA, name))
-    : []
-}
-
-const describeReal = hasData ? describeNats : describe.skip
-
-describeReal('real files through NATS into an engine that is killed on the way', () => {
+describeReal(NAME, [RETAIL, PIPELINE, LEADS, DEALS], () => {
   let directory: string
   let nats: NatsServer
   let engine: EngineProcess
@@ -75,23 +64,8 @@ describeReal('real files through NATS into an engine that is killed on the way',
     ]
     const rows = inputs.reduce((sum, { file }) => sum + readRows(file).length, 0)
     const killing = killOnTheWay(rows)
-    await Promise.all(inputs.map(stream))
+    await Promise.all(inputs.map(({ file, mapping }) => importReal(file, mapping, nats.url, remembering)))
     await killing
-  }
-
-  async function stream({ file, mapping }: { file: string; mapping: string }): Promise<void> {
-    const compiled = orThrow(await loadMapping(join(MAPPINGS, mapping)))
-    const publisher = await openPublisher(nats.url, 5_000)
-    const sender = remembering(
-      createNatsSender(publisher, { source: compiled.mapping.source, target: nats.url }),
-    )
-    const report = orThrow(await importFile({ mapping: compiled, file, sender, clock: systemClock }))
-    await sender.close()
-    expect({ file, refused: report.refusedRows, quarantined: report.quarantined }).toEqual({
-      file,
-      refused: 0,
-      quarantined: 0,
-    })
   }
 
   function remembering(sender: Sender): Sender {
@@ -127,30 +101,7 @@ describeReal('real files through NATS into an engine that is killed on the way',
   async function settled(): Promise<void> {
     let last = 0
     for (const position of acknowledged.values()) last = Math.max(last, position)
-    // The wait of one request is bounded, so this asks again.
-    for (let tries = 0; tries < 30; tries++) {
-      const answer = await engine
-        .get<{ position: number }>(`/v1/projections?after=${last}`)
-        .catch(() => undefined)
-      if (answer !== undefined && answer.position >= last) return
-    }
-    throw new Error(`the read models did not reach position ${last}:\n${engine.output}`)
-  }
-
-  async function figures<T>(path: string): Promise<T[]> {
-    return (await engine.get<{ data: T[] }>(path)).data
-  }
-
-  async function all<T>(path: string): Promise<T[]> {
-    const found: T[] = []
-    let cursor: string | undefined
-    do {
-      const next = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`
-      const page = await engine.get<{ data: T[]; next: string | null }>(`${path}?limit=500${next}`)
-      found.push(...page.data)
-      cursor = page.next ?? undefined
-    } while (cursor !== undefined)
-    return found
+    await settledAt(engine, last)
   }
 
   test('the engine was killed at least ten times while events arrived', async () => {
@@ -165,7 +116,8 @@ describeReal('real files through NATS into an engine that is killed on the way',
       addTo(expected, `${row['InvoiceDate']?.slice(0, 7)} ${row['Country']}`, amount)
     }
     const actual = new Map<string, bigint>()
-    for (const row of await figures<Figure>(
+    for (const row of await figuresOf(
+      engine,
       '/v1/analytics/revenue?by=month,country&basis=invoiced&limit=500',
     )) {
       addTo(actual, `${row['month']} ${row['country']}`, micros(String(row['amount'])))
@@ -192,8 +144,11 @@ describeReal('real files through NATS into an engine that is killed on the way',
       returns: returns.get(customer)?.size ?? 0,
       net: asCents(new Map([['', net.get(customer) ?? 0n]]))[''],
     }))
-    const profiles = await profilesOf(customers.map((customer) => `erp:${customer}`))
-    const rows = new Map((await all<Figure>('/v1/orders')).map((row) => [String(row['id']), row]))
+    const profiles = await profilesOf(
+      engine,
+      customers.map((customer) => `erp:${customer}`),
+    )
+    const rows = new Map((await allRows(engine, '/v1/orders')).map((row) => [String(row['id']), row]))
     const actual = customers.map((customer, index) => {
       const row = rows.get(profiles[index] ?? '')
       return {
@@ -207,20 +162,6 @@ describeReal('real files through NATS into an engine that is killed on the way',
     expect(actual).toEqual(expected)
     expect(rows.size).toBe(customers.length)
   })
-
-  async function profilesOf(identities: readonly string[]): Promise<(string | undefined)[]> {
-    const found: (string | undefined)[] = []
-    for (let from = 0; from < identities.length; from += 1_000) {
-      const body = JSON.stringify({ identities: identities.slice(from, from + 1_000) })
-      const answer = await engine.post('/v1/profiles/lookup', body, {
-        authorization: `Bearer ${READ_TOKEN}`,
-      })
-      expect(answer.status).toBe(200)
-      const { data } = (await answer.json()) as { data: ({ id: string } | null)[] }
-      found.push(...data.map((row) => row?.id))
-    }
-    return found
-  }
 
   test('CRM sales: pipeline value and count by stage and agent, and the win rate', async () => {
     const stages: Record<string, string> = {
@@ -236,7 +177,7 @@ describeReal('real files through NATS into an engine that is killed on the way',
       addTo(value, key, micros(row['close_value'] || '0'))
       addTo(count, key, 1n)
     }
-    const rows = await figures<Figure>('/v1/pipeline?by=stage,owner&limit=500')
+    const rows = await figuresOf(engine, '/v1/pipeline?by=stage,owner&limit=500')
     const actualValue = new Map<string, bigint>()
     const actualCount = new Map<string, bigint>()
     for (const row of rows) {
@@ -268,7 +209,7 @@ describeReal('real files through NATS into an engine that is killed on the way',
       deals[origin] = (deals[origin] ?? 0) + 1
       if (!origins.has(row['mql_id'] ?? '')) leads[origin] = (leads[origin] ?? 0) + 1
     }
-    const rows = await figures<Figure>('/v1/analytics/leads?by=origin&limit=500')
+    const rows = await figuresOf(engine, '/v1/analytics/leads?by=origin&limit=500')
     const name = (row: Figure) => String(row['origin'] ?? 'none')
     expect(Object.fromEntries(rows.map((row) => [name(row), Number(row['leads'])]))).toEqual(leads)
     const converted = rows.filter((row) => Number(row['converted']) > 0)
@@ -293,10 +234,3 @@ describeReal('real files through NATS into an engine that is killed on the way',
     expect(acknowledged.size).toBeGreaterThan(1_000)
   }, 120_000)
 })
-
-type Figure = Readonly<Record<string, unknown>>
-
-function orThrow<T>(result: E.Either<unknown, T>): T {
-  if (E.isLeft(result)) throw new Error(JSON.stringify(result.left))
-  return result.right
-}

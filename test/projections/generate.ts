@@ -37,6 +37,9 @@ const POOLS: Readonly<Record<string, readonly unknown[]>> = {
   quantity: [1, -1, '2.5', 1000, 900_000_000],
   currency: ['GBP', 'eur'],
   country: ['United Kingdom', 'DE', 'Unspecified'],
+  case_id: ['K1', 'K2'],
+  campaign_id: ['M1', '__proto__'],
+  coupon: ['c1', ''],
   respond_by: ['2026-03-01T12:00:00Z', '2026-03-01T12:00:01Z', '2026-03-02'],
 }
 

@@ -21,6 +21,10 @@ const COUNTING: ReadonlyMap<string, string> = new Map([
   ['customer_orders', 'an invoice may come in several events, whose lines add up'],
   ['daily_events', 'counts events'],
   ['revenue', 'adds up lines'],
+  ['session', 'counts events'],
+  ['campaign_member', 'counts responses'],
+  ['case', 'counts reopenings of senders that state no number'],
+  ['hourly_activity', 'counts events'],
 ])
 
 const RUNS = 25
@@ -112,6 +116,11 @@ test('names are those of the routes, each once', () => {
     'active_people',
     'revenue',
     'quarantine',
+    'session',
+    'campaign',
+    'campaign_member',
+    'case',
+    'hourly_activity',
   ])
 })
 

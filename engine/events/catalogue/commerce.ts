@@ -103,6 +103,8 @@ const order = {
   ),
 } as const
 
+const invoiceLine = { line_id: orNull(id), description: orNull(text) }
+
 /** The customer of an ERP record: its number there, and the company that it stands for. */
 const erpCustomer = { ...person, account_id: personal(orNull(id)), company_id: personal(orNull(id)) }
 
@@ -137,15 +139,17 @@ export const commerce = {
       currency: 'currency',
       country: 'country',
       'lines.*.unit_price': 'money',
+      'lines.*.total': 'money',
     },
     codec: shape(
       {
         invoice_id: id,
         lines: t.array(
-          shape(
-            { product_id: id, quantity: amount, unit_price: amount },
-            { line_id: orNull(id), description: orNull(text) },
-          ),
+          t.union([
+            shape({ product_id: id, quantity: amount, unit_price: amount }, { ...invoiceLine, total: money }),
+            /** What the line comes to, from senders that state it instead of a price. */
+            shape({ product_id: id, quantity: amount, total: amount }, invoiceLine),
+          ]),
         ),
       },
       {

@@ -154,7 +154,17 @@ export const marketing = {
   'marketing.campaign_completed': campaign,
   'marketing.campaign_member_status_changed': {
     ...touch,
-    codec: shape({ campaign_id: id, to: text }, { ...person, from: orNull(text), channel: orNull(text) }),
+    codec: shape(
+      { campaign_id: id, to: text },
+      {
+        ...person,
+        from: orNull(text),
+        channel: orNull(text),
+        /** Whether the person answered by this; absent: as the status's word is commonly understood. */
+        responded: t.boolean,
+        coupon: orNull(text),
+      },
+    ),
   },
   'marketing.journey_entered': journey,
   'marketing.journey_advanced': journey,

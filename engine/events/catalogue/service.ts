@@ -7,6 +7,7 @@ import {
   finite,
   id,
   instant,
+  integer,
   longText,
   looseId,
   orBlank,
@@ -40,7 +41,13 @@ const ticket = {
   ...base,
   category: 'case',
   record: 'case_id',
-  normalise: { ...PERSON_NORMALISE, due_at: 'instant' },
+  normalise: {
+    ...PERSON_NORMALISE,
+    due_at: 'instant',
+    opened_at: 'instant',
+    resolved_at: 'instant',
+    closed_at: 'instant',
+  },
   codec: shape(
     { case_id: id },
     {
@@ -63,6 +70,15 @@ const ticket = {
       product_id: orNull(id),
       parent_id: orNull(id),
       due_at: orBlank(instant),
+      /** Where the sender knows them better than by the event's own time. */
+      opened_at: orBlank(instant),
+      resolved_at: orBlank(instant),
+      closed_at: orBlank(instant),
+      /** How often so far. */
+      reassignments: integer,
+      reopenings: integer,
+      sla_met: orNull(t.boolean),
+      subcategory: orNull(text),
       resolution: orNull(text),
       reason: orNull(text),
     },
