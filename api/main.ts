@@ -28,7 +28,7 @@ import { engineMetrics } from './engine-metrics.ts'
 import { failureText, withoutCredentials } from './failure-place.ts'
 import { dieQuietly, openLogger } from './logging.ts'
 import { startNatsServer } from './nats-server.ts'
-import { pageAddress } from './page-address.ts'
+import { callable, pageAddress } from './page-address.ts'
 import { publishedConfiguration } from './published-configuration.ts'
 import { loadPulls } from './pull/pull-file.ts'
 import { createPulls } from './pull/pulls.ts'
@@ -137,7 +137,7 @@ async function serve(
   const deps = depsOf(configuration, logger, engine, metrics, credentials.right)
   const app = await buildApp({ ...deps, demo, pulls: pulling })
   stops.push(() => app.close())
-  address = await app.listen({ host: configuration.host, port: configuration.port })
+  address = callable(await app.listen({ host: configuration.host, port: configuration.port }))
   // Before the app closes: it goes on asking otherwise.
   if (demo !== undefined) stops.push(() => demo.stop())
   const nats = await openNats(configuration, directory, logger, engine, metrics, stops)

@@ -126,6 +126,12 @@ export function trackingKey(text: string): TrackingKey {
   return { secret: text.slice(0, colon), source: source === '' ? undefined : source }
 }
 
+/** Whether the header alone holds the write key, so that a body is worth reading. */
+export function trackingHeaderMatcher(credentials: Credentials): (header: string | undefined) => boolean {
+  const writes = secretMatcher(credentials.writeKey)
+  return (header) => writes(trackingKey(parsedHeader(header).text).secret)
+}
+
 /** The key that fits, of header and body; throws a problem where none does. */
 export function trackingChecker(
   credentials: Credentials,

@@ -64,7 +64,9 @@ export function printProfile(terminal: Terminal, { profile, timeline, orders }: 
   terminal.out(`${style.bold(`profile ${id}`)}  at position ${profile.position}${asOf(profile)}`)
   section(terminal, 'identities')
   for (const { id: identityId, namespace, value } of identities) {
-    terminal.out(`  ${namespace === undefined ? `${identityId} (erased)` : `${namespace}:${value}`}`)
+    terminal.out(
+      `  ${namespace === undefined ? `${identityId} (erased)` : printable(`${namespace}:${value}`)}`,
+    )
   }
   section(terminal, 'fields')
   for (const line of fieldLines(terminal, fields, profile.explain ?? {})) terminal.out(line)
@@ -90,9 +92,8 @@ function printTimeline(terminal: Terminal, timeline: TimelineAnswer): void {
   if (timeline.data.length > 0) section(terminal, 'latest events')
   const { style } = terminal
   for (const event of timeline.data) {
-    terminal.out(
-      `  ${event.time}  ${event.type}  ${style.dim(`${event.source}, position ${event.position}`)}`,
-    )
+    const place = style.dim(printable(`${event.source}, position ${event.position}`))
+    terminal.out(`  ${event.time}  ${printable(event.type)}  ${place}`)
   }
 }
 
@@ -127,7 +128,7 @@ function fieldLines(
     const winner = why?.winners[0]
     const origin = winner === undefined ? '' : terminal.style.dim(`  ${why?.rule}: ${writeText(winner)}`)
     return [
-      `  ${name.padEnd(width)}  ${valueText(value)}${origin}`,
+      `  ${printable(name).padEnd(width)}  ${valueText(value)}${origin}`,
       ...(why?.overruled ?? []).map((overruled) => {
         const text = `overruled: ${valueText(overruled.value)}, ${writeText(overruled)}`
         return terminal.style.dim(`  ${' '.repeat(width)}    ${text}`)
@@ -160,5 +161,5 @@ function rowsOf(
 }
 
 function writeText({ source, time, event }: Write): string {
-  return `${source}, ${time}, event ${event}`
+  return printable(`${source}, ${time}, event ${event}`)
 }

@@ -18,7 +18,7 @@ import {
   statedPast,
   WHO_HELP,
 } from './person.ts'
-import { valueText } from './printable.ts'
+import { printable, valueText } from './printable.ts'
 import { type Explanation, explanation, sentenceOf } from './why-sentence.ts'
 
 const profileAnswer = t.type({
@@ -78,7 +78,9 @@ function fieldOf(
   const known = [...new Set([...columns, ...Object.keys(explain)])]
   const found = [stated, `traits.${stated}`].find((name) => known.includes(name))
   if (found !== undefined) return found
-  throw new CommandFailed(`there is no field ${stated}; these exist: ${known.sort().join(', ')}`)
+  // A trait's name is whatever a customer's event called it.
+  const names = known.sort().map(printable).join(', ')
+  throw new CommandFailed(`there is no field ${stated}; these exist: ${names}`)
 }
 
 function unexplained(field: string, value: unknown): string {

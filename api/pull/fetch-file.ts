@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { connectionProblem } from '../import/http-sender.ts'
+import type { Fingerprint } from '../import/input-file.ts'
 import type { UrlMark } from './mark-file.ts'
 import type { UrlPull } from './pull.ts'
 
@@ -9,7 +10,8 @@ import type { UrlPull } from './pull.ts'
 export type Fetched =
   | {
       readonly _tag: 'Fetched'
-      readonly sizeBytes: number
+      /** Of the whole answer: one that differs anywhere isn't gone on with. */
+      readonly fingerprint: Fingerprint
       /** Which address it was, and how to ask whether it has changed. */
       readonly validators: Pick<UrlMark, 'address' | 'etag' | 'lastModified'>
     }
@@ -92,31 +94,34 @@ async function taken(pull: UrlPull, response: Response, { path, address }: Into)
     await response.body?.cancel()
     return failed(`HTTP ${response.status}`, retryAfterMs(response.headers.get('retry-after')))
   }
-  const sizeBytes = await save(response, path, pull.maxBytes)
-  if (sizeBytes === undefined) return failed(`it answers more than ${pull.maxBytes} bytes`)
+  const fingerprint = await save(response, path, pull.maxBytes)
+  if (fingerprint === undefined) return failed(`it answers more than ${pull.maxBytes} bytes`)
   const [etag, lastModified] = [response.headers.get('etag'), response.headers.get('last-modified')]
   const validators = {
     address: hashOf(address),
     ...(etag === null ? {} : { etag }),
     ...(lastModified === null ? {} : { lastModified }),
   }
-  return { _tag: 'Fetched', sizeBytes, validators }
+  return { _tag: 'Fetched', fingerprint, validators }
 }
 
 /** undefined: larger than allowed, decompressed. */
-async function save(response: Response, path: string, maxBytes: number): Promise<number | undefined> {
+async function save(response: Response, path: string, maxBytes: number): Promise<Fingerprint | undefined> {
   const handle = await open(path, 'w', 0o600)
+  const hash = createHash('sha256')
   let sizeBytes = 0
   try {
     for await (const chunk of response.body ?? []) {
       sizeBytes += chunk.length
       if (sizeBytes > maxBytes) return undefined
-      await handle.write(chunk)
+      hash.update(chunk)
+      // Not `write`: that may take less than it is given, and the rows of the rest would never be asked for again.
+      await handle.writeFile(chunk)
     }
   } finally {
     await handle.close()
   }
-  return sizeBytes
+  return { sizeBytes, sha256: hash.digest('hex') }
 }
 
 const MAX_RETRY_AFTER_MS = 3_600_000

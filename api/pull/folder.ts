@@ -147,12 +147,14 @@ async function pullFile(
   const { marks, context, pull } = work
   const own = marks.files.get(file.name)
   const rested = pull.finalLineAfterMs !== undefined && restedMs(file, context) >= pull.finalLineAfterMs
-  if (own !== undefined && unchanged(own, file)) {
-    if (!rested || own.failed !== undefined || own.doneBytes === own.sizeBytes) return undefined
-  }
+  const same = own !== undefined && unchanged(own, file)
+  // What kept it from being opened (its permissions, say) may have gone without any change to the file itself.
+  const shut = same && own.failed?.reason === 'not_readable'
+  if (same && !shut && (!rested || own.failed !== undefined || own.doneBytes === own.sizeBytes))
+    return undefined
   const before = work.byInode.get(file.inode) ?? own
   const opened = await openInput(file.path)
-  if (E.isLeft(opened)) return failed(work, file, before, opened.left)
+  if (E.isLeft(opened)) return shut ? undefined : failed(work, file, before, opened.left)
   if (opened.right.gzip) return importWhole(work, file, opened.right)
   try {
     const complete = await completeLines(

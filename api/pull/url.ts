@@ -51,7 +51,8 @@ async function importFetched(
   { marks, fetched, totals }: Work,
 ): Promise<PullRun> {
   let mark = marks.url.highWater
-  if (fetched.sizeBytes > 0) {
+  const { fingerprint } = fetched
+  if (fingerprint.sizeBytes > 0) {
     const input = await openInput(context.downloadFile)
     if (E.isLeft(input)) return totals.end('failed', { error: "what was fetched can't be read" })
     const { highWater } = pull
@@ -61,7 +62,7 @@ async function importFetched(
         : (cells: readonly string[]) => {
             mark = raised(highWater, mark, cells[highWater.index] ?? '')
           }
-    const imported = await importInput(pull, context, { input: input.right, onRow })
+    const imported = await importInput(pull, context, { input: { ...input.right, fingerprint }, onRow })
     const report = E.isRight(imported) ? imported.right : imported.left.report
     totals.add(report, undefined, undefined)
     marks.position = Math.max(marks.position, report.position)

@@ -20,6 +20,8 @@ import { idOf } from './views.ts'
 
 /** Links with outsiders that are shown; all are counted. */
 const MAX_REFUSED = 50
+/** Identities of other profiles that are looked at to say why not: as many as the largest has, and no more. */
+const MAX_OUTSIDERS = DEFAULT_RULES.maxComponent
 /** Events read for each identity, even where there are many identities. */
 const LEAST_PER_IDENTITY = 20
 
@@ -101,10 +103,16 @@ async function showRefused(deps: ApiDeps, members: readonly IdentityId[], links:
   const shown = links.refused.slice(0, MAX_REFUSED)
   const outside = shown.map(({ link }) => (own.has(link.a) ? link.b : link.a))
   const profiles = outside.length === 0 ? undefined : await ask(() => deps.store.members(outside))
+  const obstacles = new Map<IdentityId, ReturnType<typeof obstacleBetween>>()
+  let left = MAX_OUTSIDERS
   return shown.map((each, i) => {
     const other = outside[i] ?? ''
-    const theirs = profiles?.value.get(other)?.members ?? [other]
-    const obstacle = obstacleBetween(deps, members, theirs, links)
+    const { profile, members: theirs } = profiles?.value.get(other) ?? { profile: other, members: [other] }
+    if (!obstacles.has(profile) && theirs.length <= left) {
+      left -= theirs.length
+      obstacles.set(profile, obstacleBetween(deps, members, theirs, links))
+    }
+    const obstacle = obstacles.get(profile)
     const { namespace, value } = deps.directory.reveal(other) ?? { namespace: links.namespaces.get(other) }
     return {
       ...showLink(each),

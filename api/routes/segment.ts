@@ -8,7 +8,13 @@ import type { ApiDeps } from '../deps.ts'
 import { preflightSchema } from '../openapi-engine.ts'
 import { batchSchema, callSchema, settingsSchema } from '../openapi-tracking.ts'
 import { Problem, sendProblem } from '../problem.ts'
-import { secretMatcher, setPreflightHeaders, trackingChecker, trackingKey } from '../security.ts'
+import {
+  secretMatcher,
+  setPreflightHeaders,
+  trackingChecker,
+  trackingHeaderMatcher,
+  trackingKey,
+} from '../security.ts'
 import type { SegmentCall } from './segment-message.ts'
 import { readBatch, readCall, SEGMENT_CALLS } from './segment-message.ts'
 import { trackerSettings } from './tracker-settings.ts'
@@ -29,6 +35,12 @@ const SHORT: Readonly<Record<SegmentCall, string>> = {
 
 /** Where a tracker's key names no source. */
 const DEFAULT_SOURCE = 'segment'
+
+/**
+ * Where the header has no key the body must be read to find one. This bounds what somebody without any makes us do, and is
+ * twice what trackers that write their key there send.
+ */
+const KEYLESS_BODY_BYTES = 1024 * 1024
 
 /** Of a batch's quarantined messages so many are named in the answer; the view `quarantine` has them all. */
 const SHOWN_QUARANTINED = 100
@@ -54,11 +66,15 @@ interface CallRoute {
 function registerCall(app: FastifyInstance, deps: ApiDeps, submit: Submit, route: CallRoute): void {
   const { call, path, shown } = route
   const check = trackingChecker(deps.credentials)
+  const headerFits = trackingHeaderMatcher(deps.credentials)
+  const { bodyLimitBytes } = deps.configuration
   const documented = call === 'batch' ? batchSchema() : callSchema(call)
   const schema = shown ? documented : preflightSchema()
   const options = { config: { access: 'tracking', cors: true }, schema, onRequest: asAnyType } as const
   app.post(path, options, async (request, reply) => {
-    const body = await readJson(deps, request)
+    const keyless = Math.min(KEYLESS_BODY_BYTES, bodyLimitBytes)
+    const limitBytes = headerFits(request.headers.authorization) ? bodyLimitBytes : keyless
+    const body = await readJson(deps, request, limitBytes)
     const inBody = E.isRight(body) && isRecord(body.right) ? body.right['writeKey'] : undefined
     const { source = DEFAULT_SOURCE } = check(request.headers.authorization, inBody)
     const incoming = E.isLeft(body) ? [body.left] : readMessages(deps, call, body.right, source)
@@ -80,8 +96,12 @@ async function asAnyType(request: FastifyRequest): Promise<void> {
 }
 
 /** Whatever Content-Type says: trackers send `text/plain` to spare a preflight, and one labels gzipped JSON as a form. */
-async function readJson(deps: ApiDeps, request: FastifyRequest): Promise<E.Either<Unparsable, unknown>> {
-  const body = await readBody(deps, request)
+async function readJson(
+  deps: ApiDeps,
+  request: FastifyRequest,
+  limitBytes: number,
+): Promise<E.Either<Unparsable, unknown>> {
+  const body = await readBody(deps, request, limitBytes)
   if (E.isLeft(body)) return body
   const parsed = parseValue(body.right)
   return E.isRight(parsed) ? parsed : E.left({ unparsable: body.right, ...parsed.left })

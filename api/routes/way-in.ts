@@ -35,9 +35,11 @@ export function submitter(deps: ApiDeps): Submit {
 export async function readBody(
   deps: ApiDeps,
   { body, headers }: FastifyRequest,
+  limitBytes = deps.configuration.bodyLimitBytes,
 ): Promise<E.Either<Unparsable, Buffer>> {
   const bytes = body instanceof Buffer ? body : Buffer.alloc(0)
-  const decoded = await decodeContent(bytes, headers['content-encoding'], deps.configuration.bodyLimitBytes)
+  if (bytes.length > limitBytes) throw new Problem('too_large', 'The body exceeds the limit.')
+  const decoded = await decodeContent(bytes, headers['content-encoding'], limitBytes)
   if (E.isRight(decoded)) return decoded
   if (decoded.left._tag !== 'Damaged') throw refusedBody(decoded.left)
   const message = 'the body is not what Content-Encoding says'

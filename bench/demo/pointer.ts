@@ -18,12 +18,17 @@ interface Pointer {
   readonly pid: number
 }
 
-/** Replaces that of an earlier demo. */
-export function writePointer(pointer: Pointer): void {
+/** Replaces that of an earlier demo. False where something of somebody else's stands in its place: there is none then. */
+export function writePointer(pointer: Pointer): boolean {
   const path = pointerPath()
-  rmSync(path, { force: true })
-  // `wx` follows no link that somebody may have put there meanwhile.
-  writeFileSync(path, `${JSON.stringify(pointer)}\n`, { mode: 0o600, flag: 'wx' })
+  try {
+    rmSync(path, { force: true })
+    // `wx` follows no link that somebody may have put there meanwhile.
+    writeFileSync(path, `${JSON.stringify(pointer)}\n`, { mode: 0o600, flag: 'wx' })
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Unless another demo has taken its place. */

@@ -74,7 +74,7 @@ class Demo {
   async run(signal: AbortSignal): Promise<void> {
     const begun = this.#clock.monotonicMs()
     // Somebody's engine on the usual port is what their command line means.
-    const alone = await isFree(DEFAULT_PORT)
+    const free = await isFree(DEFAULT_PORT)
     this.#ports = {
       port: await freePort(this.#options.port),
       natsPort: await freePort(this.#options.natsPort),
@@ -83,7 +83,7 @@ class Demo {
     const year = simulateYear({ ...this.#options, end: this.#clock.nowMs() })
     const engine = await starting
     await this.#sender.use(engine)
-    if (alone) writePointer({ url: engine.url, directory: this.#data, pid: process.pid })
+    const alone = free && writePointer({ url: engine.url, directory: this.#data, pid: process.pid })
     console.log(this.#opening(year, engine))
     const ended = until(signal)
     await Promise.race([ended, this.#keepRunning(engine, signal), this.#play(year, { begun, alone, signal })])

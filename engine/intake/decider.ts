@@ -16,7 +16,7 @@ import { inspect } from './inspect.ts'
 import type { SourceDefaults } from './normalise.ts'
 import { NORMALISER_VERSION, normalise, normaliseIdentity, statedIdentities } from './normalise.ts'
 import type { Incoming, QuarantineReason } from './result.ts'
-import { streamName, subjectAddresses } from './stream-name.ts'
+import { streamAddresses, streamName } from './stream-name.ts'
 
 /** An event that may be appended, if it is no repetition. */
 export interface Accepted {
@@ -79,6 +79,11 @@ const ENGINE_SOURCE = 'headwater'
 
 /** Consent is what lifts a suppression, so it must get in. */
 const LIFTS_SUPPRESSION: ReadonlySet<string> = new Set(['consent.granted'])
+
+/** True if sealing this event may make somebody known again who is suppressed until then. */
+export function liftsSuppression(decided: Decided): boolean {
+  return decided.kind === 'accepted' && LIFTS_SUPPRESSION.has(decided.envelope.type)
+}
 
 /** Judges one event at a time: envelope → codec → normalise; and seals it once it is known to be new. */
 export class Decider {
@@ -221,8 +226,7 @@ export class Decider {
   #suppression(accepted: Accepted, identities: readonly StatedIdentity[]): Refused | undefined {
     const { envelope, incoming, sizeBytes } = accepted
     if (LIFTS_SUPPRESSION.has(envelope.type)) return undefined
-    const named =
-      envelope.subject === undefined ? identities : [...identities, ...subjectAddresses(envelope.subject)]
+    const named = [...identities, ...streamAddresses(accepted)]
     if (!named.some((stated) => this.#options.keyStore.suppressed(stated))) return undefined
     const message = 'the person was erased and has not consented again'
     return refuse(incoming, envelope.source, 'suppressed', message, sizeBytes)

@@ -7,10 +7,19 @@ import type { Appended, Log, LogFailure } from '../log/log.ts'
 import type { KeyStore } from '../privacy/privacy.ts'
 import type { ClockGuard } from './clock-guard.ts'
 import type { Accepted, Decided, Refused } from './decider.ts'
-import { Decider, refuse } from './decider.ts'
+import { Decider, liftsSuppression, refuse } from './decider.ts'
 import type { Duplicates } from './duplicates.ts'
 import { findDuplicate } from './duplicates.ts'
-import { CLOCK_JUMPED, done, failed, NO_QUARANTINE, quarantineItem, refusalOf, reusedId } from './outcome.ts'
+import {
+  CLOCK_JUMPED,
+  done,
+  failed,
+  idOf,
+  NO_QUARANTINE,
+  quarantineItem,
+  refusalOf,
+  reusedId,
+} from './outcome.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { Incoming, Intake, IntakeContext, IntakeResult, Refusal } from './result.ts'
 import { sameJson } from './same-content.ts'
@@ -224,7 +233,7 @@ class GroupingIntake implements EngineIntake {
     // Lets everything that arrived together be one group.
     await Promise.resolve()
     while (this.#queued.length > 0) {
-      const group = this.#queued.splice(0, MAX_GROUP_EVENTS)
+      const group = this.#queued.splice(0, this.#groupSize())
       try {
         await this.#pass(group)
       } catch (error) {
@@ -235,12 +244,26 @@ class GroupingIntake implements EngineIntake {
     this.#pumping = undefined
   }
 
+  /** Of those that are queued. Who is suppressed waits until a consent before it is sealed, and is judged anew then. */
+  #groupSize(): number {
+    const most = Math.min(this.#queued.length, MAX_GROUP_EVENTS)
+    let lifted = false
+    for (let size = 0; size < most; size++) {
+      const entry = this.#queued[size]
+      assert(entry !== undefined)
+      if (lifted && isSuppressed(entry)) return size
+      lifted ||= liftsSuppression(entry.decided)
+    }
+    return most
+  }
+
   async #pass(group: readonly Entry[]): Promise<void> {
     const fresh: AcceptedEntry[] = []
     const refused: RefusedEntry[] = []
     for (const entry of group) {
       // A group that failed as a whole has settled those too that waited in it.
       if (entry.told) continue
+      if (isSuppressed(entry)) turn(entry, this.#decide(entry.decided.incoming, entry.decided.source))
       if (isAccepted(entry) && !this.#claim(entry)) {
         await this.#repeat(entry)
         if (entry.told || entry.waits) continue
@@ -314,6 +337,7 @@ class GroupingIntake implements EngineIntake {
   /** Keeps the bodies; what remains to be appended are `event.quarantined` events in their place. */
   async #quarantine(entries: readonly RefusedEntry[]): Promise<readonly AcceptedEntry[]> {
     const received = this.#options.clock.nowMs()
+    if (this.#shut(entries)) return []
     const kept = await this.#options.quarantine.put(
       entries.map(({ decided }) => quarantineItem(decided, received)),
     )
@@ -338,9 +362,21 @@ class GroupingIntake implements EngineIntake {
     return fresh
   }
 
+  /** Refuses them all where nothing may be taken any more; to be asked after the clock was read. */
+  #shut(entries: readonly Entry[]): boolean {
+    const refusal = this.#refusal(0)
+    if (refusal === undefined) return false
+    for (const entry of entries) {
+      this.#settle(entry, { status: 'refused', id: idOf(entry.decided), refusal })
+    }
+    return true
+  }
+
   /** As the log keeps them, received now. */
   #seal(entries: readonly AcceptedEntry[]): readonly SealedEntry[] {
     const received = Math.max(this.#lastReceived, this.#options.clock.nowMs())
+    // A clock that jumped while they waited must not become what later events can't lie before.
+    if (this.#shut(entries)) return []
     this.#lastReceived = received
     const sealed: SealedEntry[] = []
     for (const entry of entries) {
@@ -366,15 +402,9 @@ class GroupingIntake implements EngineIntake {
 
   /** Assigns places at once; whoever waits is told when the commit is durable. */
   #append(sealed: readonly SealedEntry[]): void {
-    const { guard, log } = this.#options
-    if (!guard.trusted()) {
-      for (const { entry, event } of sealed) {
-        this.#settle(entry, { status: 'refused', id: event.id, refusal: CLOCK_JUMPED })
-      }
-      return
-    }
+    if (this.#shut(sealed.map(({ entry }) => entry))) return
     const batch = sealed.map(({ entry, event }) => ({ event, expected: entry.decided.envelope.expected }))
-    log.append(batch).then(
+    this.#options.log.append(batch).then(
       (outcomes) => {
         for (let index = 0; index < sealed.length; index++) {
           const one = sealed[index]
@@ -401,7 +431,7 @@ class GroupingIntake implements EngineIntake {
       const message = `the event is larger than ${outcome.left.limitBytes} bytes in the log`
       this.#again(entry, refuse(decided.incoming, event.source, 'too_large', message, decided.sizeBytes))
     } else {
-      this.#settle(entry, { status: 'refused', id: event.id, refusal: refusalOf(outcome.left) })
+      this.#settle(entry, { status: 'refused', id: idOf(decided), refusal: refusalOf(outcome.left) })
     }
   }
 }
@@ -421,6 +451,10 @@ function turn(entry: Entry, decided: Decided): void {
 
 function isRefused(entry: Entry): entry is RefusedEntry {
   return entry.decided.kind === 'refused'
+}
+
+function isSuppressed(entry: Entry): entry is RefusedEntry {
+  return isRefused(entry) && entry.decided.reason === 'suppressed'
 }
 
 function isAccepted(entry: Entry): entry is AcceptedEntry {

@@ -89,8 +89,14 @@ export function refusalOf(failure: Exclude<LogFailure, { readonly _tag: 'EventTo
   }
 }
 
+/** The id that its sender gave it, of an event that tells of a refused one that one's. */
+export function idOf(decided: Decided): string | undefined {
+  if (decided.kind === 'refused') return decided.id
+  return decided.quarantined === undefined ? decided.envelope.id : decided.quarantined.eventId
+}
+
 export function failed(decided: Decided, error: unknown): IntakeResult {
-  const id = decided.kind === 'accepted' ? decided.envelope.id : decided.id
+  const id = idOf(decided)
   if (error instanceof KeyStoreError && error.failure._tag === 'DiskFull') {
     return { status: 'refused', id, refusal: DISK_FULL }
   }

@@ -122,10 +122,17 @@ function address(text: string): StatedIdentity | undefined {
   return /^\+\d{7,15}$/.test(meant) ? { namespace: 'phone', value: meant } : undefined
 }
 
-/** The addresses that a subject may hold: whoever was erased may not be collected by that way either. */
-export function subjectAddresses(subject: string | undefined): readonly StatedIdentity[] {
-  if (subject === undefined) return []
-  return [subject, split(subject).rest].flatMap((text) => address(text) ?? [])
+/**
+ * The addresses that naming the stream may turn into identities: whoever was erased may not be collected by that way
+ * either.
+ */
+export function streamAddresses({
+  envelope: { subject, data },
+  definition,
+}: Pick<Nameable, 'envelope' | 'definition'>): readonly StatedIdentity[] {
+  const record = definition?.record === undefined ? undefined : recordId(data, definition.record)
+  const texts = subject ? [subject, split(subject).rest] : record === undefined ? [] : [record]
+  return texts.flatMap((text) => address(text) ?? [])
 }
 
 function categoryOf(type: string): string {

@@ -213,3 +213,29 @@ test('more history than one answer reads is refused by its name', async () => {
   })
   await plain.close()
 })
+
+test('why links were refused is looked up once for each profile on the other side', async () => {
+  let revealed = 0
+  const directory = {
+    find: () => undefined,
+    reveal: () => {
+      revealed += 1
+      return undefined
+    },
+  }
+  const plain = await createWorld({ directory })
+  const [me, size] = [identityId(1), 5_000]
+  for (let i = 0; i < 50; i++) {
+    const identities = [
+      { id: me, namespace: 'user' },
+      { id: identityId(100 + i), namespace: 'device' },
+    ]
+    plain.log.push({ id: `r${i}`, identities, received: i })
+  }
+  const others = Array.from({ length: size }, (_, i) => [identityId(100 + i), identityId(100)] as const)
+  plain.commit(plain.log.head().position, [], new Map([[me, me], ...others]))
+  const answer = await plain.app.inject({ url: `/v1/profiles/${me}/identity`, headers: AS_READER })
+  expect(answer.json().data.refused).toHaveLength(50)
+  expect(revealed).toBeLessThan(size + 200)
+  await plain.close()
+})

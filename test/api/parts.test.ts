@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { callable } from '../../api/page-address.ts'
 import { decodeHeader } from '../../api/routes/cloud-events.ts'
 import { queryPairs, separated } from '../../api/routes/query.ts'
 import { readTimeline } from '../../api/routes/timeline.ts'
@@ -77,4 +78,11 @@ it("a timeline is the sorted union of its identities' events", async () => {
     }),
     { numRuns: 100 },
   )
+})
+
+it('an address on every interface is shown as one that can be called', () => {
+  expect(callable('http://[::]:7070')).toBe('http://[::1]:7070')
+  for (const address of ['http://127.0.0.1:7070', 'http://[::1]:7070', 'http://[fe80::]:7070']) {
+    expect(callable(address)).toBe(address)
+  }
 })

@@ -1,7 +1,8 @@
+import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import type { OpenedEvent } from '../../engine/privacy/sealing.ts'
 import { NOON } from '../support/intake-world.ts'
-import { at, only, segmentWorld } from './segment-world.ts'
+import { at, BASIC, only, segmentWorld } from './segment-world.ts'
 import { AS_READER, READ_TOKEN, WRITE_KEY } from './world.ts'
 
 // Theorem: a Segment message becomes one event that says all that the message said, at the time that it meant, from the source
@@ -200,6 +201,19 @@ describe('keys and sources', () => {
       expect(answer.body).not.toContain(READ_TOKEN)
     }
     expect(await engine().events()).toEqual([])
+  })
+
+  it('without a key in the header no more than a MiB is read, packed or not', async () => {
+    const long = JSON.stringify({
+      ...message,
+      properties: { text: 'x'.repeat(1024 * 1024) },
+      writeKey: WRITE_KEY,
+    })
+    const packed = { 'content-encoding': 'gzip' }
+    expect((await post('/v1/track', long, {})).statusCode).toBe(413)
+    expect((await post('/v1/track', gzipSync(long), packed)).statusCode).toBe(413)
+    expect((await post('/v1/track', gzipSync(long), { ...packed, ...basic('wrong:') })).statusCode).toBe(413)
+    expect((await post('/v1/track', gzipSync(long), { ...packed, ...BASIC })).statusCode).toBe(200)
   })
 
   it('a body that nobody can be told from is not kept', async () => {

@@ -113,8 +113,12 @@ describe('show', () => {
           name: 'Ada\u001b[2J',
           phone: null,
           consents: {},
-          traits: { plan: 'gold' },
-          identities: [{ id: ID, namespace: 'email', value: 'ada@example.com' }, { id: 'cd'.repeat(16) }],
+          traits: { plan: 'gold', 'p\u001b[2J': 1 },
+          identities: [
+            { id: ID, namespace: 'email', value: 'ada@example.com' },
+            { id: 'cd'.repeat(16) },
+            { id: 'ef'.repeat(16), namespace: 'user', value: 'u\u001b[2J' },
+          ],
         },
         explain: {
           name: {
@@ -131,7 +135,10 @@ describe('show', () => {
       200,
       {
         position: 9,
-        data: [{ position: 8, time: '2026-01-01T00:00:00Z', type: 'cdp.identify', source: 'web' }],
+        data: [
+          { position: 8, time: '2026-01-01T00:00:00Z', type: 'cdp.identify', source: 'web' },
+          { position: 7, time: '2026-01-01T00:00:00Z', type: 'made\u001b[2J', source: 'web' },
+        ],
       },
     ]
     world.routes['GET /v1/orders'] = (query) => {
@@ -161,6 +168,9 @@ describe('show', () => {
     // What a customer typed must not reach the terminal as a command, and colours only a terminal.
     expect(ran.stdout).not.toContain('\u001b')
     expect(ran.stdout).not.toMatch(/phone|consents/)
+    const asked = await world.run(['why', 'ada@example.com', 'nothing'])
+    expect(asked.stderr).toContain('traits.plan')
+    expect(asked.stderr).not.toContain('\u001b')
   })
 
   test('orders: a line for each basis and currency; none, none', async () => {
@@ -197,7 +207,7 @@ describe('show', () => {
     const ran = await world.run(['show', ID, '--json'])
     expect(JSON.parse(ran.stdout)).toMatchObject({
       profile: { data: { id: ID } },
-      timeline: { data: [{ position: 8 }] },
+      timeline: { data: [{ position: 8 }, { position: 7 }] },
       orders: { data: [{ basis: 'invoiced', currency: 'GBP', net: '1234.5' }, {}, {}] },
     })
     const nobody = await world.run(['show', 'user:42'])

@@ -3,7 +3,7 @@
  * demo writes; anything stated comes first, and a file that is stale, damaged, a link, or open to others is not believed.
  */
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -90,6 +90,11 @@ describe('a demo that runs', () => {
     expect(existsSync(pointerPath())).toBe(false)
     removePointer(process.pid)
   })
+})
+
+it('where something else stands in its place the demo goes on without it', () => {
+  mkdirSync(pointerPath())
+  expect(writePointer({ url: URL_OF_DEMO, directory, pid: process.pid })).toBe(false)
 })
 
 describe('not believed', () => {

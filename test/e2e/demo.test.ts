@@ -103,7 +103,8 @@ describeNats('the demo with nats-server on the PATH', () => {
 
     const first = await killed(demo)
     const second = await killed(demo)
-    expect(second).toBeGreaterThan(first)
+    // What was acknowledged before the first kill is looked for again after the second.
+    expect(second).toBeGreaterThanOrEqual(first)
     expect(await demo.end('SIGINT')).toBe(0)
     expect(readdirSync(directory)).toEqual([])
     await nothingLeft(demo)

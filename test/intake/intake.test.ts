@@ -224,6 +224,30 @@ describe('time', () => {
     world.guard.confirm()
     expect(reasons(await world.send(page('1')))).toEqual(['appended'])
   })
+
+  test('a clock that jumps while events wait, and is set right again, leaves no trace in the log', async () => {
+    const { keyStore } = world
+    const flush = keyStore.flush.bind(keyStore)
+    const flushing = Promise.withResolvers<void>()
+    const right = Promise.withResolvers<void>()
+    keyStore.flush = async () => {
+      flushing.resolve()
+      await right.promise
+      await flush()
+    }
+    const first = world.send(page('1'), page('2', { schema: 9 }))
+    await flushing.promise
+    const second = world.send(page('3'), page('4', { schema: 9 }))
+    world.clock.jump(86_400_000)
+    right.resolve()
+    const results = [...(await first), ...(await second)]
+    expect(reasons(results)).toEqual(results.map(() => 'clock_jumped'))
+    expect(results.map(({ id }) => id)).toEqual(['1', '2', '3', '4'])
+    world.clock.jump(-86_400_000)
+    world.guard.confirm()
+    await world.send(page('1'))
+    expect((await world.events()).map(({ received }) => received)).toEqual([NOON])
+  })
 })
 
 describe('expectations', () => {
@@ -386,6 +410,37 @@ describe('what enters the log', () => {
     expect(reasons(result === undefined ? [] : [result])).toEqual(['suppressed'])
     if (result?.status === 'quarantined')
       expect(world.quarantine.get(result.quarantineId)?.body).toHaveLength(0)
+  })
+
+  test('consent counts for what comes after it, in one batch or right behind it, and for nothing before', async () => {
+    const consent = (id: string) => ({
+      id,
+      source: 'web',
+      type: 'consent.granted',
+      identities: ['user:u1'],
+      data: { purpose: 'marketing' },
+    })
+    await world.sendOne(page('1'))
+    const [event] = await world.events()
+    await world.keyStore.destroyOwner([event?.identities[0]?.id ?? ''])
+    const [before, behind] = await Promise.all([
+      world.send(page('2'), consent('3'), page('4'), consent('5'), page('6')),
+      world.send(page('7')),
+    ])
+    expect(reasons([...before, ...behind])).toEqual(['suppressed', ...Array(5).fill('appended')])
+    const places = (await world.events()).filter(({ source }) => source === 'web').map(({ id }) => id)
+    expect(places).toEqual(['1', '3', '4', '5', '6', '7'])
+  })
+
+  test.each([
+    ['a record', { data: { case_id: 'jane@example.com' } }],
+    ['a subject', { subject: 'case-jane@example.com', data: { case_id: '7' } }],
+  ])('an erased address that comes back as the id of %s makes nobody known again', async (_, more) => {
+    const jane = { namespace: 'email', value: 'jane@example.com' }
+    await world.keyStore.destroyOwner([world.keyStore.identify(jane)])
+    const results = await world.send({ id: '1', source: 'erp', type: 'case.opened', ...more })
+    expect(reasons(results)).toEqual(['suppressed'])
+    expect(world.keyStore.suppressed(jane)).toBe(true)
   })
 })
 

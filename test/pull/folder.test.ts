@@ -158,6 +158,18 @@ describe('a folder', () => {
     })
   })
 
+  test('a file that could not be opened is tried again though nothing about it has changed', async () => {
+    world.drop.write('a.csv', `a,b\n${rows(1, 1)}`)
+    expect(await run()).toMatchObject({ outcome: 'imported' })
+    const { marksFile } = world.context()
+    const marks = JSON.parse(readFileSync(marksFile, 'utf8'))
+    const failed = { reason: 'not_readable', message: 'EACCES' }
+    marks.files = [{ ...marks.files[0], doneBytes: 0, sha256: '', rows: 0, failed }]
+    writeFileSync(marksFile, JSON.stringify(marks))
+    expect(await run()).toMatchObject({ files: 1, rows: 1, tally: { duplicates: 1 } })
+    expect(await folderMark(folderPull(world), world.context())).toMatchObject({ unreadable: [], rows: 1 })
+  })
+
   test('files that are being written under another name, and others, are left alone', async () => {
     for (const name of ['.hidden.csv', 'a.csv.tmp', 'b.csv.part', 'c.csv~', 'd.txt']) {
       world.drop.write(name, `a,b\n${rows(1, 1)}`)

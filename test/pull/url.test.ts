@@ -121,6 +121,28 @@ describe('an answer', () => {
   })
 })
 
+test('an answer of the same beginning and size as one that was stopped midway is another', async () => {
+  const rows = Array.from({ length: 1_200 }, (_, i) => `m${i},${'x'.repeat(2_000)}\n`)
+  const answer = `a,b\n${rows.join('')}`
+  const changed = answer.replace('\nm700,', '\nn700,')
+  server.handler = (_, response) => response.end(server.asked.length === 1 ? answer : changed)
+  const stopping = new AbortController()
+  let submitted = 0
+  const intake = {
+    async submit(...[batch, context]: Parameters<typeof world.engine.intake.submit>) {
+      submitted += batch.length
+      const results = await world.engine.intake.submit(batch, context)
+      if (submitted > 1_000) stopping.abort()
+      return results
+    },
+  }
+  const pull = urlPull(`${server.url}/x`, { maxBytes: 8 * 1024 * 1024 })
+  const stopped = await runOnce(pull, world.context({ intake, signal: stopping.signal }))
+  expect(stopped.outcome).toBe('interrupted')
+  expect(await runOnce(pull, world.context())).toMatchObject({ outcome: 'imported' })
+  expect(await world.taken()).toContain('n700')
+})
+
 describe('a failing peer', () => {
   test.each<[string, Handler, RegExp]>([
     ['an error', (_, response) => response.writeHead(500).end('jane@example.com'), /^HTTP 500$/],
