@@ -7,7 +7,7 @@ const OFFERED_PER_S = 10_000
 /** Published → shown by `GET /v1/profiles/:id`, at 10,000 events a second, the probes among them. */
 export async function measureFreshness(lab: Lab, findings: Findings): Promise<void> {
   const { probesPerS, probedPeople, ...windows } = lab.plan.freshness
-  await lab.prepare((durationMs(windows) * OFFERED_PER_S) / 1_000, { reuse: true })
+  await lab.prepare((durationMs(windows) * OFFERED_PER_S) / 1_000)
   const report = await lab.run('freshness at 10,000/s', {
     ...windows,
     events: {

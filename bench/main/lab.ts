@@ -71,14 +71,14 @@ export class Lab {
   }
 
   /**
-   * An engine that can take so many events of the tape, and whose read models hold all that it has. In a full run, unless
-   * `reuse`, a new one on an empty directory. `priming` as in the plan, unless stated.
+   * An engine that can take so many events of the tape, and whose read models hold all that it has: the one that runs, or
+   * where too little of the tape is left, or none runs, a new one on an empty directory. `priming` as in the plan, unless
+   * stated.
    */
   async prepare(events: number, options: PrepareOptions = {}): Promise<void> {
-    const { reuse = false, priming = this.plan.primingEvents } = options
+    const { priming = this.plan.primingEvents } = options
     const needed = Math.min(events, this.plan.tapeEvents - priming)
-    const usable = this.#engine !== undefined && (reuse || !this.plan.ownEngines)
-    if (!usable || this.#tapeLeft < needed) {
+    if (this.#engine === undefined || this.#tapeLeft < needed) {
       await this.#startEngine()
       if (priming > 0) await this.run(undefined, primingRun(priming, this.plan.primeWithinMs))
     }
@@ -186,7 +186,6 @@ export class Lab {
 export type LabRun = Omit<Run, 'graceMs'> & Partial<Pick<Run, 'graceMs'>>
 
 export interface PrepareOptions {
-  readonly reuse?: boolean | undefined
   readonly priming?: number | undefined
 }
 

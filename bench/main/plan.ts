@@ -3,8 +3,6 @@ export interface Plan {
   readonly quick: boolean
   /** Everything, cleaning up included, ends within it. */
   readonly deadlineMs: number
-  /** Each part on an engine of its own, which begins empty. */
-  readonly ownEngines: boolean
   readonly tapeEvents: number
   /** The simulated population that keeps coming back. */
   readonly people: number
@@ -45,24 +43,23 @@ export interface MemoryPlan {
 const FULL: Plan = {
   quick: false,
   deadlineMs: 580_000,
-  ownEngines: true,
   tapeEvents: 5_300_000,
-  people: 50_000,
-  primingEvents: 200_000,
-  primeWithinMs: 20_000,
+  people: 20_000,
+  primingEvents: 400_000,
+  primeWithinMs: 40_000,
   catchUpMs: 10_000,
   graceMs: 8_000,
-  batch: { warmUpMs: 5_000, windowMs: 5_000, windows: 6 },
-  single: { warmUpMs: 3_000, windowMs: 4_000, windows: 5 },
-  freshness: { warmUpMs: 5_000, windowMs: 25_000, windows: 1, probesPerS: 200, probedPeople: 500 },
-  sustained: { warmUpMs: 4_000, windowMs: 20_000, windows: 1, steps: 5 },
-  queries: { warmUpMs: 3_000, windowMs: 15_000, windows: 1 },
-  queriesClosed: { warmUpMs: 1_500, windowMs: 1_500, windows: 5 },
+  batch: { warmUpMs: 4_000, windowMs: 4_000, windows: 5 },
+  single: { warmUpMs: 3_000, windowMs: 3_000, windows: 5 },
+  freshness: { warmUpMs: 4_000, windowMs: 20_000, windows: 1, probesPerS: 200, probedPeople: 500 },
+  sustained: { warmUpMs: 3_000, windowMs: 12_000, windows: 1, steps: 4 },
+  queries: { warmUpMs: 3_000, windowMs: 12_000, windows: 1 },
+  queriesClosed: { warmUpMs: 1_000, windowMs: 1_500, windows: 5 },
   sweep: {
     warmUpMs: 1_000,
-    windowMs: 5_000,
+    windowMs: 4_000,
     windows: 1,
-    shares: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.15, 1.3],
+    shares: [0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1, 1.15, 1.3],
   },
   memory: { fromEvents: 1_000_000, toEvents: 5_000_000, withinMs: 60_000 },
 }
@@ -70,9 +67,8 @@ const FULL: Plan = {
 const QUICK: Plan = {
   quick: true,
   deadlineMs: 50_000,
-  ownEngines: false,
   tapeEvents: 700_000,
-  people: 10_000,
+  people: 5_000,
   primingEvents: 30_000,
   primeWithinMs: 3_000,
   catchUpMs: 2_000,

@@ -22,11 +22,10 @@ export const SUSTAINED_RULE =
 export async function measureSustained(lab: Lab, findings: Findings): Promise<void> {
   const { steps, ...windows } = lab.plan.sustained
   const peakPerS = findings.measured.get('batch')?.value ?? WANTED_PER_S
-  let fresh = true
   for (let step = 0; step < steps; step++) {
     const offeredPerS = nextRate(findings.sustained, peakPerS)
     if (offeredPerS === undefined) break
-    await lab.prepare((durationMs(windows) * offeredPerS) / 1_000, { reuse: !fresh })
+    await lab.prepare((durationMs(windows) * offeredPerS) / 1_000)
     const report = await lab.run(`sustained, ${offeredPerS}/s offered`, {
       ...windows,
       events: {
@@ -43,8 +42,6 @@ export async function measureSustained(lab: Lab, findings: Findings): Promise<vo
     lab.say(
       `  ${offeredPerS}/s: ${judged.held ? 'held' : 'not held'}, lag ${judged.medianLagMs.toFixed(0)} ms`,
     )
-    // What a step left behind isn't the next one's fault: that one begins when the read models hold it.
-    fresh = false
     const held = findings.sustained.filter((each) => each.held).map((each) => each.offeredPerS)
     findings.measured.set('sustained', { value: Math.max(0, ...held) })
   }

@@ -11,11 +11,9 @@ export async function measureSweep(lab: Lab, findings: Findings): Promise<void> 
   const { shares, ...windows } = lab.plan.sweep
   const peakPerS = findings.measured.get('batch')?.value ?? ASSUMED_PEAK_PER_S
   const perStep = (durationMs(windows) * peakPerS) / 1_000
-  let fresh = true
   for (const share of shares) {
     const offeredPerS = Math.max(100, Math.round((peakPerS * share) / 100) * 100)
-    await lab.prepare(perStep * share, { reuse: !fresh })
-    fresh = false
+    await lab.prepare(perStep * share)
     const report = await lab.run(`sweep, ${offeredPerS}/s offered`, {
       ...windows,
       events: {

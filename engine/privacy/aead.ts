@@ -27,8 +27,16 @@ function takeRandom(target: Buffer, count: number): void {
   poolUsed += count
 }
 
+/** Many keys share a block of memory, which holds nothing else. */
+const KEYS_A_BLOCK = 128
+let keyBlock = Buffer.alloc(0)
+
 export function randomKey(): Buffer {
-  return randomFillSync(Buffer.allocUnsafeSlow(KEY_BYTES))
+  if (keyBlock.length === 0) keyBlock = Buffer.allocUnsafeSlow(KEYS_A_BLOCK * KEY_BYTES)
+  const key = keyBlock.subarray(0, KEY_BYTES)
+  keyBlock = keyBlock.subarray(KEY_BYTES)
+  takeRandom(key, KEY_BYTES)
+  return key
 }
 
 /** 128 random bits as 32 hexadecimal digits. */

@@ -15,7 +15,7 @@ interface KeyStoreOptions {
    * store beside an old log would give everybody a second identity. Default true.
    */
   readonly create?: boolean | undefined
-  /** Most identities, and most keys, kept unwrapped in memory; default 100,000. */
+  /** Most identities, and most keys, kept unwrapped in memory; default 300,000. */
   readonly cacheEntries?: number | undefined
 }
 

@@ -27,7 +27,8 @@ export interface VaultSecrets {
   readonly macKeys: readonly MacKey[]
 }
 
-const DEFAULT_CACHE_ENTRIES = 100_000
+/** An identity takes some 150 bytes, a key 250. */
+const DEFAULT_CACHE_ENTRIES = 300_000
 
 /** Longer values are looked up anew each time: a cache that counts entries must not hold megabytes. */
 const LONGEST_CACHED_VALUE = 256
