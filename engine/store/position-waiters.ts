@@ -17,6 +17,8 @@ export class PositionWaiters {
   #known = 0
   #resets = 0
   #asking = 0
+  #looking: Promise<void> | undefined
+  #next: Promise<void> | undefined
   #polling = false
   #closed = false
   #timer: NodeJS.Timeout | undefined
@@ -54,8 +56,25 @@ export class PositionWaiters {
     for (const waiter of this.#waiters) waiter.fail(failure)
   }
 
+  /** Looks at the store. Whoever asks while a look is under way shares the next one: that one may have seen too little. */
+  #ask(): Promise<void> {
+    if (this.#looking === undefined) {
+      this.#looking = this.#lookOnce().finally(() => {
+        this.#looking = undefined
+      })
+      return this.#looking
+    }
+    this.#next ??= this.#looking
+      .catch(() => undefined)
+      .then(() => {
+        this.#next = undefined
+        return this.#ask()
+      })
+    return this.#next
+  }
+
   /** What was asked before a reset doesn't count after it. */
-  async #ask(): Promise<void> {
+  async #lookOnce(): Promise<void> {
     const resets = this.#resets
     const position = await this.#poll()
     if (resets === this.#resets) this.#reached(position)
