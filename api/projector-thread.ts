@@ -25,7 +25,7 @@ interface ProjectorThread {
 }
 
 /** States live for some commits: a young generation that is large enough to let most of them die there. */
-const YOUNG_GENERATION_MB = 64
+const YOUNG_GENERATION_MB = 32
 
 /** Starts the projector on its own thread; `onMessage` hears of every commit, build and of its end by failure. */
 export function startProjector(

@@ -10,9 +10,9 @@ export function rowOf(
   values: Readonly<Record<string, CellValue | undefined>>,
 ): Row {
   const row: Record<string, CellValue> = {}
-  for (const [name, { type }] of Object.entries(columns)) {
+  for (const name in columns) {
     const value = values[name]
-    row[name] = value === undefined || (value === '' && type !== 'text') ? null : value
+    row[name] = value === undefined || (value === '' && columns[name]?.type !== 'text') ? null : value
   }
   return row
 }

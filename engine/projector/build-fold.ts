@@ -5,10 +5,10 @@ import type { Row } from '../store/table.ts'
 import { DueQueue } from './due-queue.ts'
 import type { AnyProjection, Configuration, DecodedEvent } from './projection.ts'
 
-/** States kept decoded between commits, for each build. */
-const MAX_CACHED_STATES = 50_000
-
 const packr = new Packr({ useRecords: false })
+
+/** What a build's fold reads of the store. */
+export type StoredStates = Pick<StoreWriter, 'state' | 'due'>
 
 /** The grouping of atoms that a commit writes rows by. */
 export interface Grouping {
@@ -24,16 +24,18 @@ export class BuildFold {
   readonly projection: AnyProjection
   readonly build: BuildName
   readonly #config: Configuration
-  readonly #store: StoreWriter
+  readonly #store: StoredStates
   readonly #handles: ReadonlySet<string> | undefined
-  readonly #states = new Map<string, unknown>()
-  readonly #dirty = new Set<string>()
+  /** What the next commit writes. */
+  readonly #dirty = new Map<string, unknown>()
+  /** What was read of the store since the last commit; undefined: it holds none. */
+  readonly #read = new Map<string, unknown>()
   readonly #due: DueQueue | undefined
   #poison: PoisonEvent[] = []
   /** Of the event folded last. */
   #position = 0
 
-  constructor(projection: AnyProjection, build: BuildName, config: Configuration, store: StoreWriter) {
+  constructor(projection: AnyProjection, build: BuildName, config: Configuration, store: StoredStates) {
     this.projection = projection
     this.build = build
     this.#config = config
@@ -43,6 +45,11 @@ export class BuildFold {
       this.#due = new DueQueue()
       for (const { key, due } of store.due(build, Number.MAX_SAFE_INTEGER)) this.#due.set(key, due)
     }
+  }
+
+  /** Whether time alone may change its states. */
+  get isTimed(): boolean {
+    return this.#due !== undefined
   }
 
   handles(type: string): boolean {
@@ -78,18 +85,20 @@ export class BuildFold {
   fold(event: DecodedEvent): void {
     const { projection } = this
     this.#position = event.position
-    const next: (readonly [key: string, state: unknown, due: number | undefined])[] = []
+    let next: (readonly [key: string, state: unknown, due: number | undefined])[] | undefined
     try {
       for (const key of projection.keys(event)) {
         const before = this.#stateOf(key)
         const after = projection.reduce(before, event, this.#config, key)
-        if (after !== before) next.push([key, after, projection.due?.(after)])
+        if (after === before) continue
+        next ??= []
+        next.push([key, after, projection.due?.(after)])
       }
     } catch (error) {
       this.setAside(event, error)
       return
     }
-    for (const [key, state, due] of next) this.#set(key, state, due)
+    for (const [key, state, due] of next ?? []) this.#set(key, state, due)
   }
 
   /** Notes a poison event: one that can't be opened or folded. */
@@ -108,36 +117,35 @@ export class BuildFold {
     regrouped: ReadonlySet<string>,
   ): { write: BuildWrite; poison: readonly PoisonEvent[] } {
     const states: StateWrite[] = []
-    for (const key of this.#dirty) {
-      const state = this.#states.get(key)
-      // A copy: pack's results share one buffer.
-      states.push({
-        key,
-        state: Uint8Array.prototype.slice.call(packr.pack(state)),
-        due: this.projection.due?.(state),
-      })
+    for (const [key, state] of this.#dirty) {
+      // Shares its memory with others, but not its bytes.
+      states.push({ key, state: packr.pack(state), due: this.projection.due?.(state) })
     }
     const rows =
       this.projection.table.grain === 'profile' ? this.#profileRows(grouping, regrouped) : this.#keyRows()
     const poison = this.#poison
     this.#poison = []
     this.#dirty.clear()
-    this.#evict()
+    this.#read.clear()
     return { write: { build: this.build, states, rows }, poison }
   }
 
   #keyRows(): RowWrite[] {
-    return [...this.#dirty].map((key) => ({ key, rows: this.#rowsOf(key, this.#states.get(key)) }))
+    const rows: RowWrite[] = []
+    for (const [key, state] of this.#dirty) rows.push({ key, rows: this.#rowsOf(key, state) })
+    return rows
   }
 
   #profileRows(grouping: Grouping, regrouped: ReadonlySet<string>): RowWrite[] {
     const profiles = new Set(regrouped)
-    for (const atom of this.#dirty) profiles.add(grouping.profileOf(atom))
-    return [...profiles].map((profile) => {
+    for (const atom of this.#dirty.keys()) profiles.add(grouping.profileOf(atom))
+    const rows: RowWrite[] = []
+    for (const profile of profiles) {
       // A profile that was merged away belongs to another now: its rows go.
       const members = grouping.profileOf(profile) === profile ? grouping.membersOf(profile) : []
-      return { key: profile, rows: this.#joinedRows(profile, members) }
-    })
+      rows.push({ key: profile, rows: this.#joinedRows(profile, members) })
+    }
+    return rows
   }
 
   #joinedRows(profile: string, members: readonly string[]): ReadonlyMap<string, Row> {
@@ -164,29 +172,21 @@ export class BuildFold {
     return this.#known(key) ?? this.projection.initial(key)
   }
 
+  /** undefined: no event has touched it. */
   #known(key: string): unknown {
-    const cached = this.#states.get(key)
-    if (cached !== undefined) return cached
-    const stored = this.#store.state(this.build, key)
-    if (stored === undefined) return undefined
-    const state: unknown = packr.unpack(stored)
-    this.#states.set(key, state)
+    const dirty = this.#dirty.get(key)
+    if (dirty !== undefined) return dirty
+    const read = this.#read.get(key)
+    if (read !== undefined || this.#read.has(key)) return read
+    const bytes = this.#store.state(this.build, key)
+    const state: unknown = bytes === undefined ? undefined : packr.unpack(bytes)
+    this.#read.set(key, state)
     return state
   }
 
   #set(key: string, state: unknown, due: number | undefined): void {
-    // Moves the key to the young end, so that eviction takes what was long unused.
-    this.#states.delete(key)
-    this.#states.set(key, state)
-    this.#dirty.add(key)
+    this.#dirty.set(key, state)
     this.#due?.set(key, due)
-  }
-
-  #evict(): void {
-    for (const key of this.#states.keys()) {
-      if (this.#states.size <= MAX_CACHED_STATES) return
-      this.#states.delete(key)
-    }
   }
 }
 

@@ -1,13 +1,15 @@
+import { BoundedCache } from '../bounded-cache.ts'
 import type { StoreWriter } from '../store/store.ts'
 import type { Grouping } from './build-fold.ts'
 
-/** Identities whose profile is kept in memory between commits. */
+/** Identities whose profile is kept in memory between commits, and identities that their profiles' members come to. */
 const MAX_CACHED = 200_000
 
 /** Which profile an identity belongs to: the store's answer, with what this batch changed laid over it. */
 export class ProfileGrouping implements Grouping {
   readonly #store: StoreWriter
-  readonly #profileOf = new Map<string, string>()
+  readonly #profileOf = new BoundedCache<string, string>(MAX_CACHED)
+  readonly #membersOf = new BoundedCache<string, readonly string[]>(MAX_CACHED, ({ length }) => length)
   #changed = new Map<string, string>()
   #members = new Map<string, readonly string[]>()
 
@@ -18,13 +20,18 @@ export class ProfileGrouping implements Grouping {
   profileOf(identity: string): string {
     const cached = this.#changed.get(identity) ?? this.#profileOf.get(identity)
     if (cached !== undefined) return cached
-    const profile = this.#store.profileOf(identity) ?? identity
-    this.#profileOf.set(identity, profile)
-    return profile
+    const profile = this.#store.profileOf(identity)
+    this.#profileOf.set(identity, profile ?? identity)
+    if (profile === undefined) this.#membersOf.set(identity, [identity])
+    return profile ?? identity
   }
 
   membersOf(profile: string): readonly string[] {
-    return this.#members.get(profile) ?? this.#store.membersOf(profile)
+    const known = this.#members.get(profile) ?? this.#membersOf.get(profile)
+    if (known !== undefined) return known
+    const members = this.#store.membersOf(profile)
+    this.#membersOf.set(profile, members)
+    return members
   }
 
   /** Lays a change over the store: identity → profile, and the members of every profile concerned. */
@@ -46,12 +53,9 @@ export class ProfileGrouping implements Grouping {
   takeChanges(): ReadonlyMap<string, string> {
     const changed = this.#changed
     for (const [identity, profile] of changed) this.#profileOf.set(identity, profile)
+    for (const profile of this.#members.keys()) this.#membersOf.delete(profile)
     this.#changed = new Map()
     this.#members = new Map()
-    for (const identity of this.#profileOf.keys()) {
-      if (this.#profileOf.size <= MAX_CACHED) break
-      this.#profileOf.delete(identity)
-    }
     return changed
   }
 }

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import type { EventType } from '../events/catalogue.ts'
@@ -35,6 +36,10 @@ export interface Progress {
   readonly events: number
   /** How long the commit took. */
   readonly commitMs: number
+  /** `received` of the earliest event folded since the last report. */
+  readonly firstReceived?: number | undefined
+  /** States and keys' rows written since the last report, rebuilding included. */
+  readonly writes?: number | undefined
 }
 
 /** A reader waits this long for what arrives, while there is little of it. */
@@ -43,8 +48,11 @@ const LEAST_COMMIT_MS = 5
 const MOST_COMMIT_MS = 200
 /** Events gather for this many times as long as the last commit took, so that commits take a quarter of the time. */
 const GATHER_PER_COMMIT = 3
+/** Whoever is this many events behind gathers for longer: nobody sees those events soon anyway, and commits get cheaper. */
+const BEHIND_EVENTS = 10_000
+const BEHIND_COMMIT_MS = 1_000
 /** A commit never holds more events than this, so that memory stays bounded. */
-const MAX_COMMIT_EVENTS = 20_000
+const MAX_COMMIT_EVENTS = 50_000
 
 /**
  * Folds one workspace's log into its read models until `signal` aborts. State, rows, membership and checkpoint of a
@@ -64,12 +72,15 @@ class Projector {
   readonly #configures: ReadonlySet<string>
   readonly #identity: IdentityFold
   #folds: BuildFold[] = []
+  #routes = new Routes([])
   #position: number
   #received: number
   /** The event at `#position`; undefined as long as that is the checkpoint that this began at. */
   #last: RecordedEvent | undefined
   #uncommitted = 0
   #firstUncommittedMs = 0
+  #firstReceived: number | undefined
+  #writes = 0
   #lastCommitMs = 0
 
   constructor(options: ProjectorOptions) {
@@ -101,7 +112,12 @@ class Projector {
       const arriving = events.next()
       const batch = await this.#commitWhile(arriving)
       if (batch.done === true) break
-      for (const recorded of batch.value) await this.#take(recorded, signal)
+      for (const recorded of batch.value) {
+        this.#fold(recorded)
+        // Awaited only where there is something to wait for: a promise for each event costs as much as folding it.
+        if (this.#configures.has(recorded.type)) await this.#takeConfiguration(recorded, signal)
+        else if (this.#uncommitted >= MAX_COMMIT_EVENTS) this.#commit()
+      }
     }
     this.#commit()
   }
@@ -116,36 +132,37 @@ class Projector {
   }
 
   #commitDueMs(): number {
-    const gatherMs = Math.min(
-      Math.max(GATHER_PER_COMMIT * this.#lastCommitMs, LEAST_COMMIT_MS),
-      MOST_COMMIT_MS,
-    )
+    const isBehind = this.#options.log.head().position > this.#position + BEHIND_EVENTS
+    const gatherMs = isBehind
+      ? BEHIND_COMMIT_MS
+      : Math.min(Math.max(GATHER_PER_COMMIT * this.#lastCommitMs, LEAST_COMMIT_MS), MOST_COMMIT_MS)
     return this.#firstUncommittedMs + gatherMs
   }
 
-  async #take(recorded: RecordedEvent, signal: AbortSignal): Promise<void> {
-    this.#fold(recorded)
-    if (this.#configures.has(recorded.type)) {
-      this.#commit()
-      if (this.#configure(recorded)) await this.#serveWanted(signal)
-    } else if (this.#uncommitted >= MAX_COMMIT_EVENTS) {
-      this.#commit()
-    }
+  async #takeConfiguration(recorded: RecordedEvent, signal: AbortSignal): Promise<void> {
+    this.#commit()
+    if (this.#configure(recorded)) await this.#serveWanted(signal)
   }
 
   /** True if it changed something; what can't be opened configures nothing, and is poison to whoever handles it. */
   #configure(recorded: RecordedEvent): boolean {
     try {
-      return this.#configuration.apply(this.#options.open(recorded))
+      const event = this.#options.open(recorded)
+      // Events may be opened only when their data is asked for: here is where that may fail.
+      assert(event.data !== undefined)
+      return this.#configuration.apply(event)
     } catch {
       return false
     }
   }
 
   #fold(recorded: RecordedEvent): void {
-    if (this.#uncommitted === 0) this.#firstUncommittedMs = this.#options.clock.monotonicMs()
+    if (this.#uncommitted === 0) {
+      this.#firstUncommittedMs = this.#options.clock.monotonicMs()
+      this.#firstReceived = recorded.received
+    }
     this.#uncommitted += 1
-    foldInto(this.#folds, recorded, this.#options.open)
+    foldInto(this.#routes, recorded, this.#options.open)
     this.#identity.take(recorded)
     this.#position = recorded.position
     this.#received = Math.max(this.#received, recorded.received)
@@ -170,6 +187,7 @@ class Projector {
   }
 
   #write(commit: Commit): void {
+    for (const { states, rows } of commit.writes) this.#writes += states.length + rows.length
     try {
       this.#options.store.commit(commit)
     } catch (error) {
@@ -195,8 +213,11 @@ class Projector {
       nextDue,
       events: this.#uncommitted,
       commitMs: this.#lastCommitMs,
+      firstReceived: this.#firstReceived,
+      writes: this.#writes,
     })
     this.#uncommitted = 0
+    this.#writes = 0
   }
 
   /** False if the read models were folded from another log, or from more of it than there is now (a restored backup). */
@@ -236,6 +257,7 @@ class Projector {
     }
     if (signal.aborted) return
     this.#folds = folds
+    this.#routes = new Routes(folds)
     const wanted = new Set(folds.map((fold) => fold.build))
     for (const build of store.builds()) if (!wanted.has(build.build)) store.dropBuild(build.build)
   }
@@ -266,6 +288,7 @@ class Projector {
 
   async #foldHistory(fold: BuildFold, signal: AbortSignal): Promise<void> {
     let folded = 0
+    const routes = new Routes([fold])
     const position = this.#position
     const types =
       fold.projection.handles === 'every' || fold.projection.due !== undefined
@@ -274,7 +297,7 @@ class Projector {
     for await (const batch of this.#options.log.read({ types })) {
       for (const recorded of batch) {
         if (recorded.position > position || signal.aborted) break
-        foldInto([fold], recorded, this.#options.open)
+        foldInto(routes, recorded, this.#options.open)
         folded += 1
         if (folded % MAX_COMMIT_EVENTS === 0) this.#commitHistory(fold, recorded, markOf(recorded))
       }
@@ -301,19 +324,37 @@ class Projector {
 }
 
 /** Tells the event at a position from another log's. Hashed: an id may say more than it should, and the mark outlives it. */
-function markOf({ source, id }: RecordedEvent): string {
+export function markOf({ source, id }: RecordedEvent): string {
   return createHash('sha256').update(`${source.length} ${source} ${id}`).digest('base64url')
 }
 
-function foldInto(
-  folds: readonly BuildFold[],
-  recorded: RecordedEvent,
-  open: ProjectorOptions['open'],
-): void {
+/** Event types whose folds are remembered: senders may make up any number of types. */
+const MAX_ROUTES = 2_000
+
+/** Which folds handle an event. */
+class Routes {
+  readonly timed: readonly BuildFold[]
+  readonly #folds: readonly BuildFold[]
+  readonly #byType = new Map<string, readonly BuildFold[]>()
+
+  constructor(folds: readonly BuildFold[]) {
+    this.#folds = folds
+    this.timed = folds.filter((fold) => fold.isTimed)
+  }
+
+  of(type: string): readonly BuildFold[] {
+    const known = this.#byType.get(type)
+    if (known !== undefined) return known
+    const folds = this.#folds.filter((fold) => fold.handles(type))
+    if (this.#byType.size < MAX_ROUTES) this.#byType.set(type, folds)
+    return folds
+  }
+}
+
+function foldInto(routes: Routes, recorded: RecordedEvent, open: ProjectorOptions['open']): void {
   let decoded: DecodedEvent | undefined
-  for (const fold of folds) {
-    fold.tick(recorded.received)
-    if (!fold.handles(recorded.type)) continue
+  for (const fold of routes.timed) fold.tick(recorded.received)
+  for (const fold of routes.of(recorded.type)) {
     try {
       // Counting by the envelope alone needs no payload, and so no key.
       decoded = fold.projection.handles === 'every' ? decoded : (decoded ?? open(recorded))
@@ -323,7 +364,7 @@ function foldInto(
     }
     fold.fold(decoded ?? recorded)
     // A late event may bring a deadline that has passed already.
-    fold.tick(recorded.received)
+    if (fold.isTimed) fold.tick(recorded.received)
   }
 }
 

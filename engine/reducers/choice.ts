@@ -1,4 +1,4 @@
-import { byText, newer, overruledBy, type Preference, preferred, UNIFORM } from './candidate.ts'
+import { byText, newer, overruledBy, type Preference, preferred, roomFor, UNIFORM } from './candidate.ts'
 import type { Candidate, Rule } from './rule.ts'
 
 /** Values that most fields have; null removes, '' is blank. */
@@ -13,11 +13,16 @@ export type Kept<V> = readonly Candidate<V>[]
 
 /**
  * A rule that picks one of the writes. It is a semilattice because the state is the set of maxima of total orders, one
- * pair of orders for each source, and a maximum doesn't depend on order, duplication or split.
+ * pair of orders for each source, and a maximum doesn't depend on order, duplication or split. `fresher` says which
+ * write is kept as a source's newest.
  */
-export function choice<V>(name: string, better: Preference<V>): Rule<Kept<V>, V> {
+export function choice<V>(
+  name: string,
+  better: Preference<V>,
+  fresher: Preference<V> = newer,
+): Rule<Kept<V>, V> {
   const initial: Kept<V> = Object.freeze([])
-  const write = (state: Kept<V>, candidate: Candidate<V>): Kept<V> => keep(state, candidate, better)
+  const write = (state: Kept<V>, candidate: Candidate<V>): Kept<V> => keep(state, candidate, better, fresher)
   return {
     name,
     kind: 'choice',
@@ -40,7 +45,12 @@ export function choice<V>(name: string, better: Preference<V>): Rule<Kept<V>, V>
   }
 }
 
-function keep<V>(state: Kept<V>, candidate: Candidate<V>, better: Preference<V>): Kept<V> {
+function keep<V>(
+  state: Kept<V>,
+  candidate: Candidate<V>,
+  better: Preference<V>,
+  fresher: Preference<V>,
+): Kept<V> {
   const source = candidate[2]
   let from = 0
   while (from < state.length && byText((state[from] as Candidate<V>)[2], source) < 0) from += 1
@@ -50,7 +60,7 @@ function keep<V>(state: Kept<V>, candidate: Candidate<V>, better: Preference<V>)
   const two = second !== undefined && second[2] === source
   const newest = two ? second : best
   const isBest = better(candidate, best, UNIFORM) > 0
-  const isNewest = newer(candidate, newest, UNIFORM) > 0
+  const isNewest = fresher(candidate, newest, UNIFORM) > 0
   if (!isBest && !isNewest) return state
   return replaced(state, from, two ? 2 : 1, isBest ? candidate : best, isNewest ? candidate : newest)
 }
@@ -62,10 +72,12 @@ function replaced<V>(
   best: Candidate<V>,
   newest: Candidate<V>,
 ): Kept<V> {
-  const next: Candidate<V>[] = []
-  for (let i = 0; i < from; i++) next.push(state[i] as Candidate<V>)
-  next.push(best)
-  if (newer(best, newest, UNIFORM) !== 0) next.push(newest)
-  for (let i = from + dropped; i < state.length; i++) next.push(state[i] as Candidate<V>)
+  const isOne = newer(best, newest, UNIFORM) === 0
+  const next = roomFor<Candidate<V>>(state.length - dropped + (isOne ? 1 : 2))
+  let at = 0
+  for (; at < from; at++) next[at] = state[at] as Candidate<V>
+  next[at++] = best
+  if (!isOne) next[at++] = newest
+  for (let i = from + dropped; i < state.length; i++) next[at++] = state[i] as Candidate<V>
   return next
 }

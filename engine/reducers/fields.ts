@@ -38,6 +38,7 @@ type Bag = Readonly<Record<string, unknown>>
 /** Each function returns the very state that it was given where nothing changes. */
 export function fields<R extends Rules>(rules: R): Fields<R> {
   const entries = Object.entries(rules)
+  const byName = new Map(entries)
   for (const [name] of entries) assert(!(name in Object.prototype), `${name} can't be a field's name`)
 
   /** The state with the fields for which `change` returns something else than before. */
@@ -78,10 +79,23 @@ export function fields<R extends Rules>(rules: R): Fields<R> {
       return next as FieldStates<R>
     },
     writeAll(state, event, writes: Bag) {
-      return changed(state, (name, rule, before) => {
+      let changes: Record<string, unknown> | undefined
+      let grown = false
+      // Few of the fields, as a rule.
+      for (const name in writes) {
         const value = writes[name]
-        return value === undefined ? before : rule.write(before ?? rule.initial, candidate(event, value))
-      }) as FieldStates<R>
+        const rule = value === undefined ? undefined : byName.get(name)
+        if (rule === undefined) continue
+        const before: unknown = state[name]
+        const after = rule.write(before ?? rule.initial, candidate(event, value))
+        if (after === before || after === rule.initial) continue
+        changes ??= {}
+        changes[name] = after
+        grown ||= before === undefined
+      }
+      if (changes === undefined) return state
+      const next = grown ? inOrder(entries, state, changes) : { ...state, ...changes }
+      return next as FieldStates<R>
     },
     join(a, b: Bag) {
       return changed(a, (name, rule, before) => {

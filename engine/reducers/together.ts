@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { newer } from './candidate.ts'
+import { candidate as candidateOf, newer } from './candidate.ts'
 import { choice, type Kept, type Scalar } from './choice.ts'
 import type { Candidate, Rule } from './rule.ts'
 
@@ -40,6 +40,6 @@ function stated<N extends string>(names: readonly N[], group: Group<N>): Group<N
 }
 
 function withValue<V>(candidate: Candidate<V>, value: V): Candidate<V> {
-  const [, time, source, sequence, eventId, position, basedOn] = candidate
-  return [value, time, source, sequence, eventId, position, basedOn]
+  const [, time, source, sequence, id, position, basedOn] = candidate
+  return candidateOf({ time, source, sequence, id, position, basedOn }, value)
 }

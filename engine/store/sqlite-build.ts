@@ -1,33 +1,61 @@
+import assert from 'node:assert/strict'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Build } from './build.ts'
 import { type Cell, checkedText, encodeRow } from './cells.ts'
+import { PackedCache } from './packed-cache.ts'
 import { searchText } from './search-text.ts'
+import { type KeptRow, SqliteRows } from './sqlite-rows.ts'
 import { hasSearch, quoted, stateTable } from './sqlite-schema.ts'
 import { SqliteSearch } from './sqlite-search.ts'
 import type { RowWrite, StateWrite } from './store.ts'
-import type { Row } from './table.ts'
+
+/** States kept in memory. */
+const STATE_CACHE_BYTES = 16 * 1024 * 1024
+
+/** Stands for the row number of a key that has no state. */
+const NOWHERE = 0
+/** … and of a state that a deadline hangs on: an index must hear of it when it is written. */
+const TIMED = -1
+const NO_STATE = new Uint8Array()
 
 /** A build's tables with their statements, prepared when first needed. Runs inside the caller's transaction. */
 export class SqliteBuild {
   readonly #build: Build
-  readonly #table: string
   readonly #state: string
+  readonly #rows: SqliteRows
   readonly #search: SqliteSearch | undefined
   readonly #statement: (sql: string) => StatementSync
-  readonly #upsertRowSql: string
+  /** With their row numbers, so that most are rewritten without a look at any index. */
+  readonly #states = new PackedCache(STATE_CACHE_BYTES)
+  readonly #findState: StatementSync
+  readonly #rewriteState: StatementSync
+  readonly #insertState: StatementSync
 
   constructor(db: DatabaseSync, build: Build) {
     this.#build = build
-    this.#table = quoted(build.build)
     this.#state = quoted(stateTable(build.build))
     this.#statement = cachedStatements(db)
+    this.#rows = new SqliteRows(this.#statement, build)
     this.#search = hasSearch(build) ? new SqliteSearch(build.build, this.#statement) : undefined
-    this.#upsertRowSql = this.#upsertRow()
+    this.#findState = this.#statement(`SELECT _row, state, due FROM ${this.#state} WHERE "key" = ?`)
+    this.#findState.setReturnArrays(true)
+    this.#rewriteState = this.#statement(`UPDATE ${this.#state} SET state = ? WHERE _row = ?`)
+    this.#insertState = this.#statement(`INSERT INTO ${this.#state} ("key", state) VALUES (?, ?)`)
   }
 
   state(key: string): Uint8Array | undefined {
-    const found = this.#statement(`SELECT state FROM ${this.#state} WHERE "key" = ?`).get(key)?.state
-    return found instanceof Uint8Array ? found : undefined
+    const known = this.#states.get(key)
+    if (known !== undefined) return known.number === NOWHERE ? undefined : known.bytes
+    const found: unknown = this.#findState.get(key)
+    if (found === undefined) {
+      this.#states.set(key, NOWHERE, NO_STATE)
+      return undefined
+    }
+    assert(Array.isArray(found))
+    const [row, state, due]: unknown[] = found
+    assert(state instanceof Uint8Array)
+    this.#states.set(key, due === null ? Number(row) : TIMED, state)
+    return state
   }
 
   due(at: number): readonly { readonly key: string; readonly due: number }[] {
@@ -43,20 +71,54 @@ export class SqliteBuild {
     return typeof due === 'number' ? due : undefined
   }
 
-  writeState(write: StateWrite): void {
-    const key = checkedText('key', write.key)
+  writeState({ key, state, due }: StateWrite): void {
+    const row = due === undefined ? this.#states.numberOf(key) : undefined
+    if (row === undefined || row === TIMED) this.#upsertState(key, state, due)
+    else if (row === NOWHERE) {
+      const { lastInsertRowid } = this.#insertState.run(checkedText('key', key), state)
+      this.#states.set(key, Number(lastInsertRowid), state)
+    } else {
+      this.#rewriteState.run(state, row)
+      this.#states.set(key, row, state)
+    }
+  }
+
+  #upsertState(key: string, state: Uint8Array, due: number | undefined): void {
     const sql =
       `INSERT INTO ${this.#state} ("key", state, due) VALUES (?, ?, ?) ` +
       'ON CONFLICT ("key") DO UPDATE SET state = excluded.state, due = excluded.due'
-    this.#statement(sql).run(key, write.state, write.due ?? null)
+    this.#statement(sql).run(checkedText('key', key), state, due ?? null)
+    this.#states.set(key, TIMED, state)
   }
 
+  /** Rows and cells that stay as they are aren't touched: neither their indexes nor the WAL learn of it. */
   writeRows(write: RowWrite): void {
     const key = checkedText('key', write.key)
-    if (this.#search === undefined) {
-      for (const [part, row] of write.rows) this.#upsert(this.#cells(key, part, row))
-      this.#deleteOthers(key, [...write.rows.keys()])
-    } else this.#writeSearchedRows(this.#search, key, write)
+    const kept = this.#rows.of(key)
+    const next: KeptRow[] = []
+    for (const [part, row] of write.rows) {
+      const cells: Cell[] = encodeRow(this.#build.columns, row)
+      if (this.#search !== undefined) cells.push(searchText(this.#build.shape.search ?? [], row))
+      const before = kept.find((each) => each.part === part)
+      const after =
+        before === undefined
+          ? this.#rows.insert(key, checkedText('part', part), cells)
+          : this.#rows.update(before, cells)
+      this.#learn(before, after)
+      next.push(after)
+    }
+    for (const before of kept) {
+      if (write.rows.has(before.part)) continue
+      this.#rows.remove(before)
+      this.#learn(before, undefined)
+    }
+    this.#rows.keep(key, next)
+  }
+
+  #learn(before: KeptRow | undefined, after: KeptRow | undefined): void {
+    const row = after?.row ?? before?.row
+    if (this.#search === undefined || row === undefined) return
+    this.#search.changed(row, textOf(before), textOf(after))
   }
 
   /** To be called once after the rows of a transaction were written. */
@@ -64,61 +126,19 @@ export class SqliteBuild {
     this.#search?.index()
   }
 
-  /** Forgets what a transaction that failed would have indexed. */
-  discardSearch(): void {
+  /** Forgets what a transaction that failed has changed. */
+  discard(): void {
     this.#search?.discard()
+    this.#rows.forget()
+    this.#states.clear()
   }
+}
 
-  /** The index must be told what it has to forget, so the old rows are read first. */
-  #writeSearchedRows(search: SqliteSearch, key: string, write: RowWrite): void {
-    const old = search.rowsOf(key)
-    for (const [part, row] of write.rows) {
-      const text = searchText(this.#build.shape.search ?? [], row)
-      const cells = [...this.#cells(key, part, row), text]
-      const known = old.get(part)
-      const inserted = this.#upsert(cells)
-      search.changed(known?.row ?? inserted, known?.text ?? null, text)
-    }
-    for (const [part, { row, text }] of old)
-      if (!write.rows.has(part)) {
-        search.changed(row, text, null)
-        this.#statement(`DELETE FROM ${this.#table} WHERE _row = ?`).run(row)
-      }
-  }
-
-  #cells(key: string, part: string, row: Row): Cell[] {
-    return [key, checkedText('part', part), ...encodeRow(this.#build.columns, row)]
-  }
-
-  /** The row's number if it is a new one. */
-  #upsert(cells: readonly Cell[]): number {
-    return Number(this.#statement(this.#upsertRowSql).run(...cells).lastInsertRowid)
-  }
-
-  /** One index look-up in the usual case of one part. */
-  #deleteOthers(key: string, parts: readonly string[]): void {
-    const remove = `DELETE FROM ${this.#table} WHERE "key" = ?`
-    const [only] = parts
-    if (only === undefined) this.#statement(remove).run(key)
-    else if (parts.length === 1) this.#statement(`${remove} AND part <> ?`).run(key, only)
-    else
-      this.#statement(`${remove} AND part NOT IN (SELECT value FROM json_each(?))`).run(
-        key,
-        JSON.stringify(parts),
-      )
-  }
-
-  /** Rows that stay as they are aren't touched: neither their indexes nor the WAL learn of it. */
-  #upsertRow(): string {
-    const names = this.#build.columns.map(([name]) => quoted(name))
-    if (this.#search !== undefined) names.push('_search')
-    const places = Array.from({ length: names.length + 2 }, () => '?').join(', ')
-    const insert = `INSERT INTO ${this.#table} (${['"key"', 'part', ...names].join(', ')}) VALUES (${places})`
-    if (names.length === 0) return `${insert} ON CONFLICT ("key", part) DO NOTHING`
-    const set = names.map((name) => `${name} = excluded.${name}`).join(', ')
-    const differs = names.map((name) => `${name} IS NOT excluded.${name}`).join(' OR ')
-    return `${insert} ON CONFLICT ("key", part) DO UPDATE SET ${set} WHERE ${differs}`
-  }
+/** A searched row's text is its last cell. */
+function textOf(row: KeptRow | undefined): string | null {
+  const text = row?.cells.at(-1) ?? null
+  assert(text === null || typeof text === 'string')
+  return text
 }
 
 /** Only for SQL of a fixed, small number of texts. */

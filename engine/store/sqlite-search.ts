@@ -1,13 +1,10 @@
 import type { StatementSync } from 'node:sqlite'
 import { quoted, searchTable } from './sqlite-schema.ts'
 
-interface SearchedRow {
+interface Change {
   readonly row: number
-  readonly text: string | null
-}
-
-interface Change extends SearchedRow {
   readonly old: string | null
+  readonly text: string | null
 }
 
 /**
@@ -17,7 +14,6 @@ interface Change extends SearchedRow {
  */
 export class SqliteSearch {
   readonly #statement: (sql: string) => StatementSync
-  readonly #rowsSql: string
   readonly #forgetSql: string
   readonly #learnSql: string
   #changes: Change[] = []
@@ -25,17 +21,8 @@ export class SqliteSearch {
   constructor(build: string, statement: (sql: string) => StatementSync) {
     const search = quoted(searchTable(build))
     this.#statement = statement
-    this.#rowsSql = `SELECT part, _row, _search FROM ${quoted(build)} WHERE "key" = ?`
     this.#forgetSql = `INSERT INTO ${search} (${search}, rowid, _search) VALUES ('delete', ?, ?)`
     this.#learnSql = `INSERT INTO ${search} (rowid, _search) VALUES (?, ?)`
-  }
-
-  /** A key's rows as they are, by part. */
-  rowsOf(key: string): ReadonlyMap<string, SearchedRow> {
-    const rows = new Map<string, SearchedRow>()
-    for (const { part, _row, _search } of this.#statement(this.#rowsSql).all(key))
-      rows.set(String(part), { row: Number(_row), text: _search === null ? null : String(_search) })
-    return rows
   }
 
   changed(row: number, old: string | null, text: string | null): void {

@@ -51,6 +51,8 @@ class SqliteWriter implements StoreWriter {
   readonly #tables = new Map<string, SqliteBuild>()
   /** The furthest that anything was committed. */
   #furthest: Checkpoint
+  /** Reads between commits share one transaction: one of their own each would lock and unlock the file every time. */
+  #reading = false
 
   constructor(db: DatabaseSync) {
     this.#db = db
@@ -118,6 +120,7 @@ class SqliteWriter implements StoreWriter {
   }
 
   state(build: string, key: string): Uint8Array | undefined {
+    this.#read()
     return this.#table(build).state(key)
   }
 
@@ -135,16 +138,19 @@ class SqliteWriter implements StoreWriter {
   }
 
   profileOf(identity: string): string | undefined {
+    this.#read()
     const found = this.#statement('SELECT profile FROM member WHERE identity = ?').get(identity)
     return found === undefined ? undefined : String(found.profile)
   }
 
   membersOf(profile: string): readonly string[] {
+    this.#read()
     const found = this.#statement('SELECT identity FROM member WHERE profile = ?').all(profile)
     return [...new Set([profile, ...found.map(({ identity }) => String(identity))])].sort(compareText)
   }
 
   evidenceOf(identity: string): readonly { readonly id: string; readonly bytes: Uint8Array }[] {
+    this.#read()
     const sql =
       'SELECT id, bytes FROM evidence_identity JOIN evidence ON number = evidence WHERE identity = ?'
     return this.#statement(sql)
@@ -262,13 +268,21 @@ class SqliteWriter implements StoreWriter {
     for (const name of this.#tables.keys()) if (!next.has(name)) this.#tables.delete(name)
   }
 
+  #read(): void {
+    if (this.#reading) return
+    this.#db.exec('BEGIN')
+    this.#reading = true
+  }
+
   #transaction(work: () => void): void {
+    if (this.#reading) this.#db.exec('COMMIT')
+    this.#reading = false
     this.#db.exec('BEGIN IMMEDIATE')
     try {
       work()
       this.#db.exec('COMMIT')
     } catch (error) {
-      for (const table of this.#tables.values()) table.discardSearch()
+      for (const table of this.#tables.values()) table.discard()
       // A full disk may have rolled it back already.
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
       throw error

@@ -1,7 +1,7 @@
 import { byText, newer } from '../../engine/reducers/candidate.ts'
 import { type FieldStates, type FieldWrites, fields } from '../../engine/reducers/fields.ts'
 import { forwardOnly } from '../../engine/reducers/forward-only.ts'
-import { first, latest } from '../../engine/reducers/latest.ts'
+import { firstAndNewestMinute, latest } from '../../engine/reducers/latest.ts'
 import { mapOf } from '../../engine/reducers/map-of.ts'
 import { rankedUnlessBlank } from '../../engine/reducers/ranked.ts'
 import type { Candidate, Ranking } from '../../engine/reducers/rule.ts'
@@ -27,8 +27,11 @@ export const golden = fields({
   industry: latest<string>(),
   owner: latest<string>(),
   lifecycle: forwardOnly(LIFECYCLE),
-  /** Event time of whatever was heard: of each source the oldest and the newest event are kept. */
-  seen: first<number>(),
+  /**
+   * Event time of whatever was heard: of each source the oldest event is kept, and one of the newest minute: a visit of
+   * many pages shall not rewrite the profile with each of them.
+   */
+  seen: firstAndNewestMinute<number>(),
 })
 
 export type GoldenState = FieldStates<typeof golden.rules>
@@ -36,6 +39,21 @@ export type GoldenWrites = FieldWrites<typeof golden.rules>
 
 /** Traits that have no field of their own. */
 export const traits = mapOf(latest<unknown>())
+
+/** When a profile was first and last heard of (ms), and from which sources, in code-unit order. */
+export function heard(state: GoldenState) {
+  const sources: string[] = []
+  let first = Number.POSITIVE_INFINITY
+  let last = Number.NEGATIVE_INFINITY
+  // Kept in the order of the sources.
+  for (const [, time, source] of state.seen ?? []) {
+    if (source !== sources.at(-1)) sources.push(source)
+    first = Math.min(first, time)
+    last = Math.max(last, time)
+  }
+  if (sources.length === 0) return { sources }
+  return { sources, first_seen: first, last_seen: last }
+}
 
 /** When a profile was first and last heard of, and from whom, with the events that say so. */
 export function explainSeen(state: GoldenState, ranking: Ranking) {

@@ -9,7 +9,7 @@ import { RANKED_BY, rankingFrom } from '../ranking.ts'
 import { explainColumns, rowOf } from '../row.ts'
 import { leadingOf, textAt } from '../values.ts'
 import { ACTS, lifecycleOf, qualifiedStage } from '../vocabulary.ts'
-import { explainSeen, type GoldenState, type GoldenWrites, golden, traits } from './profile-fields.ts'
+import { explainSeen, type GoldenState, type GoldenWrites, golden, heard, traits } from './profile-fields.ts'
 import { customerWrites, recordWrites, traitWrites } from './profile-writes.ts'
 
 interface State {
@@ -55,13 +55,13 @@ const columns = {
   traits: { type: 'json', about: 'All other traits by name; removed ones are left out.' },
   sources: { type: 'json', about: 'Sources that sent events about the profile.' },
   first_seen: { type: 'instant', about: 'Time of the oldest event about the profile.' },
-  last_seen: { type: 'instant', about: 'Time of the newest event about the profile.' },
+  last_seen: { type: 'instant', about: 'Time of the newest event about the profile, to the minute.' },
 } as const satisfies Readonly<Record<string, Column>>
 
 /** The golden record of a person or company. */
 export const profile: Projection<State, (typeof HANDLES)[number]> = {
   name: 'profile',
-  version: 1,
+  version: 2,
   handles: HANDLES,
   configuredBy: RANKED_BY,
   keys(event) {
@@ -73,7 +73,7 @@ export const profile: Projection<State, (typeof HANDLES)[number]> = {
     const kind = greater(state.kind, kindOf(event))
     if (event.type !== 'cdp.identify' && !describesTraits(event)) {
       const fields = golden.writeAll(state.fields, event, { ...writesOf(event), seen: event.time })
-      return { kind, fields, traits: state.traits }
+      return fields === state.fields && kind === state.kind ? state : { kind, fields, traits: state.traits }
     }
     const stated = traitWrites(event)
     let others = state.traits
@@ -111,10 +111,8 @@ export const profile: Projection<State, (typeof HANDLES)[number]> = {
       const values = golden.values(state.fields, ranking)
       const stated = [...traits.values(state.traits, ranking)].filter(([, value]) => value !== null)
       const name = values.name ?? fullName(values.first_name, values.last_name)
-      const { sources, first_seen, last_seen } = explainSeen(state.fields, ranking)
-      const heard = { sources: sources.value, first_seen: first_seen.value, last_seen: last_seen.value }
       const others = { name, kind: state.kind, traits: Object.fromEntries(stated) }
-      return oneRow(rowOf(columns, { ...values, ...heard, ...others }))
+      return oneRow(rowOf(columns, { ...values, ...heard(state.fields), ...others }))
     },
   },
 }

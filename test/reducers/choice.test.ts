@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { rankingOf } from '../../engine/reducers/candidate.ts'
 import { max, min } from '../../engine/reducers/extreme.ts'
 import { forwardOnly, type StageWrite } from '../../engine/reducers/forward-only.ts'
-import { first, latest } from '../../engine/reducers/latest.ts'
+import { first, firstAndNewestMinute, latest } from '../../engine/reducers/latest.ts'
 import { mostRestrictive } from '../../engine/reducers/most-restrictive.ts'
 import { ranked, rankedUnlessBlank } from '../../engine/reducers/ranked.ts'
 import type { Candidate, Ranking } from '../../engine/reducers/rule.ts'
@@ -20,16 +20,19 @@ type Text = string | null
 describe('laws and oracle', () => {
   test('latest', () => checkChoiceLaws(latest<string>(), texts, greatest<Text>(newest)))
 
-  test('first', () => {
-    const oldest = greatest<Text>(([value, time, source, sequence, id], rank) => [
-      -time,
-      -rank,
-      -sequence,
-      mirrored(id),
-      mirrored(source),
-      JSON.stringify(value),
-    ])
-    checkChoiceLaws(first<string>(), texts, oldest)
+  const oldest = greatest<Text>(([value, time, source, sequence, id], rank) => [
+    -time,
+    -rank,
+    -sequence,
+    mirrored(id),
+    mirrored(source),
+    JSON.stringify(value),
+  ])
+
+  test('first', () => checkChoiceLaws(first<string>(), texts, oldest))
+
+  test('first, with the newest minute kept', () => {
+    checkChoiceLaws(firstAndNewestMinute<string>(), texts, oldest)
   })
 
   test('ranked', () => {
@@ -228,4 +231,18 @@ describe('by example', () => {
       state = rule.write(state, at<StageWrite>({ stage: `stage ${i}` }, i, 'web'))
     expect(state).toHaveLength(1)
   })
+})
+
+test('of the newest minute the first write stays: what happens often changes the state once a minute', () => {
+  const rule = firstAndNewestMinute<number>()
+  const at = (second: number, position: number): Candidate<number> => {
+    const time = second * 1_000
+    return [time, time, 'web', 0, `e${position}`, position, 0]
+  }
+  const one = rule.write(rule.initial, at(5, 1))
+  const two = rule.write(one, at(70, 2))
+  expect(two).toEqual([at(5, 1), at(70, 2)])
+  expect(rule.write(two, at(119, 3))).toBe(two)
+  expect(rule.write(two, at(65, 4))).toBe(two)
+  expect(rule.write(two, at(120, 5))).toEqual([at(5, 1), at(120, 5)])
 })

@@ -29,10 +29,11 @@ function* segmentForwards(
   reading: Reading,
   room: number,
 ): Generator<Batch> {
-  const window = new Window(segment.file, BATCH_BYTES)
+  const from = segment.indexOf(position)
+  const window = new Window(segment.file, segment.sizeUntil(from, reading.head, BATCH_BYTES))
   let batch: Batch = []
   let readBytes = 0
-  for (let i = segment.indexOf(position); i < segment.blockCount; i++) {
+  for (let i = from; i < segment.blockCount; i++) {
     const place = segment.place(i)
     if (place === undefined || place.first > reading.head) break
     const block = yield* orAfter(batch, () => {

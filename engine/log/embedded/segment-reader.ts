@@ -35,7 +35,8 @@ interface Hole {
   readonly damage: LogDamaged
 }
 
-const WALK_BYTES = 64 * 1024
+/** Only headers are looked at, and at a live head there is one new block or a few. */
+const WALK_BYTES = 4 * 1024
 
 /**
  * One segment as a reader knows it: where its blocks lie, as far as they were looked for. Blocks are found by their
@@ -139,6 +140,17 @@ export class SegmentReader {
       else high = middle
     }
     return low
+  }
+
+  /** Bytes of the blocks from `index` on that begin at or before `position`; no more than `limit`. Call `extend` before. */
+  sizeUntil(index: number, position: number, limit: number): number {
+    let sizeBytes = 0
+    for (let i = index; i < this.#places.length && sizeBytes < limit; i++) {
+      const place = this.#places[i]
+      if (place === undefined || place.first > position) break
+      sizeBytes += place.sizeBytes
+    }
+    return Math.min(sizeBytes, limit)
   }
 
   /** The damage between a block and the one before it. */

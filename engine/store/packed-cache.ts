@@ -1,0 +1,115 @@
+/** Less is allocated at first, so that a cache that is hardly used costs next to nothing. */
+const FIRST_BYTES = 64 * 1024
+/** Number (f64) and length (u32) before the bytes. */
+const HEAD_BYTES = 12
+
+/** An entry's bytes, and a number that goes with them. */
+interface PackedEntry {
+  readonly number: number
+  readonly bytes: Uint8Array
+}
+
+/** Entries one after the other in one piece of memory. */
+class Generation {
+  readonly #places = new Map<string, number>()
+  #memory = new Uint8Array(FIRST_BYTES)
+  #view = viewOf(this.#memory)
+  #used = 0
+
+  placeOf(key: string): number | undefined {
+    return this.#places.get(key)
+  }
+
+  numberAt(place: number): number {
+    return this.#view.getFloat64(place, true)
+  }
+
+  bytesAt(place: number): Uint8Array {
+    const start = place + HEAD_BYTES
+    return this.#memory.subarray(start, start + this.#view.getUint32(place + 8, true))
+  }
+
+  /** False if it would hold more than `limit` bytes. */
+  add(key: string, number: number, bytes: Uint8Array, limit: number): boolean {
+    const end = this.#used + HEAD_BYTES + bytes.length
+    if (end > limit) return false
+    if (end > this.#memory.length) this.#grow(Math.min(limit, Math.max(end, this.#memory.length * 2)))
+    this.#view.setFloat64(this.#used, number, true)
+    this.#view.setUint32(this.#used + 8, bytes.length, true)
+    this.#memory.set(bytes, this.#used + HEAD_BYTES)
+    this.#places.set(key, this.#used)
+    this.#used = end
+    return true
+  }
+
+  delete(key: string): void {
+    this.#places.delete(key)
+  }
+
+  #grow(sizeBytes: number): void {
+    const memory = new Uint8Array(sizeBytes)
+    memory.set(this.#memory.subarray(0, this.#used))
+    this.#memory = memory
+    this.#view = viewOf(memory)
+  }
+}
+
+function viewOf(memory: Uint8Array): DataView {
+  return new DataView(memory.buffer)
+}
+
+/**
+ * A bounded map from texts to bytes that forgets what wasn't used for long: two generations, the older one dropped when
+ * the younger one is full. Bytes lie side by side outside the heap: as objects the same content would take several
+ * times as much, and most of what folding costs is waiting for memory.
+ */
+export class PackedCache {
+  readonly #limit: number
+  #young = new Generation()
+  #old = new Generation()
+
+  constructor(capacityBytes: number) {
+    this.#limit = Math.floor(capacityBytes / 2)
+  }
+
+  /** The bytes stay as they are as long as anybody holds them. */
+  get(key: string): PackedEntry | undefined {
+    const young = this.#young.placeOf(key)
+    if (young !== undefined) return { number: this.#young.numberAt(young), bytes: this.#young.bytesAt(young) }
+    const old = this.#old.placeOf(key)
+    if (old === undefined) return undefined
+    const entry = { number: this.#old.numberAt(old), bytes: this.#old.bytesAt(old) }
+    this.set(key, entry.number, entry.bytes)
+    return entry
+  }
+
+  /** An entry's number alone. */
+  numberOf(key: string): number | undefined {
+    const young = this.#young.placeOf(key)
+    if (young !== undefined) return this.#young.numberAt(young)
+    const old = this.#old.placeOf(key)
+    return old === undefined ? undefined : this.#old.numberAt(old)
+  }
+
+  /** What is larger than a sixteenth of the cache isn't kept. */
+  set(key: string, number: number, bytes: Uint8Array): void {
+    if (bytes.length > this.#limit / 8) {
+      this.delete(key)
+      return
+    }
+    if (this.#young.add(key, number, bytes, this.#limit)) return
+    this.#old = this.#young
+    this.#young = new Generation()
+    this.#young.add(key, number, bytes, this.#limit)
+  }
+
+  delete(key: string): void {
+    this.#young.delete(key)
+    this.#old.delete(key)
+  }
+
+  clear(): void {
+    this.#young = new Generation()
+    this.#old = new Generation()
+  }
+}
