@@ -26,12 +26,15 @@ import { type Cell, RESULT_HEAD, type Report, reportLine, resultOf, resultRows, 
 
 type Part = (lab: Lab, findings: Findings) => Promise<void>
 
-/** By the names that `--only` takes. In this order: later parts need the peak that the first one finds; the last takes what time is left. */
+/**
+ * By the names that `--only` takes. In this order: those that read come before the backlog of those that fill; later parts
+ * need the peak that batches find; the last takes what time is left.
+ */
 const PARTS: readonly (readonly [name: string, about: string, part: Part])[] = [
-  ['batch', 'batches of 100 over NATS', measureBatches],
-  ['single', 'one event a message over NATS', measureSingles],
   ['freshness', 'from publishing to an answer that shows it', measureFreshness],
   ['queries', 'profiles by id while events come in', measureQueries],
+  ['batch', 'batches of 100 over NATS', measureBatches],
+  ['single', 'one event a message over NATS', measureSingles],
   ['sustained', 'highest sustained rate', measureSustained],
   ['sweep', 'latency by offered rate', measureSweep],
   ['memory', 'memory while events come in', measureMemory],
