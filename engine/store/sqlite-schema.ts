@@ -58,7 +58,8 @@ CREATE TABLE poison (
 /**
  * A commit is durable against the process's end at once and against the machine's after the next checkpoint of the
  * WAL (`synchronous = NORMAL`): the log is the truth, state and checkpoint are of one transaction, so what a power cut
- * takes back is folded again. The WAL may grow to 64 MB: hot pages then reach the file once for many commits. What tables forget is overwritten, for erasure.
+ * takes back is folded again. The WAL may grow to 64 MB: hot pages then reach the file once for many commits. What
+ * tables forget is overwritten, for erasure.
  */
 const WRITER_PRAGMAS = `
 PRAGMA journal_mode = WAL;

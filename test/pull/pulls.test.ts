@@ -58,6 +58,11 @@ test('one that fails leaves the others alone, and is told', async () => {
   pulls.start()
   await until(async () => (await world.taken()).length === 1)
   await until(async () => ((await pulls.status())[0]?.failures ?? 0) >= 2)
+  // The mark follows what was taken.
+  await until(async () => {
+    const mark = (await pulls.status())[1]?.mark
+    return mark?.kind === 'folder' && mark.rows === 1
+  })
   const api = await createWorld({ pulls })
   const { data } = (await api.app.inject({ url: '/v1/pulls', headers: AS_READER })).json()
   expect(data).toMatchObject([
