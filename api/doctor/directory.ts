@@ -6,7 +6,7 @@ import { type Finding, fail, ok, warn } from './finding.ts'
 import type { Machine } from './machine.ts'
 
 /** What must be there where an installation is. */
-export function isInstalled(directory: string): boolean {
+function isInstalled(directory: string): boolean {
   return ['FORMAT', 'log', 'keys'].some((name) => existsSync(join(directory, name)))
 }
 

@@ -7,7 +7,7 @@ import { type Finding, fail, GIB, KIB, MIB, ok, shownBytes, shownDuration, warn 
 import type { Machine } from './machine.ts'
 
 /** The directory itself, or the nearest one above that is there: where it will be made. */
-export function existingAbove(directory: string): string {
+function existingAbove(directory: string): string {
   let found = directory
   while (!existsSync(found) && dirname(found) !== found) found = dirname(found)
   return found

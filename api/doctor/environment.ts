@@ -35,7 +35,7 @@ export function checkEnvironment(env: Environment): {
 const BEHIND_TLS =
   'customer data goes over the network: put TLS in front, and name the host in HEADWATER_ALLOWED_HOSTS'
 
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\./.test(host)
 }
 

@@ -108,7 +108,7 @@ export async function checkNats(configuration: Configuration, path: string): Pro
 }
 
 /** An answer of the engine's own server, while it runs. */
-export function judgeServer(
+function judgeServer(
   shown: string,
   { natsIntake, workspace }: Configuration,
   { version, jetstream, capturing }: ServerReport,

@@ -18,7 +18,7 @@ const readiness = t.type({
 type Readiness = t.TypeOf<typeof readiness>
 
 /** What a running engine says of itself over HTTP; undefined where no Headwater answers. */
-export async function askEngine(url: string): Promise<Readiness | { readonly away: string }> {
+async function askEngine(url: string): Promise<Readiness | { readonly away: string }> {
   try {
     const text = await get(`${url}/readyz`)
     const body: unknown = JSON.parse(text)

@@ -52,7 +52,7 @@ const pull = keyed('Pull', {
     },
   ),
 })
-export const pullFileCodec = t.readonlyArray(pull, 'Pulls')
+const pullFileCodec = t.readonlyArray(pull, 'Pulls')
 type StatedPull = t.TypeOf<typeof pull>
 
 type Env = Readonly<Record<string, string | undefined>>

@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 const TICKS_PER_S = 100
 
 /** CPU seconds so far, user and system together. */
-export function cpuSeconds(statPath: string): number | undefined {
+function cpuSeconds(statPath: string): number | undefined {
   const stat = read(statPath)
   // The name in brackets may hold spaces; fields 14 and 15 (utime, stime) are counted behind it.
   const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')

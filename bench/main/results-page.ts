@@ -67,7 +67,7 @@ export function memoryRows(findings: Findings): readonly (readonly number[])[] {
   return findings.memory.map(({ events, megabytes }) => [events, Math.round(megabytes)])
 }
 
-export const METHOD: readonly string[] = [
+const METHOD: readonly string[] = [
   'Load generator, nats-server and engine share the machine, each in its own process; the engine is started as a user starts it, with ' +
     'default settings and all read models on, on an empty directory for each figure; 200,000 events are sent first, so that most of the population is known (not for memory).',
   'Events are the steady mix of `bench/simulator/traffic.ts`, encoded beforehand into a file, as JSON; batches are JSON arrays of 100. ' +
@@ -108,7 +108,7 @@ function tableOf(head: readonly string[], rows: readonly (readonly (number | str
   return rows.length === 0 ? '' : markdownTable(head, rows)
 }
 
-export function sweepPlot(steps: readonly SweepStep[]): string {
+function sweepPlot(steps: readonly SweepStep[]): string {
   const series = (name: string, of: (step: SweepStep) => number) => ({
     name,
     points: steps.map((step) => [step.offeredPerS, of(step)] as const),

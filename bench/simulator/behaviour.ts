@@ -30,7 +30,7 @@ interface Browser {
   readonly userId?: string
 }
 
-export function userIdOf(person: Person): string {
+function userIdOf(person: Person): string {
   return `u-${person.key.slice(1)}`
 }
 
@@ -62,7 +62,7 @@ function viewed({ id, name, category, price }: Product): DataOf<'Product Viewed'
 }
 
 /** An account in the shop: from here on the web knows who this is, and what was browsed before belongs to them. */
-export function signUp(journal: Journal, person: Person, at: number): void {
+function signUp(journal: Journal, person: Person, at: number): void {
   const { firstName, lastName, email, phone, country } = person
   journal.add('web', at, 'cdp.identify', {
     ...browserOf(person, true),

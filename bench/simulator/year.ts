@@ -13,7 +13,7 @@ import { complaints } from './service.ts'
 import type { Story } from './story.ts'
 import { storyEvents, storyOf } from './story.ts'
 
-export const YEAR_DAYS = 365
+const YEAR_DAYS = 365
 export const DEFAULT_PEOPLE = 1_200
 /** Some 30 events a person, all in memory at once. */
 export const MAX_PEOPLE = 20_000

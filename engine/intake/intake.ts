@@ -11,6 +11,17 @@ import { Decider, liftsSuppression, refuse } from './decider.ts'
 import type { Duplicates } from './duplicates.ts'
 import { findDuplicate } from './duplicates.ts'
 import {
+  type AcceptedEntry,
+  Entry,
+  isAccepted,
+  isRefused,
+  isSuppressed,
+  keyOf,
+  type RefusedEntry,
+  type Submission,
+  turn,
+} from './entry.ts'
+import {
   CLOCK_JUMPED,
   done,
   failed,
@@ -65,41 +76,6 @@ export interface EngineIntake extends Intake {
 
 /** Events of one pass through sealing, key flush and append: bounds how long the thread is busy with it. */
 const MAX_GROUP_EVENTS = 1_000
-
-/** What one call of `submit` waits for. */
-interface Submission {
-  readonly results: (IntakeResult | undefined)[]
-  /** Events whose fate isn't known yet. */
-  left: number
-  readonly startMs: number
-  readonly resolve: (results: readonly IntakeResult[]) => void
-}
-
-/** One event on its way. Whatever becomes of it, that is told once. */
-class Entry {
-  decided: Decided
-  readonly submission: Submission
-  /** Its place in the submission. */
-  readonly index: number
-  /** As it was submitted: what it counts for in the queue, whatever it turns into. */
-  readonly sizeBytes: number
-  /** By which it is known while it is under way. */
-  key: string | undefined = undefined
-  /** Repetitions that wait until it is settled. */
-  followers: Entry[] | undefined = undefined
-  waits = false
-  told = false
-
-  constructor(decided: Decided, submission: Submission, index: number) {
-    this.decided = decided
-    this.submission = submission
-    this.index = index
-    this.sizeBytes = decided.sizeBytes
-  }
-}
-
-type AcceptedEntry = Entry & { readonly decided: Accepted }
-type RefusedEntry = Entry & { readonly decided: Refused }
 
 /**
  * Decides each event when it is submitted and passes those under way on in groups: duplicates → sealing → keys durable
@@ -439,24 +415,4 @@ class GroupingIntake implements EngineIntake {
 interface SealedEntry {
   readonly entry: AcceptedEntry
   readonly event: NewEvent
-}
-
-function keyOf({ decided }: AcceptedEntry): string {
-  return `${decided.envelope.source}\u0000${decided.envelope.id}`
-}
-
-function turn(entry: Entry, decided: Decided): void {
-  entry.decided = decided
-}
-
-function isRefused(entry: Entry): entry is RefusedEntry {
-  return entry.decided.kind === 'refused'
-}
-
-function isSuppressed(entry: Entry): entry is RefusedEntry {
-  return isRefused(entry) && entry.decided.reason === 'suppressed'
-}
-
-function isAccepted(entry: Entry): entry is AcceptedEntry {
-  return entry.decided.kind === 'accepted'
 }

@@ -1,0 +1,57 @@
+import type { Accepted, Decided, Refused } from './decider.ts'
+import type { IntakeResult } from './result.ts'
+
+/** What one call of `submit` waits for. */
+export interface Submission {
+  readonly results: (IntakeResult | undefined)[]
+  /** Events whose fate isn't known yet. */
+  left: number
+  readonly startMs: number
+  readonly resolve: (results: readonly IntakeResult[]) => void
+}
+
+/** One event on its way. Whatever becomes of it, that is told once. */
+export class Entry {
+  decided: Decided
+  readonly submission: Submission
+  /** Its place in the submission. */
+  readonly index: number
+  /** As it was submitted: what it counts for in the queue, whatever it turns into. */
+  readonly sizeBytes: number
+  /** By which it is known while it is under way. */
+  key: string | undefined = undefined
+  /** Repetitions that wait until it is settled. */
+  followers: Entry[] | undefined = undefined
+  waits = false
+  told = false
+
+  constructor(decided: Decided, submission: Submission, index: number) {
+    this.decided = decided
+    this.submission = submission
+    this.index = index
+    this.sizeBytes = decided.sizeBytes
+  }
+}
+
+export type AcceptedEntry = Entry & { readonly decided: Accepted }
+export type RefusedEntry = Entry & { readonly decided: Refused }
+
+export function keyOf({ decided }: AcceptedEntry): string {
+  return `${decided.envelope.source}\u0000${decided.envelope.id}`
+}
+
+export function turn(entry: Entry, decided: Decided): void {
+  entry.decided = decided
+}
+
+export function isRefused(entry: Entry): entry is RefusedEntry {
+  return entry.decided.kind === 'refused'
+}
+
+export function isSuppressed(entry: Entry): entry is RefusedEntry {
+  return isRefused(entry) && entry.decided.reason === 'suppressed'
+}
+
+export function isAccepted(entry: Entry): entry is AcceptedEntry {
+  return entry.decided.kind === 'accepted'
+}
