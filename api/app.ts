@@ -64,12 +64,13 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
 function guard(app: FastifyInstance, deps: ApiDeps): void {
   const checkHost = hostChecker(deps.configuration)
   const checkAccess = accessChecker(deps.credentials)
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     const { access, cors } = request.routeOptions.config
     setSecurityHeaders(reply)
     if (cors === true) setCorsHeaders(reply)
     checkHost(request.headers.host)
     if (!request.is404) checkAccess(access, request)
+    done()
   })
 }
 
@@ -85,17 +86,29 @@ function observe(app: FastifyInstance, deps: ApiDeps): void {
     "Time from a request's head to its answer.",
     ['route'],
   )
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const route = request.is404 ? 'none' : (request.routeOptions.url ?? 'none')
     const method = KNOWN_METHODS.has(request.method) ? request.method : 'OTHER'
-    requests.inc({ method, route, status: String(reply.statusCode) })
-    seconds.observe({ route }, reply.elapsedTime / 1000)
-    deps.logger.info(
-      { method, route, status: reply.statusCode, durationMs: Math.round(reply.elapsedTime) },
-      'request',
-    )
+    const { statusCode: status, elapsedTime: durationMs } = reply
+    requests.inc({ method, route, status: String(status) })
+    seconds.observe({ route }, durationMs / 1000)
+    const level = levelOf(status, durationMs)
+    deps.logger[level]({ method, route, status, durationMs: Math.round(durationMs) }, 'request')
+    done()
   })
 }
+
+/** What an operator wants to be told of; of the rest the metrics have the number and the durations. */
+function levelOf(status: number, durationMs: number): 'debug' | 'info' | 'warn' {
+  if (status >= 500) return 'warn'
+  if (durationMs >= SLOW_MS) return 'info'
+  return status >= 400 && !ORDINARY.has(status) ? 'info' : 'debug'
+}
+
+const SLOW_MS = 1_000
+
+/** Nobody of that id; and too much at once, when lines of the log would only add to it. */
+const ORDINARY: ReadonlySet<number> = new Set([404, 429])
 
 const KNOWN_METHODS: ReadonlySet<string> = new Set([
   'GET',

@@ -11,6 +11,7 @@ import type { StoreReader } from '../engine/store/store.ts'
 import type { Configuration } from './configuration.ts'
 import type { Credentials } from './credentials.ts'
 import type { DemoLoader } from './demo-loader.ts'
+import type { LiveRows } from './live-rows.ts'
 import type { Metrics } from './metrics.ts'
 import type { Pulls } from './pull/pulls.ts'
 
@@ -51,6 +52,7 @@ export interface EngineStatus {
 
 /** The least that the api asks of a logger; pino's is one. */
 interface Logger {
+  debug(fields: object, message: string): void
   info(fields: object, message: string): void
   warn(fields: object, message: string): void
   error(fields: object, message: string): void
@@ -66,6 +68,7 @@ export interface ApiDeps {
   readonly intake: Intake
   readonly log: Log
   readonly store: StoreReader
+  readonly liveRows: LiveRows
   readonly directory: IdentityDirectory
   /** By name. A route whose projection is absent is not offered. */
   readonly projections: ReadonlyMap<string, AnyProjection>

@@ -28,7 +28,9 @@ export interface EngineMetrics {
 
 /** What gauges ask of the engine. */
 interface ObservedEngine {
-  readonly log: Pick<Engine['log'], 'head' | 'pendingBytes'> & { readonly syncTimes: SyncTimes }
+  readonly log: Pick<Engine['log'], 'head' | 'pendingBytes' | 'indexBytes'> & {
+    readonly syncTimes: SyncTimes
+  }
   readonly intake: Pick<Engine['intake'], 'queue'>
   readonly duplicates: Pick<Engine['duplicates'], 'sizeBytes'>
   readonly quarantine: Pick<Engine['quarantine'], 'usedBytes'>
@@ -189,6 +191,9 @@ function observeLog(registry: Metrics, { log }: ObservedEngine): void {
   registry.gauge('headwater_log_position', 'Last durable position.', () => log.head().position)
   registry.gauge('headwater_log_pending_bytes', 'Bytes appended and not durable yet.', () =>
     log.pendingBytes(),
+  )
+  registry.gauge('headwater_log_index_bytes', "Memory of the log's index of streams and identities.", () =>
+    log.indexBytes(),
   )
   registry.readHistogram('headwater_log_fsync_duration_seconds', "Time that the log's fsyncs took.", () => ({
     bounds: SYNC_BOUNDS_S,

@@ -23,6 +23,7 @@ import { openSqliteReader } from '../engine/store/sqlite-reader.ts'
 import type { StoreReader } from '../engine/store/store.ts'
 import { projections } from '../projections/catalog.ts'
 import { failureText } from './failure-place.ts'
+import { createLiveRows, type LiveRows } from './live-rows.ts'
 import { startProjector } from './projector-thread.ts'
 
 /** Raise it when a data directory of the release before can't be opened any more as it is. */
@@ -51,6 +52,7 @@ export interface Engine {
   readonly quarantine: Quarantine
   readonly intake: EngineIntake
   readonly store: StoreReader
+  readonly liveRows: LiveRows
   readonly guard: ClockGuard
   readonly duplicates: Duplicates
   /** What became of the last append: whether events can be taken. */
@@ -144,13 +146,14 @@ async function assemble(options: EngineOptions, log: EmbeddedLog): Promise<Engin
   await recall(log, duplicates, intake)
   const storePath = join(directory, 'read-models.sqlite')
   const projector = followLog(options, log, intake, { storePath, keysDirectory })
-  const store = await projector.openReader()
+  const { store, liveRows } = await projector.openReader()
   return {
     log,
     keyStore,
     quarantine,
     intake,
     store,
+    liveRows,
     guard,
     duplicates,
     writer: () => writer,
@@ -196,6 +199,7 @@ function followLog(
   let progress: Progress = { position: 0, received: 0, nextDue: undefined, events: 0, commitMs: 0 }
   let failure: string | undefined
   let reader: StoreReader | undefined
+  let live: ReturnType<typeof createLiveRows> | undefined
   const ready = Promise.withResolvers<void>()
   const deadline = deadlineTimer(options.clock, intake)
   const thread = startProjector(
@@ -214,6 +218,9 @@ function followLog(
           ready.resolve()
           reader?.notifyPosition(progress.position)
           deadline.at(progress.nextDue)
+          break
+        case 'read':
+          live?.answered(message.id, message.found)
           break
         case 'build':
           options.onNotice(
@@ -236,13 +243,19 @@ function followLog(
   )
   return {
     progress: () => ({ position: progress.position, received: progress.received, failure }),
-    async openReader(): Promise<StoreReader> {
+    async openReader(): Promise<Pick<Engine, 'store' | 'liveRows'>> {
       // The file and its tables are there once the projector has reported for the first time.
       await ready.promise
       reader = openSqliteReader(paths.storePath, {
         specs: projections.map(({ name, table }) => ({ projection: name, table })),
+        onWait: (position) => thread.tell({ kind: 'hurry', position }),
       })
-      return reader
+      live = createLiveRows({
+        store: reader,
+        committed: () => progress.position,
+        ask: (order) => thread.tell(order),
+      })
+      return { store: reader, liveRows: live.rows }
     },
     async stop(): Promise<void> {
       deadline.at(undefined)

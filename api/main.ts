@@ -26,6 +26,7 @@ import { openEngine } from './engine.ts'
 import type { EngineMetrics } from './engine-metrics.ts'
 import { engineMetrics } from './engine-metrics.ts'
 import { failureText, withoutCredentials } from './failure-place.ts'
+import { boundHeapGrowth } from './heap-growth.ts'
 import { dieQuietly, openLogger } from './logging.ts'
 import { startNatsServer } from './nats-server.ts'
 import { callable, pageAddress } from './page-address.ts'
@@ -39,6 +40,7 @@ type Stop = () => Promise<void>
 
 /** Opens everything, serves until SIGINT or SIGTERM, closes everything. Exit code 1 if it can't start. */
 export async function start(): Promise<void> {
+  boundHeapGrowth()
   const loaded = loadConfiguration(process.env)
   if (E.isLeft(loaded)) {
     for (const { message } of loaded.left) console.error(message)
@@ -166,7 +168,7 @@ function depsOf(
   metrics: EngineMetrics,
   credentials: LoadedCredentials,
 ): ApiDeps {
-  const { log, store, intake, keyStore, quarantine, guard } = engine
+  const { log, store, liveRows, intake, keyStore, quarantine, guard } = engine
   const open = (recorded: RecordedEvent) => openEvent(recorded, keyStore, registry)
   const headAtStart = log.head().position
   return {
@@ -175,6 +177,7 @@ function depsOf(
     intake,
     log,
     store,
+    liveRows,
     directory: keyStore,
     projections: new Map(projections.map((projection) => [projection.name, projection])),
     quarantine: quarantineBodies(quarantine, intake),

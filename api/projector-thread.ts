@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import type { LiveAnswer } from '../engine/projector/live-reads.ts'
 import type { Progress } from '../engine/projector/projector.ts'
 import { workerUrl } from '../engine/worker-url.ts'
 import { failureText } from './failure-place.ts'
@@ -15,11 +16,31 @@ export type ProjectorMessage =
   | { readonly kind: 'progress'; readonly progress: Progress }
   | { readonly kind: 'build'; readonly build: string; readonly state: 'building' | 'serving' | 'foreign' }
   | { readonly kind: 'notice'; readonly message: string }
+  | { readonly kind: 'read'; readonly id: number; readonly found: LiveAnswer | undefined }
   | { readonly kind: 'failed'; readonly message: string }
 
-export type ProjectorOrder = { readonly kind: 'stop' } | { readonly kind: 'forget'; readonly owner: string }
+export interface ReadOrder {
+  readonly kind: 'read'
+  readonly id: number
+  readonly projections: readonly string[]
+  readonly key: string
+  readonly after: number
+}
+
+interface HurryOrder {
+  readonly kind: 'hurry'
+  /** Somebody waits for it to be committed. */
+  readonly position: number
+}
+
+export type ProjectorOrder =
+  | { readonly kind: 'stop' }
+  | { readonly kind: 'forget'; readonly owner: string }
+  | HurryOrder
+  | ReadOrder
 
 interface ProjectorThread {
+  tell(order: ReadOrder | HurryOrder): void
   /** Commits what is folded and ends the thread. */
   stop(): Promise<void>
 }
@@ -44,6 +65,7 @@ export function startProjector(
     onMessage({ kind: 'failed', message: failureText(error) })
   })
   return {
+    tell: (order) => worker.postMessage(order),
     async stop() {
       worker.postMessage({ kind: 'stop' } satisfies ProjectorOrder)
       await ended

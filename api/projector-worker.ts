@@ -8,14 +8,15 @@ import { openEmbeddedReader } from '../engine/log/embedded/reader.ts'
 import type { LogReader } from '../engine/log/log.ts'
 import { LazyEvent } from '../engine/privacy/lazy-event.ts'
 import { type KeyReader, openOpener } from '../engine/privacy/opener.ts'
-import { runProjector } from '../engine/projector/projector.ts'
+import type { LiveAnswer } from '../engine/projector/live-reads.ts'
+import { createProjector, type Projector } from '../engine/projector/projector.ts'
 import { isDiskFull } from '../engine/store/disk-full.ts'
 import { removeSqliteStore, StoreUnusable } from '../engine/store/sqlite-failure.ts'
 import { openSqliteWriter } from '../engine/store/sqlite-writer.ts'
 import type { StoreWriter } from '../engine/store/store.ts'
 import { projections } from '../projections/catalog.ts'
 import { failureText } from './failure-place.ts'
-import type { ProjectorMessage, ProjectorOrder, ProjectorWorkerData } from './projector-thread.ts'
+import type { ProjectorMessage, ProjectorOrder, ProjectorWorkerData, ReadOrder } from './projector-thread.ts'
 
 /** The projector's own thread: log and keys read-only, the read models as their one writer. */
 const port = parentPort
@@ -25,6 +26,7 @@ const tell = (message: ProjectorMessage): void => port.postMessage(message)
 
 const stopping = new AbortController()
 let keys: KeyReader | undefined
+let projector: Projector | undefined
 
 port.on('message', (order: ProjectorOrder) => {
   switch (order.kind) {
@@ -34,8 +36,20 @@ port.on('message', (order: ProjectorOrder) => {
     case 'forget':
       keys?.forget(order.owner)
       break
+    case 'read':
+      read(order)
+      break
+    case 'hurry':
+      projector?.hurry(order.position)
+      break
   }
 })
+
+function read({ id, projections, key, after }: ReadOrder): void {
+  const answer = (found: LiveAnswer | undefined): void => tell({ kind: 'read', id, found })
+  if (projector === undefined) answer(undefined)
+  else projector.read({ projections, key, after, answer })
+}
 
 /** How long a full disk is waited for before the next try. */
 const NO_ROOM_MS = 1_000
@@ -68,24 +82,23 @@ async function projectWhileRoom(log: LogReader, opener: KeyReader): Promise<bool
   let store: StoreWriter | undefined
   try {
     store = openStore()
-    await runProjector(
-      {
-        log,
-        store,
-        projections,
-        rules: DEFAULT_RULES,
-        clock: systemClock,
-        open: (event) => new LazyEvent(event, opener, registry),
-        onCommit: (progress) => tell({ kind: 'progress', progress }),
-        onBuild: (build, state) => tell({ kind: 'build', build, state }),
-      },
-      stopping.signal,
-    )
+    projector = createProjector({
+      log,
+      store,
+      projections,
+      rules: DEFAULT_RULES,
+      clock: systemClock,
+      open: (event) => new LazyEvent(event, opener, registry),
+      onCommit: (progress) => tell({ kind: 'progress', progress }),
+      onBuild: (build, state) => tell({ kind: 'build', build, state }),
+    })
+    await projector.run(stopping.signal)
     return true
   } catch (error) {
     if (isDiskFull(error)) return false
     throw error
   } finally {
+    projector = undefined
     store?.close()
   }
 }

@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Credentials } from './credentials.ts'
 import { Problem } from './problem.ts'
@@ -76,7 +76,7 @@ export function accessToken(url: string): string | undefined {
   return stated.length === 1 && stated[0] !== '' ? stated[0] : undefined
 }
 
-const digest = (secret: string): Buffer => createHash('sha256').update(secret).digest()
+const digest = (secret: string): Buffer => hash('sha256', secret, 'buffer')
 
 /**
  * Throws unless the request carries what the route asks for. Comparison is of digests, in constant time: neither
@@ -91,10 +91,10 @@ export function accessChecker(
     const needed = access ?? 'write'
     const given = presented(request.headers.authorization, needed === 'write') ?? inQuery(request)
     if (given === undefined) throw unauthorised(needed, 'No usable Authorization header was sent.')
-    const hash = digest(given.secret)
-    if (access !== undefined && timingSafeEqual(hash, expected[access])) return
+    const sent = digest(given.secret)
+    if (access !== undefined && timingSafeEqual(sent, expected[access])) return
     const other = needed === 'read' ? expected.write : expected.read
-    if (timingSafeEqual(hash, other)) throw new Problem('forbidden', NEEDS[needed])
+    if (timingSafeEqual(sent, other)) throw new Problem('forbidden', NEEDS[needed])
     throw unauthorised(needed, 'The credentials are unknown.')
   }
 }
@@ -107,8 +107,8 @@ function inQuery({ headers, routeOptions, url }: FastifyRequest): Presented {
 
 /** Whether a secret is the expected one; compared as `accessChecker` does. */
 export function secretMatcher(expected: string): (given: string) => boolean {
-  const hash = digest(expected)
-  return (given) => timingSafeEqual(digest(given), hash)
+  const wanted = digest(expected)
+  return (given) => timingSafeEqual(digest(given), wanted)
 }
 
 /** A write key as trackers are given it, `<write key>` or `<write key>:<source>`; keys hold no colon. */

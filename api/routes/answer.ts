@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ApiDeps } from '../deps.ts'
 import { Problem } from '../problem.ts'
@@ -23,8 +23,12 @@ export function standing(
 export async function awaitPosition(deps: ApiDeps, after: number | undefined): Promise<void> {
   if (after === undefined || after === 0) return
   if (await deps.store.waitFor(after, deps.configuration.afterWaitMs)) return
+  throw notReached(deps, after)
+}
+
+export function notReached(deps: ApiDeps, after: number): Problem {
   const detail = `The views haven't reached position ${after} within ${deps.configuration.afterWaitMs} ms.`
-  throw new Problem('position_not_reached', detail, { headers: { 'retry-after': '1' } })
+  return new Problem('position_not_reached', detail, { headers: { 'retry-after': '1' } })
 }
 
 /**
@@ -32,7 +36,26 @@ export async function awaitPosition(deps: ApiDeps, after: number | undefined): P
  * 304 tells the newer position in its header.
  */
 export function etagOf(data: unknown): string {
-  return `"${createHash('sha256').update(JSON.stringify(data)).digest('base64url').slice(0, 27)}"`
+  return etagOfJson(JSON.stringify(data))
+}
+
+function etagOfJson(json: string): string {
+  return `"${hash('sha256', json, 'base64url').slice(0, 27)}"`
+}
+
+const JSON_CONTENT_TYPE = 'application/json; charset=utf-8'
+
+/** Answers `{...at, ...content}`, or that the caller has this content. It is written as JSON once, for ETag and body. */
+export function sendContent(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  at: ReturnType<typeof standing>,
+  content: Readonly<Record<string, unknown>>,
+): FastifyReply {
+  const json = JSON.stringify(content)
+  if (unchanged(request, reply, etagOfJson(json))) return reply.send()
+  const head = JSON.stringify(at)
+  return reply.header('content-type', JSON_CONTENT_TYPE).send(`${head.slice(0, -1)},${json.slice(1)}`)
 }
 
 /** True when the caller has it already; the reply is then a 304 without a body. */

@@ -75,17 +75,33 @@ export function presentRow(
   row: Row,
   profileOf: ProfileOf,
 ): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(
-    Object.entries(columns).map(([name, column]) => [name, presentCell(column.type, row[name], profileOf)]),
-  )
+  const shown: Record<string, unknown> = {}
+  for (const name in columns) {
+    const column = columns[name]
+    if (column !== undefined) shown[name] = presentCell(column.type, row[name], profileOf)
+  }
+  return shown
 }
+
+const identityColumnsOf = new WeakMap<object, readonly string[]>()
+
+function identityColumns(columns: Readonly<Record<string, Column>>): readonly string[] {
+  const known = identityColumnsOf.get(columns)
+  if (known !== undefined) return known
+  const names = Object.keys(columns).filter((name) => columns[name]?.type === 'identity')
+  identityColumnsOf.set(columns, names)
+  return names
+}
+
+const NOBODY: readonly string[] = []
 
 /** The identities that rows mention, to be resolved in one look-up. */
 export function identitiesIn(
   columns: Readonly<Record<string, Column>>,
   rows: readonly Row[],
 ): readonly string[] {
-  const names = Object.keys(columns).filter((name) => columns[name]?.type === 'identity')
+  const names = identityColumns(columns)
+  if (names.length === 0) return NOBODY
   const found = new Set<string>()
   for (const row of rows) {
     for (const name of names) {

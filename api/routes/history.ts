@@ -6,7 +6,7 @@ import type { TooMuchHistory } from '../history/component.ts'
 import { type AsOf, momentOf, parseAsOf } from '../history/moment.ts'
 import { type PastProfiles, pastProfiles } from '../history/past-profile.ts'
 import { invalidQuery, Problem } from '../problem.ts'
-import { etagOf, standing, unchanged } from './answer.ts'
+import { sendContent, standing } from './answer.ts'
 import { formatInstant } from './cells.ts'
 import { showEvent } from './events.ts'
 import { explainState } from './explain.ts'
@@ -72,7 +72,7 @@ export function profileHistory(deps: ApiDeps, projection: string): ItemHistory {
       ),
     }
     const at = standing(reply, moment)
-    return unchanged(request, reply, etagOf(content)) ? reply.send() : { ...at, ...content }
+    return sendContent(request, reply, at, content)
   }
 }
 

@@ -26,7 +26,7 @@ const PROFILES: View = {
   tag: 'Profiles',
   items: true,
   history: profileHistory,
-  detail: async (deps, key) => ({ identities: revealAll(deps, await membersOf(deps, key)) }),
+  detail: (deps, { members }) => ({ identities: revealAll(deps, members) }),
 }
 
 export function registerProfiles(app: FastifyInstance, deps: ApiDeps): void {
@@ -36,11 +36,6 @@ export function registerProfiles(app: FastifyInstance, deps: ApiDeps): void {
   registerLookup(app, deps, projection)
   registerTimeline(app, deps)
   registerIdentity(app, deps)
-}
-
-async function membersOf(deps: ApiDeps, id: string): Promise<readonly string[]> {
-  const answer = await ask(() => deps.store.members([id]))
-  return answer.value.get(id)?.members ?? [id]
 }
 
 const lookupCodec = t.type({ identities: t.array(t.string) })

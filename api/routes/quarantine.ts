@@ -8,7 +8,7 @@ import { resubmitSchema } from '../openapi-engine.ts'
 import { invalidBody, Problem } from '../problem.ts'
 import { standing } from './answer.ts'
 import { decodeQuery, queryPairs } from './query.ts'
-import type { View } from './views.ts'
+import type { FoundRow, View } from './views.ts'
 import { idOf, registerView } from './views.ts'
 import { problemOfRefusal } from './way-in.ts'
 
@@ -27,8 +27,8 @@ export function registerQuarantine(app: FastifyInstance, deps: ApiDeps): void {
 }
 
 /** The log lacks a message that could name a sender's property; the kept one has it, as long as it is kept. */
-async function showKept(deps: ApiDeps, key: string): Promise<Readonly<Record<string, unknown>>> {
-  const kept = await deps.quarantine.open(key)
+async function showKept(deps: ApiDeps, { stored }: FoundRow): Promise<Readonly<Record<string, unknown>>> {
+  const kept = await deps.quarantine.open(stored.key)
   return kept === undefined ? { body: null } : { body: showBody(kept.bytes), message: kept.message }
 }
 

@@ -6,7 +6,7 @@ import type { Answer, StoredRow } from '../../engine/store/store.ts'
 import type { ApiDeps } from '../deps.ts'
 import { itemSchema, listSchema } from '../openapi.ts'
 import { Problem } from '../problem.ts'
-import { awaitPosition, etagOf, standing, unchanged } from './answer.ts'
+import { awaitPosition, etagOf, notReached, sendContent, standing, unchanged } from './answer.ts'
 import { explain } from './explain.ts'
 import { parseFilters, parseSort } from './filters.ts'
 import { asksForPast, HISTORY_QUERY, type ItemHistory } from './history.ts'
@@ -24,9 +24,17 @@ export interface View {
   /** Namespace of the identity that a row's key is, so that the sender's own id finds it too. */
   readonly namespace?: string | undefined
   /** Adds to a single row what stands in no column. */
-  readonly detail?: ((deps: ApiDeps, key: string) => Promise<Readonly<Record<string, unknown>>>) | undefined
+  readonly detail?: ((deps: ApiDeps, found: FoundRow) => Detail | Promise<Detail>) | undefined
   /** Answers a single row's `asOf`. */
   readonly history?: ((deps: ApiDeps, projection: string) => ItemHistory) | undefined
+}
+
+type Detail = Readonly<Record<string, unknown>>
+
+/** A single row, and who belongs to the profile that it is about. */
+export interface FoundRow {
+  readonly stored: StoredRow
+  readonly members: readonly string[]
 }
 
 const DEFAULT_LIMIT = 50
@@ -84,17 +92,19 @@ function registerItem(app: FastifyInstance, deps: ApiDeps, view: View, projectio
   app.get(`${view.path}/:id`, { config: { access: 'read' }, schema }, async (request, reply) => {
     const pairs = queryPairs(request.url)
     const query = decodeQuery(pairs, history === undefined ? ITEM_QUERY : HISTORY_QUERY)
-    await awaitPosition(deps, query.after)
-    if (history !== undefined && asksForPast(query)) return history(request, reply, idOf(request), query)
-    const found = await findRow(deps, view, projection, idOf(request))
-    const [row] = await showRows(deps, projection, [found.value])
-    const detail = (await view.detail?.(deps, found.value.key)) ?? {}
-    const data: ShownRow = { ...row, ...detail }
-    const explained = query.explain === true ? await explain(deps, projection, found.value.key) : undefined
+    const isPast = history !== undefined && asksForPast(query)
+    // The past and explanations are of what is committed.
+    if (isPast || query.explain === true) await awaitPosition(deps, query.after)
+    if (isPast) return history(request, reply, idOf(request), query)
+    const found = await findRow(deps, view, projection, idOf(request), query.after)
+    const { stored } = found.value
+    const [row] = await showRows(deps, projection, [stored])
+    const data: ShownRow = { ...row, ...(await view.detail?.(deps, found.value)) }
+    const explained = query.explain === true ? await explain(deps, projection, stored.key) : undefined
     // Read after the row: what it explains may be newer, and the answer only vouches for the older.
     const at = standing(reply, found)
     const content = explained === undefined ? { data } : { data, explain: explained.value }
-    return unchanged(request, reply, etagOf(content)) ? reply.send() : { ...at, ...content }
+    return sendContent(request, reply, at, content)
   })
 }
 
@@ -112,13 +122,27 @@ async function findRow(
   view: View,
   projection: AnyProjection,
   id: string,
-): Promise<Answer<StoredRow>> {
+  after: number | undefined,
+): Promise<Answer<FoundRow>> {
   for (const key of candidateKeys(deps, view, projection, id)) {
-    const answer = await ask(() => deps.store.get([projection.name], key))
-    const row = answer.value.rows.get(projection.name)?.[0]
-    if (row !== undefined) return { ...answer, value: row }
+    const answer = await ask(() => getRow(deps, projection.name, key, after ?? 0))
+    const { rows, members } = answer.value
+    const stored = rows.get(projection.name)?.[0]
+    if (stored !== undefined) return { ...answer, value: { stored, members } }
   }
   throw new Problem('not_found', 'There is nothing of this id.')
+}
+
+async function getRow(
+  deps: ApiDeps,
+  projection: string,
+  key: string,
+  after: number,
+): ReturnType<ApiDeps['store']['get']> {
+  if (after === 0) return deps.store.get([projection], key)
+  const found = await deps.liveRows.get([projection], key, after, deps.configuration.afterWaitMs)
+  if (found === undefined) throw notReached(deps, after)
+  return found
 }
 
 function candidateKeys(deps: ApiDeps, view: View, projection: AnyProjection, id: string): readonly string[] {

@@ -38,6 +38,7 @@ export function parseMoney(value: unknown): E.Either<MoneyFailure, number> {
 
 /** True exactly where `parseMoney` succeeds. */
 export function isMoney(value: unknown): value is number | string {
+  if (typeof value === 'string' && usualAmount(value) !== undefined) return true
   return parseMoney(value)._tag === 'Right'
 }
 
@@ -78,7 +79,37 @@ function parseNumber(value: number): E.Either<MoneyFailure, number> {
   return text.includes('e') ? scaledOf(decimalOfNumber(value)) : parseText(text)
 }
 
+const DIGIT_0 = 0x30
+const POINT = 0x2e
+/** So many scaled digits are a safe integer. */
+const USUAL_DIGITS = 11
+/** By how many decimal places an amount states. */
+const UNIT_OF_PLACES = [UNIT, UNIT / 10, UNIT / 100, UNIT / 1_000, 1] as const
+
+assert(10 ** USUAL_DIGITS * UNIT <= Number.MAX_SAFE_INTEGER)
+assert.equal(UNIT_OF_PLACES.length, SCALE + 1)
+
+/** The scaled integer of digits, or of digits, a point and one to four digits; undefined: `parseText` knows. */
+function usualAmount(text: string): number | undefined {
+  const { length } = text
+  if (length === 0 || length > USUAL_DIGITS) return undefined
+  let point = -1
+  let digits = 0
+  for (let i = 0; i < length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit >= DIGIT_0 && unit <= DIGIT_0 + 9) digits = digits * 10 + (unit - DIGIT_0)
+    else if (unit === POINT && point < 0 && i > 0) point = i
+    else return undefined
+  }
+  const places = point < 0 ? 0 : length - 1 - point
+  if (point >= 0 && places === 0) return undefined
+  const unit = UNIT_OF_PLACES[places]
+  return unit === undefined ? undefined : digits * unit
+}
+
 function parseText(text: string): E.Either<MoneyFailure, number> {
+  const usual = usualAmount(text)
+  if (usual !== undefined) return E.right(usual)
   if (text.length > MAX_LENGTH) return E.left('not_decimal')
   const match = PLAIN.exec(text)
   if (match === null) return E.left('not_decimal')

@@ -53,8 +53,8 @@ interface Work {
  * one, and which comes after all links that they are made of, is refused. What is left (a late link that
  * displaces others, a cut inside a profile, a lifted cut) recomputes the component of evidence, once an update.
  *
- * Between updates it remembers what it read, so whoever uses it stores an update's answer before asking for the next,
- * or calls `forget`.
+ * Between updates it remembers what it read, so whoever uses it stores what updates answered, in their order, before
+ * calling `trim` or `forget`.
  */
 export class Components {
   readonly #source: EvidenceSource
@@ -71,8 +71,6 @@ export class Components {
   }
 
   update(evidence: Iterable<Evidence>): MembershipUpdate {
-    // All at once: groups need all their members, and a fresh start costs at most what was read since the last.
-    if (this.#nodes.size > this.#maxCached) this.forget()
     const work: Work = { kept: new Map(), before: new Map(), stale: new Set() }
     try {
       for (const each of evidence) {
@@ -85,6 +83,12 @@ export class Components {
       this.forget()
       throw error
     }
+  }
+
+  /** To be called now and then while the source holds every answer, so that memory stays bounded. */
+  trim(): void {
+    // All at once: groups need all their members, and a fresh start costs at most what was read since the last.
+    if (this.#nodes.size > this.#maxCached) this.forget()
   }
 
   /** Drops everything remembered: what the source says counts again. */

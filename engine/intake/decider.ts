@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import * as E from 'fp-ts/lib/Either.js'
 import type { EventDefinition } from '../events/codec.ts'
 import type { NewEvent } from '../events/event.ts'
-import type { Identity, IdentityId, StatedIdentity } from '../events/identity.ts'
+import type { Identity, StatedIdentity } from '../events/identity.ts'
 import { namespaceOf } from '../events/identity.ts'
 import type { DecodeFailure, Registry } from '../events/registry.ts'
 import { SPEC_NAMES } from '../events/registry.ts'
@@ -25,8 +25,8 @@ export interface Accepted {
   readonly definition: EventDefinition | undefined
   readonly normalised: Readonly<Record<string, unknown>>
   readonly identities: readonly StatedIdentity[]
-  /** Their ids, where they were known when the event was judged, after so many erasures. */
-  readonly ids: readonly (IdentityId | undefined)[]
+  /** As events carry them, where they were known when the event was judged, after so many erasures. */
+  readonly known: readonly (Identity | undefined)[]
   readonly erasures: number
   /** What its source leaves unsaid. */
   readonly defaults: SourceDefaults
@@ -76,6 +76,9 @@ const RESERVED: ReadonlySet<string> = new Set([
 
 /** The source of the engine's own events. */
 const ENGINE_SOURCE = 'headwater'
+
+const NOBODY: readonly StatedIdentity[] = []
+const NO_DEFAULTS: SourceDefaults = {}
 
 /** Consent is what lifts a suppression, so it must get in. */
 const LIFTS_SUPPRESSION: ReadonlySet<string> = new Set(['consent.granted'])
@@ -191,7 +194,7 @@ export class Decider {
       return refuse(incoming, envelope.source, decoded.left._tag, explainDecode(decoded.left), sizeBytes)
     }
     const { definition, data } = decoded.right
-    const defaults = this.#sources.get(envelope.source) ?? {}
+    const defaults = this.#sources.get(envelope.source) ?? NO_DEFAULTS
     const normalised = normalise(definition, data, defaults)
     const identities = allIdentities(
       envelope,
@@ -204,7 +207,7 @@ export class Decider {
       definition,
       normalised,
       identities,
-      ids: identities.map(({ namespace, value }) => keyStore.find(namespace, value)),
+      known: identities.map((stated) => this.#find(stated)),
       erasures: keyStore.erasures,
       defaults,
       quarantined: undefined,
@@ -212,8 +215,15 @@ export class Decider {
       sizeBytes,
     }
     // Who is known isn't suppressed.
-    const unknown = identities.filter((_, at) => accepted.ids[at] === undefined)
+    const unknown = accepted.known.includes(undefined)
+      ? identities.filter((_, at) => accepted.known[at] === undefined)
+      : NOBODY
     return this.#suppression(accepted, unknown) ?? accepted
+  }
+
+  #find({ namespace, value }: StatedIdentity): Identity | undefined {
+    const id = this.#options.keyStore.find(namespace, value)
+    return id === undefined ? undefined : { id, namespace }
   }
 
   /** The event as a refused one, where it is about somebody who was erased after it was judged. */
@@ -226,8 +236,9 @@ export class Decider {
   #suppression(accepted: Accepted, identities: readonly StatedIdentity[]): Refused | undefined {
     const { envelope, incoming, sizeBytes } = accepted
     if (LIFTS_SUPPRESSION.has(envelope.type)) return undefined
-    const named = [...identities, ...streamAddresses(accepted)]
-    if (!named.some((stated) => this.#options.keyStore.suppressed(stated))) return undefined
+    const { keyStore } = this.#options
+    const suppressed = (stated: StatedIdentity): boolean => keyStore.suppressed(stated)
+    if (!identities.some(suppressed) && !streamAddresses(accepted).some(suppressed)) return undefined
     const message = 'the person was erased and has not consented again'
     return refuse(incoming, envelope.source, 'suppressed', message, sizeBytes)
   }
@@ -246,26 +257,31 @@ export class Decider {
   seal(accepted: Accepted, received: number): NewEvent {
     const { envelope, definition, defaults, identities: stated } = accepted
     const { keyStore } = this.#options
-    const ids = keyStore.erasures === accepted.erasures ? accepted.ids : []
-    const identities = stated.map(
-      (one, at): Identity => ({ id: ids[at] ?? keyStore.identify(one), namespace: one.namespace }),
-    )
+    const same = keyStore.erasures === accepted.erasures
+    const identities = stated.map((one, at): Identity => {
+      const known = same ? accepted.known[at] : undefined
+      return known ?? { id: keyStore.identify(one), namespace: one.namespace }
+    })
     const parts = sealEvent(
       {
         definition,
-        context: { source: envelope.source, id: envelope.id, type: envelope.type },
+        context: envelope,
         data: envelope.data,
         normalised: accepted.normalised,
         leading: identities[0]?.id ?? WORKSPACE_OWNER,
       },
       keyStore,
     )
+    const { time, originalTime } = happened(envelope, received)
+    // Each property by its name: spreading costs more than all the rest of it.
     return {
       stream: streamName({ envelope, definition, stated, identities, defaults }, keyStore),
       id: envelope.id,
       source: envelope.source,
       type: envelope.type,
       schema: envelope.schema,
+      time,
+      received,
       sequence: envelope.sequence,
       identities,
       actor: envelope.actor,
@@ -273,11 +289,12 @@ export class Decider {
       causation: envelope.causation,
       correlation: envelope.correlation,
       basedOn: envelope.basedOn,
+      originalTime,
       sentTime: envelope.sent,
+      data: parts.data,
+      normalised: parts.normalised,
       normaliser: NORMALISER_VERSION,
-      received,
-      ...happened(envelope, received),
-      ...parts,
+      sealed: parts.sealed,
     }
   }
 }

@@ -3,7 +3,8 @@ import type { IntakeResult } from './result.ts'
 
 /** What one call of `submit` waits for. */
 export interface Submission {
-  readonly results: (IntakeResult | undefined)[]
+  /** Whole when none is left. */
+  readonly results: IntakeResult[]
   /** Events whose fate isn't known yet. */
   left: number
   readonly startMs: number
@@ -18,8 +19,9 @@ export class Entry {
   readonly index: number
   /** As it was submitted: what it counts for in the queue, whatever it turns into. */
   readonly sizeBytes: number
-  /** By which it is known while it is under way. */
-  key: string | undefined = undefined
+  /** By which it is known while it is under way, and the next one of the same id: see `UnderWay`. */
+  held: { readonly source: string; readonly id: string } | undefined = undefined
+  sameId: Entry | undefined = undefined
   /** Repetitions that wait until it is settled. */
   followers: Entry[] | undefined = undefined
   waits = false
@@ -35,10 +37,6 @@ export class Entry {
 
 export type AcceptedEntry = Entry & { readonly decided: Accepted }
 export type RefusedEntry = Entry & { readonly decided: Refused }
-
-export function keyOf({ decided }: AcceptedEntry): string {
-  return `${decided.envelope.source}\u0000${decided.envelope.id}`
-}
 
 export function turn(entry: Entry, decided: Decided): void {
   entry.decided = decided

@@ -12,6 +12,7 @@ const MAX_NAME = 256
 export const SOURCE_PATTERN = /^[\w.:/~#?=&%+-]{1,256}$/
 const MAX_IDENTITIES = 32
 const MAX_IDENTITY_VALUE = 512
+const NOBODY: readonly StatedIdentity[] = []
 
 /** Nothing happened to a customer before this; an earlier time is a defect of the sender. */
 export const EARLIEST_TIME = Date.UTC(1900, 0, 1)
@@ -67,17 +68,19 @@ const KNOWN_ATTRIBUTES: ReadonlySet<string> = new Set([
   'data',
 ])
 
+interface EnvelopeDefaults {
+  readonly source: string
+  readonly id: string | undefined
+  readonly expected: Expected | undefined
+}
+
 /**
  * Reads an envelope in CloudEvents 1.0 JSON form. Context attributes that CloudEvents restricts to strings (`schema`,
  * `sequence`, `basedon`, `identities`) may also be numbers or arrays, as JSON senders write them.
  */
 export function readEnvelope(
   value: unknown,
-  defaults: {
-    readonly source: string
-    readonly id: string | undefined
-    readonly expected: Expected | undefined
-  },
+  defaults: EnvelopeDefaults,
 ): E.Either<Rejection, StatedEnvelope> {
   if (!isRecord(value)) return reject('invalid_envelope', 'an event is a JSON object')
   try {
@@ -97,19 +100,12 @@ class Unreadable extends Error {
   }
 }
 
-function read(
-  value: Attributes,
-  defaults: {
-    readonly source: string
-    readonly id: string | undefined
-    readonly expected: Expected | undefined
-  },
-): StatedEnvelope {
+function read(value: Attributes, defaults: EnvelopeDefaults): StatedEnvelope {
   const specversion = text(value, 'specversion', MAX_NAME)
   if (specversion !== undefined && !/^1\.0(\.\d+)?$/.test(specversion)) {
     throw new Unreadable('invalid_envelope', 'specversion must be 1.0')
   }
-  const id = text(value['id'] === undefined ? { id: defaults.id } : value, 'id', MAX_ID)
+  const id = value['id'] === undefined ? checked(defaults.id, 'id', MAX_ID) : text(value, 'id', MAX_ID)
   if (id === undefined || id === '')
     throw new Unreadable('missing_id', "id is missing: without it an event can't be told from its repetition")
   const type = text(value, 'type', MAX_NAME)
@@ -141,7 +137,10 @@ function read(
 }
 
 function text(value: Attributes, name: string, limit: number): string | undefined {
-  const found = value[name]
+  return checked(value[name], name, limit)
+}
+
+function checked(found: unknown, name: string, limit: number): string | undefined {
   if (found === undefined || found === null) return undefined
   if (typeof found !== 'string') throw new Unreadable('invalid_envelope', `${name} must be a string`)
   if (found.length > limit)
@@ -184,7 +183,7 @@ function expectation(value: Attributes): Expected | undefined {
 
 /** `email:a@b.c,user:42`, `['email:a@b.c']` or `[{namespace, value}]`. */
 function identities(found: unknown): readonly StatedIdentity[] {
-  if (found === undefined || found === null) return []
+  if (found === undefined || found === null) return NOBODY
   const list = typeof found === 'string' ? found.split(',') : found
   if (!Array.isArray(list)) throw new Unreadable('invalid_envelope', 'identities must be a list')
   if (list.length > MAX_IDENTITIES)
@@ -223,11 +222,16 @@ function dataOf(value: Attributes): Readonly<Record<string, unknown>> {
   const stated = value['data'] ?? {}
   // CloudEvents allows any JSON value; a fold needs names, so a bare value gets one.
   const data = isRecord(stated) ? stated : { value: stated }
+  if (!isExtended(value)) return data
   const names = Object.keys(value).filter((name) => !KNOWN_ATTRIBUTES.has(name))
-  if (names.length === 0) return data
   const extensions = Object.fromEntries(names.map((name) => [name, value[name]]))
   const own = Object.hasOwn(data, 'ce_extensions') ? data['ce_extensions'] : undefined
   return { ...data, ce_extensions: isRecord(own) ? { ...own, ...extensions } : extensions }
+}
+
+function isExtended(value: Attributes): boolean {
+  for (const name in value) if (!KNOWN_ATTRIBUTES.has(name)) return true
+  return false
 }
 
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -67,7 +67,7 @@ class Inspector {
       return finding('invalid_data', 'binary values and extension types have no JSON form')
     }
     const record = object as Readonly<Record<string, unknown>>
-    for (const key of Object.keys(record)) {
+    for (const key in record) {
       // MessagePack readers hand the key on as `__proto_`.
       if (key === '__proto__' || key === '__proto_')
         return finding('forbidden_key', 'the key __proto__ is not accepted')

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Clock } from '../clock.ts'
-import type { NewEvent, RecordedEvent } from '../events/event.ts'
+import type { RecordedEvent } from '../events/event.ts'
 import type { Registry } from '../events/registry.ts'
-import type { Appended, Log, LogFailure } from '../log/log.ts'
+import type { AppendEvent, Appended, Log, LogFailure } from '../log/log.ts'
 import type { KeyStore } from '../privacy/privacy.ts'
 import type { ClockGuard } from './clock-guard.ts'
 import type { Accepted, Decided, Refused } from './decider.ts'
@@ -16,7 +16,6 @@ import {
   isAccepted,
   isRefused,
   isSuppressed,
-  keyOf,
   type RefusedEntry,
   type Submission,
   turn,
@@ -34,6 +33,7 @@ import {
 import type { Quarantine } from './quarantine.ts'
 import type { Incoming, Intake, IntakeContext, IntakeResult, Refusal } from './result.ts'
 import { sameJson } from './same-content.ts'
+import { UnderWay } from './under-way.ts'
 
 export interface IntakeOptions {
   readonly log: Log
@@ -89,8 +89,7 @@ class GroupingIntake implements EngineIntake {
   readonly #options: IntakeOptions
   readonly #decider: Decider
   readonly #queued: Entry[] = []
-  /** By source and id: a repetition waits for the entry and is then an ordinary duplicate. */
-  readonly #underWay = new Map<string, Entry>()
+  readonly #underWay = new UnderWay()
   #pumping: Promise<void> | undefined
   #events = 0
   #bytes = 0
@@ -185,23 +184,22 @@ class GroupingIntake implements EngineIntake {
     this.#pumping ??= this.#pump()
   }
 
-  #told(result: IntakeResult, startMs: number): IntakeResult {
-    const { clock, onResult } = this.#options
-    onResult(result, clock.monotonicMs() - startMs)
+  #told(result: IntakeResult, startMs: number, nowMs = this.#options.clock.monotonicMs()): IntakeResult {
+    this.#options.onResult(result, nowMs - startMs)
     return result
   }
 
-  #settle(entry: Entry, result: IntakeResult): void {
+  #settle(entry: Entry, result: IntakeResult, nowMs?: number): void {
     if (entry.told) return
     entry.told = true
     this.#events -= 1
     this.#bytes -= entry.sizeBytes
-    if (entry.key !== undefined) this.#underWay.delete(entry.key)
-    for (const follower of entry.followers ?? []) this.#queue(follower)
+    this.#underWay.release(entry)
+    if (entry.followers !== undefined) for (const follower of entry.followers) this.#queue(follower)
     const { submission } = entry
-    submission.results[entry.index] = this.#told(result, submission.startMs)
+    submission.results[entry.index] = this.#told(result, submission.startMs, nowMs)
     submission.left -= 1
-    if (submission.left === 0) submission.resolve(submission.results.filter((one) => one !== undefined))
+    if (submission.left === 0) submission.resolve(submission.results)
     if (this.#events === 0) this.#whenIdle?.()
   }
 
@@ -257,9 +255,9 @@ class GroupingIntake implements EngineIntake {
   /** Makes it the one of its key that is under way; false where the log, or another under way, may hold that key. */
   #claim(entry: AcceptedEntry): boolean {
     const { id, source } = entry.decided.envelope
-    const key = keyOf(entry)
-    if (this.#underWay.has(key) || this.#options.duplicates.candidates(source, id).length > 0) return false
-    this.#hold(key, entry)
+    if (this.#underWay.find(source, id) !== undefined) return false
+    if (this.#options.duplicates.candidates(source, id).length > 0) return false
+    this.#underWay.hold(entry)
     return true
   }
 
@@ -269,8 +267,8 @@ class GroupingIntake implements EngineIntake {
    * that can't be read there costs that event alone its answer.
    */
   async #repeat(entry: AcceptedEntry): Promise<void> {
-    const key = keyOf(entry)
-    const twin = this.#underWay.get(key)
+    const { source, id } = entry.decided.envelope
+    const twin = this.#underWay.find(source, id)
     if (twin !== undefined) {
       entry.waits = true
       twin.followers ??= []
@@ -280,24 +278,13 @@ class GroupingIntake implements EngineIntake {
     try {
       const { duplicates, log } = this.#options
       const recorded = await findDuplicate(duplicates, entry.decided.envelope, (position) => log.at(position))
-      if (recorded === undefined) this.#hold(key, entry)
+      if (recorded === undefined) this.#underWay.hold(entry)
       else if (this.#sameContent(entry.decided, recorded))
-        this.#settle(entry, done('duplicate', entry.decided, recorded))
+        this.#settle(entry, done('duplicate', entry.decided, recorded, recorded.stream))
       else turn(entry, reusedId(entry.decided))
     } catch (error) {
       this.#settle(entry, failed(entry.decided, error))
     }
-  }
-
-  #hold(key: string, entry: Entry): void {
-    entry.key = key
-    this.#underWay.set(key, entry)
-  }
-
-  /** Lets go of an entry's key: it goes on as something else. */
-  #release(entry: Entry): void {
-    if (entry.key !== undefined) this.#underWay.delete(entry.key)
-    entry.key = undefined
   }
 
   #sameContent(accepted: Accepted, recorded: RecordedEvent): boolean {
@@ -326,7 +313,7 @@ class GroupingIntake implements EngineIntake {
         this.#settle(entry, unkept)
         continue
       }
-      this.#release(entry)
+      this.#underWay.release(entry)
       turn(entry, this.#decider.decideQuarantined(decided, outcome.right))
       if (!isAccepted(entry)) continue
       if (!this.#claim(entry)) await this.#repeat(entry)
@@ -359,9 +346,10 @@ class GroupingIntake implements EngineIntake {
       try {
         // An erasure may have come in between; sealing would make the person known again.
         const suppressed = this.#decider.suppressedSince(entry.decided)
-        if (suppressed === undefined)
-          sealed.push({ entry, event: this.#decider.seal(entry.decided, received) })
-        else this.#again(entry, suppressed)
+        if (suppressed === undefined) {
+          const event = this.#decider.seal(entry.decided, received)
+          sealed.push({ entry, event, expected: entry.decided.envelope.expected })
+        } else this.#again(entry, suppressed)
       } catch (error) {
         this.#settle(entry, failed(entry.decided, error))
       }
@@ -371,48 +359,59 @@ class GroupingIntake implements EngineIntake {
 
   /** Sends it round again as what it has turned out to be. */
   #again(entry: Entry, decided: Refused): void {
-    this.#release(entry)
+    this.#underWay.release(entry)
     turn(entry, decided)
     this.#queue(entry)
   }
 
   /** Assigns places at once; whoever waits is told when the commit is durable. */
   #append(sealed: readonly SealedEntry[]): void {
-    if (this.#shut(sealed.map(({ entry }) => entry))) return
-    const batch = sealed.map(({ entry, event }) => ({ event, expected: entry.decided.envelope.expected }))
-    this.#options.log.append(batch).then(
+    if (this.#refusal(0) !== undefined && this.#shut(sealed.map(({ entry }) => entry))) return
+    const waiting = sealed.map(({ entry, event }): WaitingEntry => ({ entry, stream: event.stream }))
+    this.#await(this.#options.log.append(sealed), waiting)
+  }
+
+  /** Doesn't hold on to the sealed events: the log has their bytes, and many wait for the disk at a time. */
+  #await(appended: ReturnType<Log['append']>, waiting: readonly WaitingEntry[]): void {
+    appended.then(
       (outcomes) => {
-        for (let index = 0; index < sealed.length; index++) {
-          const one = sealed[index]
+        const nowMs = this.#options.clock.monotonicMs()
+        for (let index = 0; index < waiting.length; index++) {
+          const one = waiting[index]
           const outcome = outcomes[index]
-          if (one !== undefined && outcome !== undefined) this.#appended(one, outcome)
+          if (one !== undefined && outcome !== undefined) this.#appended(one, outcome, nowMs)
         }
       },
       (error: unknown) => {
         // A defect. What it left behind the duplicate check doesn't know; a restart reads the log anew.
         this.#stopped = true
-        for (const { entry } of sealed) this.#settle(entry, failed(entry.decided, error))
+        for (const { entry } of waiting) this.#settle(entry, failed(entry.decided, error))
       },
     )
   }
 
-  #appended({ entry, event }: SealedEntry, outcome: E.Either<LogFailure, Appended>): void {
+  #appended({ entry, stream }: WaitingEntry, outcome: E.Either<LogFailure, Appended>, nowMs: number): void {
     const { decided } = entry
+    const { envelope } = decided
     if (E.isRight(outcome)) {
-      this.#options.duplicates.add(event.source, event.id, outcome.right.position)
-      this.#decider.learn(event.type, decided.envelope.data)
-      const { position, revision } = outcome.right
-      this.#settle(entry, done('appended', decided, { position, revision, stream: event.stream }))
+      this.#options.duplicates.add(envelope.source, envelope.id, outcome.right.position)
+      this.#decider.learn(envelope.type, envelope.data)
+      this.#settle(entry, done('appended', decided, outcome.right, stream), nowMs)
     } else if (outcome.left._tag === 'EventTooLarge') {
       const message = `the event is larger than ${outcome.left.limitBytes} bytes in the log`
-      this.#again(entry, refuse(decided.incoming, event.source, 'too_large', message, decided.sizeBytes))
+      this.#again(entry, refuse(decided.incoming, envelope.source, 'too_large', message, decided.sizeBytes))
     } else {
       this.#settle(entry, { status: 'refused', id: idOf(decided), refusal: refusalOf(outcome.left) })
     }
   }
 }
 
-interface SealedEntry {
+/** One that the log has, durable or not. */
+interface WaitingEntry {
   readonly entry: AcceptedEntry
-  readonly event: NewEvent
+  readonly stream: string
+}
+
+interface SealedEntry extends AppendEvent {
+  readonly entry: AcceptedEntry
 }

@@ -35,6 +35,7 @@ export function normalise(
 ): Data {
   if (definition === undefined) return NOTHING
   const { rules, currencyDefault } = compiledOf(definition)
+  if (rules.length === 0) return NOTHING
   const found: Found = { values: undefined, money: false, defaults }
   for (const rule of rules) follow(rule, data, 0, '', found)
   if (currencyDefault && found.money && own(data, 'currency') === undefined) {
@@ -167,7 +168,7 @@ function followEach(
 }
 
 function record(path: string, how: Normalisation, value: unknown, found: Found): void {
-  const normal = normalValue(how, value, found.defaults)
+  const normal = normalValue(how, value, found)
   if (normal === undefined) return
   found.values ??= {}
   found.values[path] = normal
@@ -188,11 +189,7 @@ function own(value: unknown, name: string): unknown {
   return Object.hasOwn(value, name) ? (value as Data)[name] : undefined
 }
 
-function normalValue(
-  how: Normalisation,
-  value: unknown,
-  defaults: SourceDefaults,
-): string | number | undefined {
+function normalValue(how: Normalisation, value: unknown, { defaults }: Found): string | number | undefined {
   switch (how) {
     case 'email':
       return typeof value === 'string' ? normalEmail(value) : undefined

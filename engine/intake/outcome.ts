@@ -1,4 +1,4 @@
-import type { LogFailure } from '../log/log.ts'
+import type { Appended, LogFailure } from '../log/log.ts'
 import { KeyStoreError } from '../privacy/failure.ts'
 import { type Accepted, type Decided, type Refused, refuse } from './decider.ts'
 import type { Refusable } from './quarantine.ts'
@@ -9,9 +9,9 @@ import type { Incoming, IntakeResult, Refusal } from './result.ts'
 export function done(
   status: 'appended' | 'duplicate',
   { envelope, quarantined }: Accepted,
-  at: { readonly position: number; readonly revision: number; readonly stream: string },
+  { position, revision }: Appended,
+  stream: string,
 ): IntakeResult {
-  const { position, revision, stream } = at
   if (quarantined === undefined) return { status, id: envelope.id, position, stream, revision }
   const { quarantineId, eventId, reason, message } = quarantined
   return { status: 'quarantined', id: eventId, position, quarantineId, reason, message }

@@ -8,6 +8,9 @@ import { normaliseIdentity, type SourceDefaults } from './normalise.ts'
 /** What stands for the record where an event names neither a record nor a person. */
 const NOBODY = 'none'
 
+const NO_TEXTS: readonly string[] = []
+const NO_ADDRESSES: readonly StatedIdentity[] = []
+
 /** Where a subject begins with one of these, what follows is the record. */
 const CATEGORIES: ReadonlySet<string> = new Set(Object.values(catalogue).map(({ category }) => category))
 
@@ -35,8 +38,12 @@ export function streamName(event: Nameable, directory: Pick<KeyStore, 'find' | '
   const record = definition?.record === undefined ? undefined : recordId(envelope.data, definition.record)
   if (record !== undefined)
     return `${category}-${identityOf(record, event) ?? addressId([record], directory) ?? record}`
-  const own = identities.find(({ namespace }) => namespace === definition?.streamNamespace)
-  return `${category}-${(own ?? identities[0])?.id ?? NOBODY}`
+  const at = Math.max(
+    0,
+    identities.findIndex(({ namespace }) => namespace === definition?.streamNamespace),
+  )
+  const identity = identities[at]
+  return `${category}-${identity?.id ?? NOBODY}`
 }
 
 function subjectName(
@@ -108,15 +115,19 @@ function addressId(
   texts: readonly string[],
   directory: Pick<KeyStore, 'find' | 'identify'>,
 ): string | undefined {
-  const addresses = texts.flatMap((text) => address(text) ?? [])
+  const addresses = addressesOf(texts)
   const [first] = addresses
   if (first === undefined) return undefined
   const known = addresses.map(({ namespace, value }) => directory.find(namespace, value))
   return known.find((id) => id !== undefined) ?? directory.identify(first)
 }
 
+/** No address is written without one of these; most ids have none of them. */
+const ADDRESS_SIGN = /[^!-$&-*,-?A-~]/
+
 /** A mail address, or a phone number in E.164, that nobody stated as an identity. */
 function address(text: string): StatedIdentity | undefined {
+  if (!ADDRESS_SIGN.test(text)) return undefined
   const meant = plain(text)
   if (meant.includes('@')) return { namespace: 'email', value: meant.toLowerCase() }
   return /^\+\d{7,15}$/.test(meant) ? { namespace: 'phone', value: meant } : undefined
@@ -131,8 +142,19 @@ export function streamAddresses({
   definition,
 }: Pick<Nameable, 'envelope' | 'definition'>): readonly StatedIdentity[] {
   const record = definition?.record === undefined ? undefined : recordId(data, definition.record)
-  const texts = subject ? [subject, split(subject).rest] : record === undefined ? [] : [record]
-  return texts.flatMap((text) => address(text) ?? [])
+  const texts = subject ? [subject, split(subject).rest] : record === undefined ? NO_TEXTS : [record]
+  return addressesOf(texts)
+}
+
+function addressesOf(texts: readonly string[]): readonly StatedIdentity[] {
+  let found: StatedIdentity[] | undefined
+  for (const text of texts) {
+    const one = address(text)
+    if (one === undefined) continue
+    found ??= []
+    found.push(one)
+  }
+  return found ?? NO_ADDRESSES
 }
 
 function categoryOf(type: string): string {

@@ -1,7 +1,6 @@
 import { strict as assert } from 'node:assert'
-import type * as t from 'io-ts'
 import type { Envelope } from '../events/catalogue.ts'
-import type { EventDefinition, IdentityPath, PersonalType, RetentionClass } from '../events/codec.ts'
+import type { EventDefinition, IdentityPath, RetentionClass } from '../events/codec.ts'
 import type { NewEvent, RecordedEvent, SealedPart } from '../events/event.ts'
 import type { IdentityId } from '../events/identity.ts'
 import { declaredProperties, personalProperties } from '../events/personal.ts'
@@ -45,29 +44,42 @@ export function sealEvent(
   event: Unsealed,
   keyStore: SealingKeys,
 ): Pick<NewEvent, 'data' | 'normalised' | 'sealed'> {
-  const { definition, data, context } = event
-  const sealing = sealingOf(definition)
-  if (!Object.keys(data).some(sealing)) return { data, normalised: event.normalised, sealed: [] }
-  const split = new Split(event, sealing, keyStore)
+  const { definition, data, normalised } = event
+  const splitting = definition === undefined ? ALL_SEALED : splittingOf(definition)
+  if (isClear(data, splitting)) return { data, normalised, sealed: NOTHING_SEALED }
+  const split = new Split(event, splitting, keyStore)
   for (const name of Object.keys(data)) split.property(name)
-  for (const path of Object.keys(event.normalised)) split.normalisedPath(path)
-  const retention = definition?.retention ?? CUSTOM_RETENTION
-  const sealed: SealedPart[] = []
-  for (const [owner, contents] of split.parts()) {
-    sealed.push(keyStore.seal(owner, retention, packContents(contents), context))
-  }
-  if (split.leftOut) sealed.push({ keyId: randomId(), blob: new Uint8Array(OVERHEAD_BYTES) })
-  return { data: split.data, normalised: split.normalised, sealed }
+  for (const path of Object.keys(normalised)) split.normalisedPath(path)
+  return { data: split.data, normalised: split.normalised, sealed: split.seal() }
 }
 
-/** Says of a property of the data whether it is sealed. */
-type Sealing = (name: string) => boolean
+/** What a definition says of the properties of its data. A property that isn't among them is sealed. */
+interface Splitting {
+  readonly clear: ReadonlySet<string>
+  /** Of `people(…)`: where in an element the identity stands that it is sealed under. */
+  readonly owners: ReadonlyMap<string, IdentityPath>
+}
 
-function sealingOf(definition: EventDefinition | undefined): Sealing {
-  if (definition === undefined) return () => true
+const ALL_SEALED: Splitting = { clear: new Set(), owners: new Map() }
+const NOTHING_SEALED: readonly SealedPart[] = Object.freeze([])
+
+const memo = new WeakMap<EventDefinition, Splitting>()
+
+function splittingOf(definition: EventDefinition): Splitting {
+  const known = memo.get(definition)
+  if (known !== undefined) return known
   const personal = personalProperties(definition)
-  const declared = declaredProperties(definition)
-  return (name) => personal.has(name) || !declared.has(name)
+  const clear = [...declaredProperties(definition)].filter((name) => !personal.has(name))
+  const owners = new Map<string, IdentityPath>()
+  for (const [name, { owner }] of personal) if (owner !== undefined) owners.set(name, owner)
+  const splitting = { clear: new Set(clear), owners }
+  memo.set(definition, splitting)
+  return splitting
+}
+
+function isClear(data: Data, { clear }: Splitting): boolean {
+  for (const name in data) if (!clear.has(name)) return false
+  return true
 }
 
 const SUPPRESSED = Symbol('suppressed')
@@ -78,29 +90,33 @@ class Split {
   readonly data: Record<string, unknown> = {}
   readonly normalised: Record<string, unknown> = {}
   readonly #event: Unsealed
-  readonly #isSealed: Sealing
+  readonly #splitting: Splitting
   readonly #keyStore: SealingKeys
-  readonly #parts = new Map<IdentityId, PartContents>()
+  /** The leading identity's; nearly always the only one. */
+  #own: PartContents | undefined
+  #others: Map<IdentityId, PartContents> | undefined
   /** Property of `people(…)` → owner of each element. */
-  readonly #owners = new Map<string, readonly Owner[]>()
+  #owners: Map<string, readonly Owner[]> | undefined
   /** Somebody who must not be collected again was named. */
-  leftOut = false
+  #leftOut = false
 
-  constructor(event: Unsealed, sealing: Sealing, keyStore: SealingKeys) {
+  constructor(event: Unsealed, splitting: Splitting, keyStore: SealingKeys) {
     this.#event = event
-    this.#isSealed = sealing
+    this.#splitting = splitting
     this.#keyStore = keyStore
   }
 
   property(name: string): void {
-    const { definition, data, leading } = this.#event
-    const value = data[name]
+    const value = this.#event.data[name]
     if (value === undefined) return
-    const owner = definition === undefined ? undefined : ownerPath(definition, name)
-    if (!this.#isSealed(name)) setOwn(this.data, name, value)
-    else if (owner !== undefined && Array.isArray(value)) this.#people(name, value, owner)
+    if (this.#splitting.clear.has(name)) {
+      setOwn(this.data, name, value)
+      return
+    }
+    const owner = this.#splitting.owners.get(name)
+    if (owner !== undefined && Array.isArray(value)) this.#people(name, value, owner)
     else {
-      const part = this.#part(leading)
+      const part = this.#part(this.#event.leading)
       part.data ??= {}
       setOwn(part.data, name, value)
     }
@@ -109,28 +125,42 @@ class Split {
   /** Goes where the field goes that it was made of. */
   normalisedPath(path: string): void {
     const { normalised, leading } = this.#event
-    const [name = '', index] = path.split('.', 2)
-    if (!this.#isSealed(name)) {
+    const dot = path.indexOf('.')
+    const name = dot < 0 ? path : path.slice(0, dot)
+    if (this.#splitting.clear.has(name)) {
       setOwn(this.normalised, path, normalised[path])
       return
     }
-    const owner = this.#owners.get(name)?.[Number(index)] ?? leading
+    const owner = this.#owners?.get(name)?.[Number(path.split('.', 2)[1])] ?? leading
     if (owner === SUPPRESSED) return
     const part = this.#part(owner)
     part.normalised ??= {}
     setOwn(part.normalised, path, normalised[path])
   }
 
-  /** The leading identity's first, if it has one. */
-  *parts(): Generator<readonly [IdentityId, PartContents]> {
-    const { leading } = this.#event
-    const own = this.#parts.get(leading)
-    if (own !== undefined) yield [leading, own]
-    for (const [owner, contents] of this.#parts) if (owner !== leading) yield [owner, contents]
+  /** The leading identity's part first, if it has one. */
+  seal(): readonly SealedPart[] {
+    const sealed: SealedPart[] = []
+    if (this.#own !== undefined) sealed.push(this.#sealed(this.#event.leading, this.#own))
+    if (this.#others !== undefined)
+      for (const [owner, contents] of this.#others) sealed.push(this.#sealed(owner, contents))
+    if (this.#leftOut) sealed.push({ keyId: randomId(), blob: new Uint8Array(OVERHEAD_BYTES) })
+    return sealed
+  }
+
+  #sealed(owner: IdentityId, contents: PartContents): SealedPart {
+    const { definition, context } = this.#event
+    return this.#keyStore.seal(
+      owner,
+      definition?.retention ?? CUSTOM_RETENTION,
+      packContents(contents),
+      context,
+    )
   }
 
   #people(name: string, elements: readonly unknown[], path: IdentityPath): void {
     const owners = elements.map((element, index) => this.#ownerOf(element, name, index, path))
+    this.#owners ??= new Map()
     this.#owners.set(name, owners)
     setOwn(
       this.data,
@@ -139,7 +169,7 @@ class Split {
     )
     for (const [index, owner] of owners.entries()) {
       if (owner === SUPPRESSED) {
-        this.leftOut = true
+        this.#leftOut = true
         continue
       }
       const part = this.#part(owner)
@@ -163,17 +193,17 @@ class Split {
   }
 
   #part(owner: IdentityId): PartContents {
-    const found = this.#parts.get(owner)
+    if (owner === this.#event.leading) {
+      this.#own ??= {}
+      return this.#own
+    }
+    this.#others ??= new Map()
+    const found = this.#others.get(owner)
     if (found !== undefined) return found
     const made: PartContents = {}
-    this.#parts.set(owner, made)
+    this.#others.set(owner, made)
     return made
   }
-}
-
-function ownerPath(definition: EventDefinition, name: string): IdentityPath | undefined {
-  const type: PersonalType<t.Mixed> | undefined = personalProperties(definition).get(name)
-  return type?.owner
 }
 
 function valueAt(element: unknown, path: string): unknown {

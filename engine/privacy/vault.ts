@@ -9,6 +9,7 @@ import { LABELS } from './format.ts'
 import type { DataKeyRow, IdentityRow, KeyTables } from './key-tables.ts'
 import type { MacKey } from './macs.ts'
 import { identityMac, newest, valueBytes, valueText } from './macs.ts'
+import { LONGEST_CACHED_VALUE, NamesCache } from './names-cache.ts'
 import type { KeyClass, Opener, SealContext } from './privacy.ts'
 import { SealBroken } from './privacy.ts'
 
@@ -30,18 +31,15 @@ export interface VaultSecrets {
 /** An identity takes some 150 bytes, a key 250. */
 const DEFAULT_CACHE_ENTRIES = 300_000
 
-/** Longer values are looked up anew each time: a cache that counts entries must not hold megabytes. */
-const LONGEST_CACHED_VALUE = 256
-
 /** Rows of the key store as plain identities and keys, the recently used ones cached. One thread's. */
 export class Vault implements IdentityDirectory, Opener {
   readonly #tables: KeyTables
   readonly #secrets: VaultSecrets
-  readonly #ids: BoundedCache<string, IdentityId>
+  readonly #ids: NamesCache<IdentityId>
   readonly #people: BoundedCache<IdentityId, StatedIdentity>
   readonly #keysById: BoundedCache<string, DataKey>
   /** Nobody with these values was erased: a new person's first events ask again and again. */
-  readonly #unmarked: BoundedCache<string, true>
+  readonly #unmarked: NamesCache<true>
   /** Class by class: a key made of two strings would have to be hashed anew for every seal. */
   readonly #keysByOwner = new Map<KeyClass, BoundedCache<IdentityId, DataKey>>()
   readonly #cacheEntries: number
@@ -50,20 +48,19 @@ export class Vault implements IdentityDirectory, Opener {
   constructor(tables: KeyTables, secrets: VaultSecrets, cacheEntries = DEFAULT_CACHE_ENTRIES) {
     this.#tables = tables
     this.#secrets = secrets
-    this.#ids = new BoundedCache(cacheEntries)
+    this.#ids = new NamesCache(cacheEntries)
     this.#people = new BoundedCache(cacheEntries)
     this.#keysById = new BoundedCache(cacheEntries)
-    this.#unmarked = new BoundedCache(cacheEntries)
+    this.#unmarked = new NamesCache(cacheEntries)
     this.#cacheEntries = cacheEntries
   }
 
   find(namespace: string, value: string): IdentityId | undefined {
-    const name = cacheName(namespace, value)
-    const cached = this.#ids.get(name)
+    const cached = this.#ids.get(namespace, value)
     if (cached !== undefined) return cached
     const row = this.#tables.identityByMac(this.#mac({ namespace, value }))
     if (row === undefined) return undefined
-    this.#remember(name, row.id, value)
+    this.#ids.set(namespace, value, row.id)
     return row.id
   }
 
@@ -99,12 +96,11 @@ export class Vault implements IdentityDirectory, Opener {
 
   suppressed(stated: StatedIdentity): boolean {
     const { namespace, value } = stated
-    const name = cacheName(namespace, value)
-    if (this.#unmarked.get(name) === true) return false
+    if (this.#unmarked.get(namespace, value) === true) return false
     // Who is known again has consented again: nothing else gets past the mark.
     if (this.find(namespace, value) !== undefined) return false
     if (this.#macsOfAllGenerations(stated).some((mac) => this.#tables.isSuppressed(mac))) return true
-    if (value.length <= LONGEST_CACHED_VALUE) this.#unmarked.set(name, true)
+    this.#unmarked.set(namespace, value, true)
     return false
   }
 
@@ -113,7 +109,7 @@ export class Vault implements IdentityDirectory, Opener {
     const { namespace, value } = stated
     const id = randomId()
     const sealedValue = encrypt(this.#secrets.masterKey, valueBytes(value), identityLabel(id, namespace))
-    this.#remember(cacheName(namespace, value), id, value)
+    this.#ids.set(namespace, value, id)
     return { mac: this.#mac(stated), id, namespace, sealedValue }
   }
 
@@ -139,7 +135,7 @@ export class Vault implements IdentityDirectory, Opener {
     this.#lastMac = undefined
     this.#unmarked.clear()
     this.#people.delete(owner)
-    for (const [name, id] of this.#ids.entries()) if (id === owner) this.#ids.delete(name)
+    this.#ids.drop((id) => id === owner)
   }
 
   forgetEverything(): void {
@@ -174,10 +170,6 @@ export class Vault implements IdentityDirectory, Opener {
     )
   }
 
-  #remember(name: string, id: IdentityId, value: string): void {
-    if (value.length <= LONGEST_CACHED_VALUE) this.#ids.set(name, id)
-  }
-
   #keyById(keyId: string): DataKey | undefined {
     const cached = this.#keysById.get(keyId)
     if (cached !== undefined) return cached
@@ -203,10 +195,6 @@ export function macUnder(key: DataKey, bytes: Uint8Array): string {
 
 function damaged(what: string): KeyStoreError {
   return new KeyStoreError({ _tag: 'Damaged', cause: `${what} doesn't open under the master key` })
-}
-
-function cacheName(namespace: string, value: string): string {
-  return `${namespace.length}:${namespace}${value}`
 }
 
 function identityLabel(id: IdentityId, namespace: string): Buffer {

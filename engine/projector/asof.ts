@@ -67,16 +67,15 @@ export function foldEntity(
     profileOf: (atom: string) => (own.has(atom) ? key : atom),
     membersOf: (profile: string) => (profile === key ? atoms : [profile]),
   }
-  const { write } = fold.takeChanges(grouping, new Set())
-  const states = new Map(write.states.map(({ key: atom, state }) => [atom, state]))
+  const { write } = fold.freeze(grouping, new Set())
+  const states = new Map(Array.from(write.states, ({ key: atom, state }) => [atom, unpackr.unpack(state)]))
   let joined: unknown
   for (const atom of atoms) {
-    const bytes = states.get(atom)
-    if (bytes === undefined) continue
-    const state: unknown = unpackr.unpack(bytes)
+    const state: unknown = states.get(atom)
+    if (state === undefined) continue
     joined = joined === undefined ? state : projection.join(joined, state)
   }
-  return { state: joined, rows: write.rows.find((rows) => rows.key === key)?.rows ?? new Map() }
+  return { state: joined, rows: fold.rowsNow(key, grouping) }
 }
 
 function inOrder(events: readonly RecordedEvent[], moment: Moment): readonly RecordedEvent[] {

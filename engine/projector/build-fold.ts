@@ -16,9 +16,17 @@ export interface Grouping {
   membersOf(profile: string): readonly string[]
 }
 
+/** What a commit writes of a build. */
+interface Frozen {
+  readonly write: BuildWrite
+  readonly poison: Iterable<PoisonEvent>
+  /** How many states and keys' rows there are to write. */
+  readonly size: number
+}
+
 /**
  * One build being folded: its states as far as they are in memory, and what the next commit must write. It never
- * writes itself.
+ * writes itself. While a commit is being written, what it writes stays as it was and folding goes on beside it.
  */
 export class BuildFold {
   readonly projection: AnyProjection
@@ -27,8 +35,10 @@ export class BuildFold {
   readonly #store: StoredStates
   readonly #handles: ReadonlySet<string> | undefined
   /** What the next commit writes. */
-  readonly #dirty = new Map<string, unknown>()
-  /** What was read of the store since the last commit; undefined: it holds none. */
+  #dirty = new Map<string, unknown>()
+  /** What the last commit wrote, or the one under way writes. */
+  #frozen: ReadonlyMap<string, unknown> = new Map()
+  /** What was read of the store since; undefined: it holds none. */
   readonly #read = new Map<string, unknown>()
   readonly #due: DueQueue | undefined
   #poison: PoisonEvent[] = []
@@ -102,68 +112,82 @@ export class BuildFold {
   }
 
   /** Notes a poison event: one that can't be opened or folded. */
-  setAside(event: { readonly position: number; readonly type: string }, error: unknown): void {
-    this.#poison.push({
-      build: this.build,
-      position: event.position,
-      type: event.type,
-      reason: reasonOf(error),
-    })
+  setAside(event: PoisonPlace, error: unknown): void {
+    this.#poison.push(this.#poisonOf(event, error))
   }
 
-  /** What changed since the last call, as a commit takes it. `regrouped` are profiles whose members changed. */
-  takeChanges(
-    grouping: Grouping,
-    regrouped: ReadonlySet<string>,
-  ): { write: BuildWrite; poison: readonly PoisonEvent[] } {
-    const states: StateWrite[] = []
-    for (const [key, state] of this.#dirty) {
-      // Shares its memory with others, but not its bytes.
-      states.push({ key, state: packr.pack(state), due: this.projection.due?.(state) })
-    }
-    const rows =
-      this.projection.table.grain === 'profile' ? this.#profileRows(grouping, regrouped) : this.#keyRows()
+  #poisonOf({ position, type }: PoisonPlace, error: unknown): PoisonEvent {
+    return { build: this.build, position, type, reason: reasonOf(error) }
+  }
+
+  /**
+   * What changed since the last call, as a commit takes it; the commit before must be done. `regrouped` are profiles
+   * whose members changed since.
+   */
+  freeze(grouping: Grouping, regrouped: ReadonlySet<string>): Frozen {
+    const states = this.#dirty
     const poison = this.#poison
-    this.#poison = []
-    this.#dirty.clear()
+    const position = this.#position
+    const note: Note = (error) => poison.push(this.#poisonOf({ position, type: 'row' }, error))
+    this.#frozen = states
+    this.#dirty = new Map()
     this.#read.clear()
-    return { write: { build: this.build, states, rows }, poison }
-  }
-
-  #keyRows(): RowWrite[] {
-    const rows: RowWrite[] = []
-    for (const [key, state] of this.#dirty) rows.push({ key, rows: this.#rowsOf(key, state) })
-    return rows
-  }
-
-  #profileRows(grouping: Grouping, regrouped: ReadonlySet<string>): RowWrite[] {
-    const profiles = new Set(regrouped)
-    for (const atom of this.#dirty.keys()) profiles.add(grouping.profileOf(atom))
-    const rows: RowWrite[] = []
-    for (const profile of profiles) {
-      // A profile that was merged away belongs to another now: its rows go.
-      const members = grouping.profileOf(profile) === profile ? grouping.membersOf(profile) : []
-      rows.push({ key: profile, rows: this.#joinedRows(profile, members) })
+    this.#poison = []
+    const isOfProfiles = this.projection.table.grain === 'profile'
+    const profiles = isOfProfiles ? profilesOf(states.keys(), grouping, regrouped) : undefined
+    const write = {
+      build: this.build,
+      states: walked(() => this.#stateWrites(states)),
+      rows: walked(() =>
+        profiles === undefined ? this.#keyRows(states, note) : this.#profileRows(profiles, note),
+      ),
     }
-    return rows
+    return { write, poison, size: states.size + (profiles ?? states).size }
   }
 
-  #joinedRows(profile: string, members: readonly string[]): ReadonlyMap<string, Row> {
+  /** The rows of a key, or a profile, by all that is folded: what a commit made now would come to. */
+  rowsNow(key: string, grouping: Grouping): ReadonlyMap<string, Row> {
+    const isOfProfiles = this.projection.table.grain === 'profile'
+    const state = isOfProfiles
+      ? this.#joined(grouping.membersOf(grouping.profileOf(key)), (member) => this.#known(member))
+      : this.#known(key)
+    return state === undefined ? NO_ROWS : this.#rowsOf(key, state, () => undefined)
+  }
+
+  *#stateWrites(states: ReadonlyMap<string, unknown>): Generator<StateWrite> {
+    for (const [key, state] of states) {
+      // Shares its memory with others, but not its bytes.
+      yield { key, state: packr.pack(state), due: this.projection.due?.(state) }
+    }
+  }
+
+  *#keyRows(states: ReadonlyMap<string, unknown>, note: Note): Generator<RowWrite> {
+    for (const [key, state] of states) yield { key, rows: this.#rowsOf(key, state, note) }
+  }
+
+  *#profileRows(profiles: ReadonlyMap<string, readonly string[]>, note: Note): Generator<RowWrite> {
+    for (const [profile, members] of profiles) {
+      const joined = this.#joined(members, (member) => this.#known(member, this.#frozen))
+      yield { key: profile, rows: joined === undefined ? NO_ROWS : this.#rowsOf(profile, joined, note) }
+    }
+  }
+
+  #joined(members: readonly string[], stateOf: (member: string) => unknown): unknown {
     let joined: unknown
     for (const member of members) {
-      const state = this.#known(member)
+      const state = stateOf(member)
       if (state === undefined) continue
       joined = joined === undefined ? state : this.projection.join(joined, state)
     }
-    return joined === undefined ? NO_ROWS : this.#rowsOf(profile, joined)
+    return joined
   }
 
   /** A state that has no rows to show is kept, shows none, and is noted: the next event may mend it. */
-  #rowsOf(key: string, state: unknown): ReadonlyMap<string, Row> {
+  #rowsOf(key: string, state: unknown, note: Note): ReadonlyMap<string, Row> {
     try {
       return this.projection.table.rows(state, this.#config, key)
     } catch (error) {
-      this.setAside({ position: this.#position, type: 'row' }, error)
+      note(error)
       return NO_ROWS
     }
   }
@@ -173,9 +197,9 @@ export class BuildFold {
   }
 
   /** undefined: no event has touched it. */
-  #known(key: string): unknown {
-    const dirty = this.#dirty.get(key)
-    if (dirty !== undefined) return dirty
+  #known(key: string, changed: ReadonlyMap<string, unknown> = this.#dirty): unknown {
+    const inMemory = changed.get(key) ?? this.#frozen.get(key)
+    if (inMemory !== undefined) return inMemory
     const read = this.#read.get(key)
     if (read !== undefined || this.#read.has(key)) return read
     const bytes = this.#store.state(this.build, key)
@@ -191,6 +215,30 @@ export class BuildFold {
 }
 
 const NO_ROWS: ReadonlyMap<string, Row> = new Map()
+
+type PoisonPlace = Pick<PoisonEvent, 'position' | 'type'>
+type Note = (error: unknown) => void
+
+/** What can be walked again and again. */
+export function walked<T>(walk: () => Iterator<T>): Iterable<T> {
+  return { [Symbol.iterator]: walk }
+}
+
+/** The profiles that these atoms belong to, and others, with their members. */
+function profilesOf(
+  atoms: Iterable<string>,
+  grouping: Grouping,
+  regrouped: ReadonlySet<string>,
+): ReadonlyMap<string, readonly string[]> {
+  const profiles = new Set(regrouped)
+  for (const atom of atoms) profiles.add(grouping.profileOf(atom))
+  const members = new Map<string, readonly string[]>()
+  for (const profile of profiles) {
+    // A profile that was merged away belongs to another now: its rows go.
+    members.set(profile, grouping.profileOf(profile) === profile ? grouping.membersOf(profile) : [])
+  }
+  return members
+}
 
 /** The kind of error and the line that threw it; never its message, which may quote personal data. */
 function reasonOf(error: unknown): string {

@@ -6,20 +6,14 @@ import { decodeEvidence, encodeEvidence } from '../identity/stored.ts'
 import type { Commit, StoreWriter } from '../store/store.ts'
 import { ProfileGrouping } from './grouping.ts'
 
-/** What a batch of events changed about who belongs together. */
-interface Settled {
-  readonly evidence: Commit['evidence']
-  /** Profiles that won or lost members, those that vanished included. */
-  readonly regrouped: ReadonlySet<string>
-}
-
-const NOTHING: Settled = { evidence: [], regrouped: new Set() }
-
-/** Gathers the evidence of a batch and settles it once, before the batch's rows are written. */
+/** Gathers evidence and settles who belongs together, at the latest before rows are written. */
 export class IdentityFold {
   readonly grouping: ProfileGrouping
   readonly #components: Components
   #arrived: Evidence[] = []
+  /** What was settled since the last commit. */
+  #evidence = new Map<string, Evidence>()
+  #regrouped = new Set<string>()
 
   constructor(store: StoreWriter, rules: IdentityRules) {
     this.grouping = new ProfileGrouping(store)
@@ -35,19 +29,30 @@ export class IdentityFold {
     for (const evidence of evidenceOf(event)) this.#arrived.push(evidence)
   }
 
-  /** What it answers must be committed before the next batch is settled. */
-  settle(): Settled {
-    if (this.#arrived.length === 0) return NOTHING
+  /** Brings `grouping` up to date with what was taken. */
+  settle(): void {
+    if (this.#arrived.length === 0) return
+    if (this.#evidence.size === 0) this.#components.trim()
     const { members, profiles, evidence } = this.#components.update(this.#arrived)
     this.#arrived = []
-    const regrouped = this.grouping.change(members, profiles)
-    return {
-      regrouped,
-      evidence: [...evidence].map(([slot, kept]) => ({
-        id: slot,
-        identities: [kept.a, kept.b],
-        bytes: encodeEvidence(kept),
-      })),
-    }
+    for (const profile of this.grouping.change(members, profiles)) this.#regrouped.add(profile)
+    for (const [slot, kept] of evidence) this.#evidence.set(slot, kept)
+  }
+
+  /** Profiles that won or lost members since the last commit, those that vanished included. */
+  get regrouped(): ReadonlySet<string> {
+    return this.#regrouped
+  }
+
+  /** What was settled since the last call, as a commit takes it; it must be in the store before anything else is asked. */
+  takeChanges(): Pick<Commit, 'evidence' | 'members'> {
+    const evidence = Array.from(this.#evidence, ([slot, kept]) => ({
+      id: slot,
+      identities: [kept.a, kept.b],
+      bytes: encodeEvidence(kept),
+    }))
+    this.#evidence = new Map()
+    this.#regrouped = new Set()
+    return { evidence, members: this.grouping.takeChanges() }
   }
 }

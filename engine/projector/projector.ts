@@ -1,17 +1,19 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import type { Clock } from '../clock.ts'
 import type { EventType } from '../events/catalogue.ts'
 import type { RecordedEvent } from '../events/event.ts'
 import type { IdentityRules } from '../identity/identity.ts'
 import type { Head, LogReader } from '../log/log.ts'
-import { isDiskFull } from '../store/disk-full.ts'
-import type { BuildName, BuildWrite, Commit, PoisonEvent, StoreWriter } from '../store/store.ts'
-import { BuildFold } from './build-fold.ts'
+import type { BuildName, BuildWrite, PoisonEvent, StoreWriter } from '../store/store.ts'
+import { BuildFold, walked } from './build-fold.ts'
+import { Committer } from './committer.ts'
 import { ConfigurationState } from './configuration.ts'
 import { IdentityFold } from './identity-fold.ts'
+import { type LiveRead, LiveReads } from './live-reads.ts'
 import type { AnyProjection, Configuration, DecodedEvent } from './projection.ts'
-import { withoutUnstorable } from './storable.ts'
+import { Routes } from './routes.ts'
 
 interface ProjectorOptions {
   readonly log: LogReader
@@ -44,29 +46,56 @@ export interface Progress {
 
 /** A reader waits this long for what arrives, while there is little of it. */
 const LEAST_COMMIT_MS = 5
-/** Under load larger commits cost less per event; a reader waits no longer than this and the commit itself. */
-const MOST_COMMIT_MS = 200
-/** Events gather for this many times as long as the last commit took, so that commits take a quarter of the time. */
+/** Events gather for this many times as long as the last commit took to write, so that commits take a quarter of the time. */
 const GATHER_PER_COMMIT = 3
-/** Whoever is this many events behind gathers for longer: nobody sees those events soon anyway, and commits get cheaper. */
+/** Under load larger commits cost less per event. While somebody waits for one, no longer than this. */
+const AWAITED_COMMIT_MS = 200
+/** … and no longer than this otherwise. */
+const MOST_COMMIT_MS = 2_000
+/** Whoever is this many events behind gathers for the longest time: nobody sees those events soon anyway. */
 const BEHIND_EVENTS = 10_000
-const BEHIND_COMMIT_MS = 1_000
 /** A commit never holds more events than this, so that memory stays bounded. */
 const MAX_COMMIT_EVENTS = 50_000
+/** While something waits to be committed, somebody may come to wait for it: looked at this often. */
+const LOOK_MS = 20
+/** Folding and writing a commit take turns of this length; between turns readers are answered. */
+const SLICE_MS = 2
 
-/**
- * Folds one workspace's log into its read models until `signal` aborts. State, rows, membership and checkpoint of a
- * batch are one transaction of the store, so a crash leaves the batch before it. All serving builds share one checkpoint.
- * A build that is missing, or whose version or configuration isn't the wanted one, is folded beside the serving one
- * and then takes its place. Throws `LogDamaged` and what the store throws; both end it.
- */
-export async function runProjector(options: ProjectorOptions, signal: AbortSignal): Promise<void> {
-  const projector = new Projector(options)
-  await projector.start(signal)
-  await projector.follow(signal)
+export interface Projector {
+  /**
+   * Folds one workspace's log into its read models until `signal` aborts. State, rows, membership and checkpoint of a
+   * batch are one transaction of the store, so a crash leaves the batch before it. All serving builds share one checkpoint.
+   * A build that is missing, or whose version or configuration isn't the wanted one, is folded beside the serving one
+   * and then takes its place. Throws `LogDamaged` and what the store throws; both end it.
+   */
+  run(signal: AbortSignal): Promise<void>
+  /** Answers as soon as its position is folded, from memory: commits may be far apart under load. */
+  read(read: LiveRead): void
+  /** Somebody waits for this position to be committed. */
+  hurry(position: number): void
 }
 
-class Projector {
+export function createProjector(options: ProjectorOptions): Projector {
+  const folding = new Folding(options)
+  return {
+    async run(signal) {
+      await folding.start(signal)
+      await folding.follow(signal)
+    },
+    read: (read) => folding.read(read),
+    hurry: (position) => folding.hurry(position),
+  }
+}
+
+/** What is folded and not yet in a commit. */
+interface Batch {
+  events: number
+  /** Monotonic instant of its first event. */
+  sinceMs: number
+  firstReceived: number | undefined
+}
+
+class Folding {
   readonly #options: ProjectorOptions
   readonly #configuration = new ConfigurationState()
   readonly #configures: ReadonlySet<string>
@@ -77,11 +106,14 @@ class Projector {
   #received: number
   /** The event at `#position`; undefined as long as that is the checkpoint that this began at. */
   #last: RecordedEvent | undefined
-  #uncommitted = 0
-  #firstUncommittedMs = 0
-  #firstReceived: number | undefined
+  #batch: Batch = { events: 0, sinceMs: 0, firstReceived: undefined }
   #writes = 0
   #lastCommitMs = 0
+  /** The furthest position that was folded into a commit, and that somebody waits for. */
+  #committed = 0
+  #awaited = 0
+  readonly #committer: Committer
+  readonly #reads: LiveReads
 
   constructor(options: ProjectorOptions) {
     this.#options = options
@@ -89,8 +121,11 @@ class Projector {
       options.projections.flatMap((projection) => projection.configuredBy),
     )
     this.#identity = new IdentityFold(options.store, options.rules)
+    this.#committer = new Committer(options.store, options.clock, this.#projectionOf)
+    this.#reads = new LiveReads(options.projections, this.#identity)
     const checkpoint = options.store.checkpoint()
     this.#position = checkpoint.position
+    this.#committed = checkpoint.position
     this.#received = checkpoint.received
   }
 
@@ -103,44 +138,88 @@ class Projector {
     }
     await this.#readConfiguration()
     await this.#serveWanted(signal)
-    this.#report()
+    this.#report({ position: this.#position, received: this.#received }, this.#batch)
   }
 
   async follow(signal: AbortSignal): Promise<void> {
     const events = this.#options.log.subscribe({ from: this.#position + 1, signal })[Symbol.asyncIterator]()
     for (;;) {
-      const arriving = events.next()
-      const batch = await this.#commitWhile(arriving)
+      const batch = await this.#commitUntil(events.next())
       if (batch.done === true) break
-      for (const recorded of batch.value) {
-        this.#fold(recorded)
-        // Awaited only where there is something to wait for: a promise for each event costs as much as folding it.
-        if (this.#configures.has(recorded.type)) await this.#takeConfiguration(recorded, signal)
-        else if (this.#uncommitted >= MAX_COMMIT_EVENTS) this.#commit()
-      }
+      await this.#foldBatch(batch.value, signal)
     }
-    this.#commit()
+    this.#commitAll()
+    this.#reads.close()
+  }
+
+  read(read: LiveRead): void {
+    this.#reads.add(read)
+    this.#answerReads()
+  }
+
+  hurry(position: number): void {
+    this.#awaited = Math.max(this.#awaited, position)
+  }
+
+  async #foldBatch(batch: readonly RecordedEvent[], signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options
+    let sliceMs = clock.monotonicMs()
+    for (const recorded of batch) {
+      this.#fold(recorded)
+      // Awaited only where there is something to wait for: a promise for each event costs as much as folding it.
+      if (this.#configures.has(recorded.type)) await this.#takeConfiguration(recorded, signal)
+      else if (this.#batch.events >= MAX_COMMIT_EVENTS) this.#beginCommit()
+      if (clock.monotonicMs() - sliceMs < SLICE_MS) continue
+      this.#answerReads()
+      this.#goOnCommitting()
+      await setImmediate()
+      sliceMs = clock.monotonicMs()
+    }
+    this.#answerReads()
   }
 
   /** Waits for the next batch, but commits what is folded when its time has come. */
-  async #commitWhile<T>(arriving: Promise<T>): Promise<T> {
-    if (this.#uncommitted === 0) return arriving
-    const waitMs = this.#commitDueMs() - this.#options.clock.monotonicMs()
-    if (waitMs > 0 && (await raced(arriving, waitMs))) return arriving
-    this.#commit()
-    return arriving
+  async #commitUntil<T>(arriving: Promise<T>): Promise<T> {
+    let hasArrived = false
+    const arrived = (): void => {
+      hasArrived = true
+    }
+    arriving.then(arrived, arrived)
+    for (;;) {
+      this.#goOnCommitting()
+      if (this.#committer.isWriting) await setImmediate()
+      else if (this.#batch.events === 0) return arriving
+      else {
+        const waitMs = this.#untilCommitMs()
+        await settledWithin(arriving, Math.max(0, Math.min(waitMs, LOOK_MS)))
+        if (!hasArrived && waitMs <= LOOK_MS) this.#beginCommit()
+      }
+      if (hasArrived) return arriving
+    }
   }
 
-  #commitDueMs(): number {
+  #goOnCommitting(): void {
+    if (this.#committer.isWriting) this.#committer.advance(SLICE_MS)
+    else if (this.#batch.events > 0 && this.#untilCommitMs() <= 0) this.#beginCommit()
+  }
+
+  #untilCommitMs(): number {
+    const { events, sinceMs } = this.#batch
     const isBehind = this.#options.log.head().position > this.#position + BEHIND_EVENTS
+    const mostMs = this.#awaited > this.#committed ? AWAITED_COMMIT_MS : MOST_COMMIT_MS
     const gatherMs = isBehind
-      ? BEHIND_COMMIT_MS
-      : Math.min(Math.max(GATHER_PER_COMMIT * this.#lastCommitMs, LEAST_COMMIT_MS), MOST_COMMIT_MS)
-    return this.#firstUncommittedMs + gatherMs
+      ? MOST_COMMIT_MS
+      : Math.min(Math.max(GATHER_PER_COMMIT * this.#lastCommitMs, LEAST_COMMIT_MS), mostMs)
+    // A few events after a large commit shouldn't wait as long as many would.
+    return sinceMs + Math.min(gatherMs, Math.max(LEAST_COMMIT_MS, events)) - this.#options.clock.monotonicMs()
+  }
+
+  #answerReads(): void {
+    this.#reads.answer({ position: this.#position, received: this.#received }, this.#folds)
   }
 
   async #takeConfiguration(recorded: RecordedEvent, signal: AbortSignal): Promise<void> {
-    this.#commit()
+    this.#commitAll()
     if (this.#configure(recorded)) await this.#serveWanted(signal)
   }
 
@@ -157,50 +236,59 @@ class Projector {
   }
 
   #fold(recorded: RecordedEvent): void {
-    if (this.#uncommitted === 0) {
-      this.#firstUncommittedMs = this.#options.clock.monotonicMs()
-      this.#firstReceived = recorded.received
+    const batch = this.#batch
+    if (batch.events === 0) {
+      batch.sinceMs = this.#options.clock.monotonicMs()
+      batch.firstReceived = recorded.received
     }
-    this.#uncommitted += 1
-    foldInto(this.#routes, recorded, this.#options.open)
+    batch.events += 1
+    this.#routes.fold(recorded, this.#options.open)
     this.#identity.take(recorded)
     this.#position = recorded.position
     this.#received = Math.max(this.#received, recorded.received)
     this.#last = recorded
   }
 
-  #commit(): void {
-    if (this.#uncommitted === 0) return
-    const startMs = this.#options.clock.monotonicMs()
-    const { evidence, regrouped } = this.#identity.settle()
-    this.#write({
-      builds: this.#folds.map((fold) => fold.build),
-      position: this.#position,
-      received: this.#received,
-      mark: this.#mark(),
-      ...takeChanges(this.#folds, this.#identity, regrouped),
-      members: this.#identity.grouping.takeChanges(),
-      evidence,
-    })
-    this.#lastCommitMs = this.#options.clock.monotonicMs() - startMs
-    this.#report()
+  #commitAll(): void {
+    if (this.#batch.events > 0) this.#beginCommit()
+    this.#committer.finish()
   }
 
-  #write(commit: Commit): void {
-    for (const { states, rows } of commit.writes) this.#writes += states.length + rows.length
-    try {
-      this.#options.store.commit(commit)
-    } catch (error) {
-      const storable = isDiskFull(error) ? undefined : withoutUnstorable(commit, this.#projectionOf)
-      if (storable === undefined) throw error
-      this.#options.store.commit(storable)
+  #beginCommit(): void {
+    this.#committer.finish()
+    const batch = this.#batch
+    const head = { position: this.#position, received: this.#received }
+    this.#batch = { events: 0, sinceMs: 0, firstReceived: undefined }
+    this.#identity.settle()
+    const commit = {
+      builds: this.#folds.map((fold) => fold.build),
+      ...head,
+      mark: this.#mark(),
+      ...this.#freeze(this.#folds, this.#identity.regrouped),
+      // Last: until then the grouping tells of changes that the store doesn't hold yet.
+      ...this.#identity.takeChanges(),
     }
+    this.#committer.begin(commit, (workMs) => {
+      this.#lastCommitMs = workMs
+      this.#committed = head.position
+      this.#report(head, batch)
+    })
+  }
+
+  #freeze(
+    folds: readonly BuildFold[],
+    regrouped: ReadonlySet<string>,
+  ): { writes: BuildWrite[]; poison: Iterable<PoisonEvent> } {
+    const frozen = folds.map((fold) => fold.freeze(this.#identity.grouping, regrouped))
+    const poison = frozen.map((each) => each.poison)
+    for (const each of frozen) this.#writes += each.size
+    return { writes: frozen.map(({ write }) => write), poison: walked(() => flattened(poison)) }
   }
 
   readonly #projectionOf = (build: BuildName): AnyProjection | undefined =>
     this.#options.projections.find(({ name }) => build.startsWith(`${name}__v`))
 
-  #report(): void {
+  #report({ position, received }: Head, batch: Batch): void {
     const nextDue = this.#folds
       .map((fold) => fold.nextDue())
       .reduce(
@@ -208,15 +296,14 @@ class Projector {
         undefined,
       )
     this.#options.onCommit({
-      position: this.#position,
-      received: this.#received,
+      position,
+      received,
       nextDue,
-      events: this.#uncommitted,
+      events: batch.events,
       commitMs: this.#lastCommitMs,
-      firstReceived: this.#firstReceived,
+      firstReceived: batch.firstReceived,
       writes: this.#writes,
     })
-    this.#uncommitted = 0
     this.#writes = 0
   }
 
@@ -297,7 +384,7 @@ class Projector {
     for await (const batch of this.#options.log.read({ types })) {
       for (const recorded of batch) {
         if (recorded.position > position || signal.aborted) break
-        foldInto(routes, recorded, this.#options.open)
+        routes.fold(recorded, this.#options.open)
         folded += 1
         if (folded % MAX_COMMIT_EVENTS === 0) this.#commitHistory(fold, recorded, markOf(recorded))
       }
@@ -307,15 +394,13 @@ class Projector {
   }
 
   #commitHistory(fold: BuildFold, { position, received }: Head, mark: string): void {
-    this.#write({
-      builds: [fold.build],
-      position,
-      received,
-      mark,
-      ...takeChanges([fold], this.#identity, new Set()),
-      members: new Map(),
-      evidence: [],
-    })
+    const nobody = { members: new Map(), evidence: [] }
+    const changes = this.#freeze([fold], new Set())
+    this.#committer.begin(
+      { builds: [fold.build], position, received, mark, ...changes, ...nobody },
+      () => undefined,
+    )
+    this.#committer.finish()
   }
 
   #mark(): string {
@@ -328,66 +413,18 @@ export function markOf({ source, id }: RecordedEvent): string {
   return createHash('sha256').update(`${source.length} ${source} ${id}`).digest('base64url')
 }
 
-/** Event types whose folds are remembered: senders may make up any number of types. */
-const MAX_ROUTES = 2_000
-
-/** Which folds handle an event. */
-class Routes {
-  readonly timed: readonly BuildFold[]
-  readonly #folds: readonly BuildFold[]
-  readonly #byType = new Map<string, readonly BuildFold[]>()
-
-  constructor(folds: readonly BuildFold[]) {
-    this.#folds = folds
-    this.timed = folds.filter((fold) => fold.isTimed)
-  }
-
-  of(type: string): readonly BuildFold[] {
-    const known = this.#byType.get(type)
-    if (known !== undefined) return known
-    const folds = this.#folds.filter((fold) => fold.handles(type))
-    if (this.#byType.size < MAX_ROUTES) this.#byType.set(type, folds)
-    return folds
-  }
+function* flattened<T>(lists: Iterable<Iterable<T>>): Generator<T> {
+  for (const list of lists) yield* list
 }
 
-function foldInto(routes: Routes, recorded: RecordedEvent, open: ProjectorOptions['open']): void {
-  let decoded: DecodedEvent | undefined
-  for (const fold of routes.timed) fold.tick(recorded.received)
-  for (const fold of routes.of(recorded.type)) {
-    try {
-      // Counting by the envelope alone needs no payload, and so no key.
-      decoded = fold.projection.handles === 'every' ? decoded : (decoded ?? open(recorded))
-    } catch (error) {
-      fold.setAside(recorded, error)
-      continue
-    }
-    fold.fold(decoded ?? recorded)
-    // A late event may bring a deadline that has passed already.
-    if (fold.isTimed) fold.tick(recorded.received)
-  }
-}
-
-function takeChanges(
-  folds: readonly BuildFold[],
-  identity: IdentityFold,
-  regrouped: ReadonlySet<string>,
-): { writes: BuildWrite[]; poison: PoisonEvent[] } {
-  const changes = folds.map((fold) => fold.takeChanges(identity.grouping, regrouped))
-  return { writes: changes.map(({ write }) => write), poison: changes.flatMap(({ poison }) => poison) }
-}
-
-/** True if `promise` settles within `waitMs`. */
-async function raced(promise: Promise<unknown>, waitMs: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), waitMs)
-  })
+/** Waits until `promise` settles, but not for longer than `waitMs`. */
+async function settledWithin(promise: Promise<unknown>, waitMs: number): Promise<void> {
+  const timedOut = Promise.withResolvers<void>()
+  const timer = setTimeout(timedOut.resolve, waitMs)
   const settled = promise.then(
-    () => true,
-    () => true,
+    () => undefined,
+    () => undefined,
   )
-  const first = await Promise.race([settled, timeout])
+  await Promise.race([settled, timedOut.promise])
   clearTimeout(timer)
-  return first
 }

@@ -1,5 +1,5 @@
 import { columnList, encodeRow } from '../store/cells.ts'
-import type { Commit, RowWrite } from '../store/store.ts'
+import type { Commit, PoisonEvent, RowWrite } from '../store/store.ts'
 import type { AnyProjection } from './projection.ts'
 
 /**
@@ -10,20 +10,20 @@ export function withoutUnstorable(
   commit: Commit,
   projectionOf: (build: string) => AnyProjection | undefined,
 ): Commit | undefined {
-  const poison = [...commit.poison]
+  const refused: PoisonEvent[] = []
   const writes = commit.writes.map((write) => {
     const projection = projectionOf(write.build)
     if (projection === undefined) return write
     const columns = columnList(projection.table)
-    const rows = write.rows.map((row): RowWrite => {
+    const rows = Array.from(write.rows, (row): RowWrite => {
       const why = unstorable(columns, row)
       if (why === undefined) return row
-      poison.push({ build: write.build, position: commit.position, type: 'row', reason: why })
+      refused.push({ build: write.build, position: commit.position, type: 'row', reason: why })
       return { key: row.key, rows: new Map() }
     })
     return { ...write, rows }
   })
-  return poison.length > commit.poison.length ? { ...commit, writes, poison } : undefined
+  return refused.length > 0 ? { ...commit, writes, poison: [...commit.poison, ...refused] } : undefined
 }
 
 /** The kind of error alone: its message may quote the cell. */

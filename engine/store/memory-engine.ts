@@ -10,6 +10,7 @@ import {
   type Figure,
   type Fresh,
   type GetPlan,
+  type Got,
   type KeyedCells,
   type QueryEngine,
   STALE,
@@ -50,20 +51,19 @@ export class MemoryEngine implements QueryEngine {
     })
   }
 
-  async get(
-    plan: GetPlan,
-    generation: number,
-  ): Promise<Fresh<{ profile: string; rows: readonly (readonly KeyedCells[])[] }>> {
+  async get(plan: GetPlan, generation: number): Promise<Fresh<Got>> {
     const builds = plan.tables.map(({ build }) => build)
     return this.#answer(builds, generation, () => {
       const profile = this.#data.profileOf(plan.key)
-      const rows = plan.tables.map(({ build, columns, byProfile }) => {
+      const rows = plan.tables.map(({ build, columns, grain }) => {
         const cell = cellReader(this.#data, build)
-        const parts = this.#data.tables.get(build)?.rows.get(byProfile ? profile : plan.key) ?? new Map()
+        const key = grain === 'profile' ? profile : plan.key
+        const parts = this.#data.tables.get(build)?.rows.get(key) ?? new Map()
         const sorted = [...parts.values()].sort((a, b) => compareCells(cell(a, 'part'), cell(b, 'part')))
-        return sorted.map((row) => ['key', 'part', ...columns].map((name) => cell(row, name)))
+        const names = ['key', 'part', ...columns.map(([name]) => name)]
+        return sorted.map((row) => names.map((name) => cell(row, name)))
       })
-      return { profile, rows }
+      return { profile, members: this.#data.membersOf(profile), rows }
     })
   }
 

@@ -12,6 +12,7 @@ import type {
   Commit,
   ReadSpec,
   RowWrite,
+  StateWrite,
   StoreReader,
   StoreWriter,
   TableSpec,
@@ -104,16 +105,23 @@ class MemoryWriter implements StoreWriter {
     })
   }
 
+  /** In one step, at the end of which all is there. */
+  *commitInSteps(commit: Commit): Generator<void, void> {
+    this.commit(commit)
+    yield
+  }
+
   /** Everything that can fail comes before the first change. */
   commit(commit: Commit): void {
     const data = this.#open()
     checkCommit(commit, data.builds)
     const encoded = commit.writes.map((write) => encodeWrite(data, write))
+    const poison = [...commit.poison]
     checkPeople(commit)
-    for (const { tables, write, rows } of encoded) apply(tables, write, rows)
+    for (const { tables, states, rows } of encoded) apply(tables, states, rows)
     for (const [identity, profile] of commit.members) data.setMember(identity, profile)
     for (const { id, identities, bytes } of commit.evidence) data.addEvidence(id, identities, bytes)
-    for (const { build, position, type, reason } of commit.poison) {
+    for (const { build, position, type, reason } of poison) {
       const event = { build, position, type: type.toWellFormed(), reason: reason.toWellFormed() }
       data.poison.set(`${build} ${position}`, event)
     }
@@ -163,7 +171,7 @@ type EncodedRows = readonly { readonly key: string; readonly parts: ReadonlyMap<
 
 interface EncodedWrite {
   readonly tables: MemoryTables
-  readonly write: BuildWrite
+  readonly states: readonly StateWrite[]
   readonly rows: EncodedRows
 }
 
@@ -171,15 +179,14 @@ function encodeWrite(data: MemoryData, write: BuildWrite): EncodedWrite {
   const build = data.builds.get(write.build)
   const tables = data.tables.get(write.build)
   assert(build !== undefined && tables !== undefined, `no such build: ${write.build}`)
-  for (const { key, due } of write.states) {
-    checkedText('key', key)
+  const states: StateWrite[] = []
+  for (const { key, state, due } of write.states) {
     assert(due === undefined || Number.isSafeInteger(due), 'an instant is a safe integer')
+    // Copied at once: the next one may be made in the same memory.
+    states.push({ key: checkedText('key', key), state: state.slice(), due })
   }
-  return {
-    tables,
-    write,
-    rows: write.rows.map((rows) => ({ key: rows.key, parts: encodeParts(build, rows) })),
-  }
+  const rows = Array.from(write.rows, (each) => ({ key: each.key, parts: encodeParts(build, each) }))
+  return { tables, states, rows }
 }
 
 function encodeParts(build: Build, write: RowWrite): ReadonlyMap<string, MemoryRow> {
@@ -203,8 +210,8 @@ function checkPeople(commit: Commit): void {
   }
 }
 
-function apply(tables: MemoryTables, { states }: BuildWrite, rows: EncodedRows): void {
-  for (const { key, state, due } of states) tables.states.set(key, { state: state.slice(), due })
+function apply(tables: MemoryTables, states: readonly StateWrite[], rows: EncodedRows): void {
+  for (const { key, state, due } of states) tables.states.set(key, { state, due })
   for (const { key, parts } of rows)
     if (parts.size === 0) tables.rows.delete(key)
     else tables.rows.set(key, parts)

@@ -13,6 +13,7 @@ interface Waiter {
 export class PositionWaiters {
   readonly #poll: () => Promise<number>
   readonly #limit: number
+  readonly #onWait: ((position: number) => void) | undefined
   readonly #waiters = new Set<Waiter>()
   #known = 0
   #resets = 0
@@ -23,9 +24,11 @@ export class PositionWaiters {
   #closed = false
   #timer: NodeJS.Timeout | undefined
 
-  constructor(poll: () => Promise<number>, limit: number) {
+  /** `onWait` hears of every position that somebody begins to wait for. */
+  constructor(poll: () => Promise<number>, limit: number, onWait?: ((position: number) => void) | undefined) {
     this.#poll = poll
     this.#limit = limit
+    this.#onWait = onWait
   }
 
   async waitFor(position: number, timeoutMs: number): Promise<boolean> {
@@ -107,6 +110,7 @@ export class PositionWaiters {
     const bounded = Math.min(Math.max(0, timeoutMs || 0), MAX_TIMER_MS)
     const timeout = setTimeout(() => waiter.settle(false), bounded)
     this.#waiters.add(waiter)
+    this.#onWait?.(position)
     this.#timer ??= setInterval(() => void this.#look(), POLL_MS)
     return promise
   }

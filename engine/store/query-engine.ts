@@ -1,6 +1,6 @@
 import type { Build } from './build.ts'
 import type { Cell } from './cells.ts'
-import type { ListPlan } from './plan.ts'
+import type { ListPlan, VisibleTable } from './plan.ts'
 import type { AggregatePlan } from './plan-aggregate.ts'
 import type { Answer, BuildStatus, PoisonEvent } from './store.ts'
 
@@ -22,13 +22,17 @@ export type KeyedCells = readonly Cell[]
 export type Figure = Cell | bigint
 
 export interface GetPlan {
-  readonly tables: readonly {
-    readonly build: string
-    readonly columns: readonly string[]
-    /** Keyed by the profile that the id belongs to, or by the id as it is. */
-    readonly byProfile: boolean
-  }[]
+  /** Those of grain `profile` are asked for the profile that the id belongs to, others for the id as it is. */
+  readonly tables: readonly VisibleTable[]
   readonly key: string
+}
+
+export interface Got {
+  readonly profile: string
+  /** Identities known to belong to it. */
+  readonly members: readonly string[]
+  /** In the order of the plan's tables, each table's by part. */
+  readonly rows: readonly (readonly KeyedCells[])[]
 }
 
 export interface StatesPlan {
@@ -48,11 +52,7 @@ export interface QueryEngine {
   list(plan: ListPlan, generation: number): Promise<Fresh<readonly KeyedCells[]>>
   /** Rows of groups, then figures. */
   aggregate(plan: AggregatePlan, generation: number): Promise<Fresh<readonly (readonly Figure[])[]>>
-  /** Rows in the order of `tables`, each table's by part. */
-  get(
-    plan: GetPlan,
-    generation: number,
-  ): Promise<Fresh<{ readonly profile: string; readonly rows: readonly (readonly KeyedCells[])[] }>>
+  get(plan: GetPlan, generation: number): Promise<Fresh<Got>>
   states(
     plan: StatesPlan,
     generation: number,

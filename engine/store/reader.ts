@@ -44,13 +44,18 @@ export class PlanningReader implements StoreReader {
   readonly #engine: QueryEngine
   readonly #specs: ReadonlyMap<string, ReadSpec>
   readonly #waiters: PositionWaiters
+  readonly #tables = new WeakMap<Catalogue, Map<string, VisibleTable>>()
   #catalogue: Promise<Catalogue> | undefined
   #closed = false
 
-  constructor(engine: QueryEngine, specs: readonly ReadSpec[]) {
+  constructor(
+    engine: QueryEngine,
+    specs: readonly ReadSpec[],
+    onWait?: ((position: number) => void) | undefined,
+  ) {
     this.#engine = engine
     this.#specs = new Map(specs.map((spec) => [spec.projection, spec]))
-    this.#waiters = new PositionWaiters(() => engine.position(), MAX_WAITERS)
+    this.#waiters = new PositionWaiters(() => engine.position(), MAX_WAITERS, onWait)
   }
 
   list(query: ListQuery): Promise<Answer<{ rows: readonly StoredRow[]; next: string | undefined }>> {
@@ -81,20 +86,23 @@ export class PlanningReader implements StoreReader {
   get(
     projections: readonly string[],
     key: string,
-  ): Promise<Answer<{ profile: string; rows: ReadonlyMap<string, readonly StoredRow[]> }>> {
+  ): Promise<
+    Answer<{
+      profile: string
+      members: readonly string[]
+      rows: ReadonlyMap<string, readonly StoredRow[]>
+    }>
+  > {
     return this.#fresh(async (catalogue) => {
       checkKey(key)
       const tables = projections.map((projection) => this.#table(catalogue, projection))
-      const asked = tables.map(({ build, grain, columns }) => {
-        return { build, columns: columns.map(([name]) => name), byProfile: grain === 'profile' }
-      })
-      const answer = await this.#engine.get({ tables: asked, key }, catalogue.generation)
-      return mapped(answer, ({ profile, rows }) => {
+      const answer = await this.#engine.get({ tables, key }, catalogue.generation)
+      return mapped(answer, ({ profile, members, rows }) => {
         const entries = tables.map((table, i) => {
           const found = rows[i] ?? []
           return [table.projection, found.map((cells) => storedRow(table, cells))] as const
         })
-        return { profile, rows: new Map(entries) }
+        return { profile, members: membersOf(profile, members), rows: new Map(entries) }
       })
     })
   }
@@ -119,8 +127,7 @@ export class PlanningReader implements StoreReader {
     const { value, ...at } = await this.#engine.members(identities)
     const resolved = identities.map((identity) => {
       const profile = value.profiles.get(identity) ?? identity
-      const known = value.members.get(profile) ?? []
-      return [identity, { profile, members: [...new Set([profile, ...known])].sort(compareText) }] as const
+      return [identity, { profile, members: membersOf(profile, value.members.get(profile) ?? []) }] as const
     })
     return { ...at, value: new Map(resolved) }
   }
@@ -184,11 +191,18 @@ export class PlanningReader implements StoreReader {
     return (await this.#engine.catalogue()).generation !== catalogue.generation
   }
 
+  /** The same object while the catalogue is the same: what is compiled for a table is kept by it. */
   #table(catalogue: Catalogue, projection: string): VisibleTable {
+    const tables = this.#tables.get(catalogue) ?? new Map<string, VisibleTable>()
+    const known = tables.get(projection)
+    if (known !== undefined) return known
     const spec = this.#specs.get(projection)
     if (spec === undefined) return refuse({ _tag: 'UnknownProjection', projection })
     const build = catalogue.serving.find((candidate) => candidate.projection === projection)
-    return build === undefined ? refuse({ _tag: 'NotServing', projection }) : visibleTable(spec, build)
+    if (build === undefined) return refuse({ _tag: 'NotServing', projection })
+    const table = visibleTable(spec, build)
+    this.#tables.set(catalogue, tables.set(projection, table))
+    return table
   }
 
   #checkOpen(): void {
@@ -198,6 +212,12 @@ export class PlanningReader implements StoreReader {
 
 function mapped<A, B>(answer: Fresh<A>, f: (value: A) => B): Fresh<B> {
   return answer === STALE ? STALE : { ...answer, value: f(answer.value) }
+}
+
+/** Sorted; its own id is always among them. */
+function membersOf(profile: string, known: readonly string[]): readonly string[] {
+  if (known.length === 0) return [profile]
+  return [...new Set(known).add(profile)].sort(compareText)
 }
 
 /** What no store could have taken as a key must not be bent into one that it has. */

@@ -9,8 +9,9 @@ import {
   SqliteQueryCompiler,
   sql,
 } from 'kysely'
+import { BoundedCache } from '../bounded-cache.ts'
 import type { Cell } from './cells.ts'
-import type { Comparison, Condition, ListPlan, SortKey } from './plan.ts'
+import type { Comparison, Condition, ListPlan, SortKey, VisibleTable } from './plan.ts'
 import {
   type AggregatePlan,
   DAY_PREFIX_LENGTH,
@@ -45,20 +46,52 @@ function statement(query: Compilable): Statement {
   return { sql: text, parameters: parameters as readonly Cell[] }
 }
 
-export function compileHead(): Script {
-  return { statements: [statement(compiler.selectFrom('meta').select(['position', 'received']))] }
+/** Stands in a query that is compiled once for the id that is bound each time. */
+const ID = '\0id'
+
+/** A query compiled once. To compile costs several times what SQLite takes to find a row by its key. */
+function template(query: Compilable): (id: string) => Script {
+  const { sql: text, parameters } = statement(query)
+  return (id) => ({
+    statements: [
+      { sql: text, parameters: parameters.map((parameter) => (parameter === ID ? id : parameter)) },
+    ],
+  })
 }
+
+/** A limit stands in the text: SQLite prepares a statement anew whenever a limit is bound to it. */
+function limitOf(count: number): RawBuilder<number> {
+  return sql.lit(count)
+}
+
+const HEAD: Script = {
+  statements: [statement(compiler.selectFrom('meta').select(['position', 'received']))],
+}
+
+export function compileHead(): Script {
+  return HEAD
+}
+
+/** By the names of builds; those that queries ask for together are few. */
+const reached = new BoundedCache<string, Script>(128)
 
 /** What all of these builds have reached. */
 export function compileReached(builds: readonly string[]): Script {
+  const name = builds.join(' ')
+  const known = reached.get(name)
+  if (known !== undefined) return known
   const query = compiler.selectFrom('builds').select(['position', 'received'])
-  return { statements: [statement(query.where('build', 'in', builds).orderBy('position').limit(1))] }
+  const made = {
+    statements: [statement(query.where('build', 'in', builds).orderBy('position').limit(limitOf(1)))],
+  }
+  reached.set(name, made)
+  return made
 }
 
 export function compileList(plan: ListPlan): Script {
   const { table, order, limit } = plan
   const names = ['key', 'part', ...table.columns.map(([name]) => name)]
-  let query = compiler.selectFrom(table.build).select(names).limit(limit)
+  let query = compiler.selectFrom(table.build).select(names).limit(limitOf(limit))
   for (const condition of plan.conditions) query = query.where(conditionSql(condition))
   for (const condition of searchSql(table.build, plan.words)) query = query.where(condition)
   for (const { column, descending } of order) query = query.orderBy(column, descending ? 'desc' : 'asc')
@@ -119,15 +152,14 @@ function conditionSql(condition: Condition): Expression<SqlBool> {
     case 'null':
       return condition.isNull ? sql`${ref} is null` : sql`${ref} is not null`
     case 'person': {
-      const found = sql`${ref} in (${sameProfileSql(condition.ids)})`
+      const found = sql`${ref} in (${sameProfileSql(JSON.stringify(condition.ids))})`
       return condition.negated ? sql`(${ref} is null or not ${found})` : sql`${found}`
     }
   }
 }
 
-/** All who share a profile with one of these; those who stand alone share it with themselves. */
-function sameProfileSql(ids: readonly string[]): RawBuilder<unknown> {
-  const list = JSON.stringify(ids)
+/** All who share a profile with one of a JSON list of ids; those who stand alone share it with themselves. */
+function sameProfileSql(list: string): RawBuilder<unknown> {
   const profiles = sql`select coalesce(m.profile, ids.value) from json_each(${list}) ids left join member m on m.identity = ids.value`
   return sql`select identity from member where profile in (${profiles}) union ${profiles}`
 }
@@ -148,7 +180,7 @@ export function compileAggregate(plan: AggregatePlan): Script {
   let query = compiler
     .selectFrom(plan.table.build)
     .select([...groups.map((group, i) => group.as(`g${i}`)), ...figures])
-    .limit(plan.limit)
+    .limit(limitOf(plan.limit))
   for (const condition of plan.conditions) query = query.where(conditionSql(condition))
   if (groups.length > 0) query = query.groupBy(groups).orderBy(sql.join(groups))
   return { statements: [statement(query)], bigints: true }
@@ -181,17 +213,43 @@ function profileSql(column: string): RawBuilder<Cell> {
   return sql`coalesce((select profile from member where identity = ${ref}), ${ref})`
 }
 
-/** The profile first, then the rows of each table. */
-export function compileGet(plan: GetPlan): readonly Script[] {
-  const rows = plan.tables.map(({ build, columns, byProfile }) => {
-    const query = compiler
-      .selectFrom(build)
-      .select(['key', 'part', ...columns])
-      .orderBy('part')
-    const key = byProfile ? profileOfSql(plan.key) : sql<Cell>`${plan.key}`
-    return { statements: [statement(query.where('key', '=', key))] }
-  })
-  return [{ statements: [statement(compiler.selectNoFrom(profileOfSql(plan.key).as('profile')))] }, ...rows]
+const profileOfId = template(compiler.selectNoFrom(profileOfSql(ID).as('profile')))
+
+/** Asked on the calling thread, where at most so many rows are read, or on a reader thread, where all are. */
+export type Extent = 'some' | 'all'
+
+/** Of rows, and of members. One more than this is read directly: then there are too many. */
+export const MAX_DIRECT_ROWS = 100
+
+function extents<Q extends Compilable & { limit(count: RawBuilder<number>): Compilable }>(query: Q) {
+  return { some: template(query.limit(limitOf(MAX_DIRECT_ROWS + 1))), all: template(query) }
+}
+
+const membersOfId = extents(
+  compiler.selectFrom('member').select('identity').where('profile', '=', profileOfSql(ID)),
+)
+
+/** By table, as queries see it: they see the same one until another build serves. */
+const rowsOfId = new WeakMap<VisibleTable, ReturnType<typeof extents>>()
+
+function rowsTemplate(table: VisibleTable): ReturnType<typeof extents> {
+  const known = rowsOfId.get(table)
+  if (known !== undefined) return known
+  const names = ['key', 'part', ...table.columns.map(([name]) => name)]
+  const key = table.grain === 'profile' ? profileOfSql(ID) : sql<Cell>`${ID}`
+  const query = compiler.selectFrom(table.build).select(names).orderBy('part')
+  const made = extents(query.where('key', '=', key))
+  rowsOfId.set(table, made)
+  return made
+}
+
+/** The profile first, then who belongs to it, then the rows of each table. */
+export function compileGet({ tables, key }: GetPlan, extent: Extent): readonly Script[] {
+  return [
+    profileOfId(key),
+    membersOfId[extent](key),
+    ...tables.map((table) => rowsTemplate(table)[extent](key)),
+  ]
 }
 
 function profileOfSql(id: string): RawBuilder<Cell> {
@@ -200,22 +258,20 @@ function profileOfSql(id: string): RawBuilder<Cell> {
 
 export function compileStates(plan: StatesPlan): Script {
   const query = compiler.selectFrom(stateTable(plan.build)).select(['key', 'state']).orderBy('key')
-  const keys = plan.byProfile ? sameProfileSql([plan.key]) : sql`${plan.key}`
+  const keys = plan.byProfile ? sameProfileSql(JSON.stringify([plan.key])) : sql`${plan.key}`
   return { statements: [statement(query.where(sql<SqlBool>`key in (${keys})`))] }
 }
 
+const memberships = compiler.selectFrom('member').select(['identity', 'profile'])
+const askedMembers = extents(
+  memberships.where(sql<SqlBool>`identity in (select value from json_each(${ID}))`),
+)
+const allMembers = extents(memberships.where(sql<SqlBool>`profile in (${sameProfileSql(ID)})`))
+
 /** Identity and profile of those asked for, then of all who share a profile with them. */
-export function compileMembers(identities: readonly string[]): readonly Script[] {
+export function compileMembers(identities: readonly string[], extent: Extent): readonly Script[] {
   const list = JSON.stringify(identities)
-  const asked = compiler
-    .selectFrom('member')
-    .select(['identity', 'profile'])
-    .where(sql<SqlBool>`identity in (select value from json_each(${list}))`)
-  const all = compiler
-    .selectFrom('member')
-    .select(['identity', 'profile'])
-    .where(sql<SqlBool>`profile in (${sameProfileSql(identities)})`)
-  return [{ statements: [statement(asked)] }, { statements: [statement(all)] }]
+  return [askedMembers[extent](list), allMembers[extent](list)]
 }
 
 export function compileBuilds(): Script {
@@ -225,7 +281,7 @@ export function compileBuilds(): Script {
 
 export function compilePoison(limit: number): Script {
   const query = compiler.selectFrom('poison').select(['build', 'position', 'type', 'reason'])
-  return { statements: [statement(query.orderBy('position', 'desc').orderBy('build').limit(limit))] }
+  return { statements: [statement(query.orderBy('position', 'desc').orderBy('build').limit(limitOf(limit)))] }
 }
 
 /** Generation and cursor key, then the serving builds. */

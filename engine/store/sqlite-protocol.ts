@@ -16,22 +16,27 @@ export interface Script {
   readonly bigints?: boolean | undefined
 }
 
-export interface Job {
-  readonly id: number
-  /** Run only if this is the store's generation; undefined: whatever it is. */
+export interface Question {
+  /** Asked only if this is the store's generation; undefined: whatever it is. */
   readonly generation: number | undefined
   /** All in one read transaction. */
   readonly scripts: readonly Script[]
 }
 
+export interface Job extends Question {
+  readonly id: number
+}
+
 export type SqlValue = Cell | bigint | Uint8Array
 export type SqlRow = readonly SqlValue[]
 
-export type JobResult =
-  | { readonly id: number; readonly kind: 'rows'; readonly rows: readonly (readonly SqlRow[])[] }
-  | { readonly id: number; readonly kind: 'stale' }
-  | { readonly id: number; readonly kind: 'overflow' }
-  | { readonly id: number; readonly kind: 'unavailable'; readonly why: string }
+export type JobOutcome =
+  | { readonly kind: 'rows'; readonly rows: readonly (readonly SqlRow[])[] }
+  | { readonly kind: 'stale' }
+  | { readonly kind: 'overflow' }
+  | { readonly kind: 'unavailable'; readonly why: string }
+
+export type JobResult = JobOutcome & { readonly id: number }
 
 export interface WorkerData {
   readonly path: string

@@ -8,14 +8,17 @@ import {
   type Figure,
   type Fresh,
   type GetPlan,
+  type Got,
   type KeyedCells,
   type QueryEngine,
   STALE,
   type StatesPlan,
 } from './query-engine.ts'
 import { PlanningReader } from './reader.ts'
+import type { Extent } from './sqlite-compile.ts'
 import * as compile from './sqlite-compile.ts'
-import type { Script, SqlRow, SqlValue } from './sqlite-protocol.ts'
+import { DirectReader } from './sqlite-direct.ts'
+import type { JobOutcome, Script, SqlRow, SqlValue } from './sqlite-protocol.ts'
 import { SqliteThreads } from './sqlite-threads.ts'
 import type { Answer, BuildStatus, PoisonEvent, ReadSpec, StoreReader } from './store.ts'
 import type { TableShape } from './table.ts'
@@ -27,6 +30,8 @@ interface SqliteReaderOptions {
   readonly threads?: number | undefined
   /** Queries under way and waiting before more are refused (`Overloaded`); default 1,000. */
   readonly maxPending?: number | undefined
+  /** Hears of every position that somebody begins to wait for. */
+  readonly onWait?: ((position: number) => void) | undefined
 }
 
 /**
@@ -35,13 +40,18 @@ interface SqliteReaderOptions {
  */
 export function openSqliteReader(path: string, options: SqliteReaderOptions): StoreReader {
   const threads = new SqliteThreads(path, options.threads ?? 2, options.maxPending ?? 1_000)
-  return new PlanningReader(new SqliteEngine(threads), options.specs)
+  return new PlanningReader(new SqliteEngine(threads, new DirectReader(path)), options.specs, options.onWait)
 }
+
+/** Identities looked up directly; more are a page's, and go to a reader thread. */
+const MAX_DIRECT_IDENTITIES = 10
 
 class SqliteEngine implements QueryEngine {
   readonly #threads: SqliteThreads
-  constructor(threads: SqliteThreads) {
+  readonly #direct: DirectReader
+  constructor(threads: SqliteThreads, direct: DirectReader) {
     this.#threads = threads
+    this.#direct = direct
   }
 
   async catalogue(): Promise<Catalogue> {
@@ -74,15 +84,15 @@ class SqliteEngine implements QueryEngine {
     )
   }
 
-  async get(
-    plan: GetPlan,
-    generation: number,
-  ): Promise<Fresh<{ profile: string; rows: readonly (readonly KeyedCells[])[] }>> {
+  async get(plan: GetPlan, generation: number): Promise<Fresh<Got>> {
     const builds = plan.tables.map(({ build }) => build)
     const reached = builds.length === 0 ? compile.compileHead() : compile.compileReached(builds)
-    return this.#answer([reached, ...compile.compileGet(plan)], generation, ([profile = [], ...tables]) => {
-      return { profile: String(profile[0]?.[0]), rows: tables.map((rows) => rows.map(cells)) }
-    })
+    const asked = (extent: Extent) => [reached, ...compile.compileGet(plan, extent)]
+    return answerOf(await this.#byKey(asked, generation), ([profile = [], members = [], ...tables]) => ({
+      profile: String(profile[0]?.[0]),
+      members: members.map(([identity]) => String(identity)),
+      rows: tables.map((rows) => rows.map(cells)),
+    }))
   }
 
   async states(
@@ -98,16 +108,21 @@ class SqliteEngine implements QueryEngine {
     )
   }
 
-  members(identities: readonly string[]) {
-    return this.#headed(compile.compileMembers(identities), ([asked = [], all = []]) => {
-      const members = new Map<string, string[]>()
-      for (const [identity, profile] of all) {
-        const known = members.get(String(profile))
-        if (known === undefined) members.set(String(profile), [String(identity)])
-        else known.push(String(identity))
-      }
-      return { profiles: new Map(asked.map(([id, profile]) => [String(id), String(profile)])), members }
-    })
+  async members(identities: readonly string[]) {
+    const asked = (extent: Extent) => [compile.compileHead(), ...compile.compileMembers(identities, extent)]
+    const few = identities.length <= MAX_DIRECT_IDENTITIES
+    const outcome = few
+      ? await this.#byKey(asked, undefined)
+      : await this.#threads.run(asked('all'), undefined)
+    const [head = [], known = [], all = []] = rowsOf(outcome)
+    const members = new Map<string, string[]>()
+    for (const [identity, profile] of all) {
+      const others = members.get(String(profile))
+      if (others === undefined) members.set(String(profile), [String(identity)])
+      else others.push(String(identity))
+    }
+    const profiles = new Map(known.map(([id, profile]) => [String(id), String(profile)]))
+    return { ...answerHead(head), value: { profiles, members } }
   }
 
   builds(): Promise<Answer<readonly BuildStatus[]>> {
@@ -135,26 +150,29 @@ class SqliteEngine implements QueryEngine {
   }
 
   async position(): Promise<number> {
-    const [head = []] = await this.#rows([compile.compileHead()])
+    const [head = []] = rowsOf(await this.#byKey(() => [compile.compileHead()], undefined))
     return Number(head[0]?.[0])
   }
 
   close(): Promise<void> {
+    this.#direct.close()
     return this.#threads.close()
+  }
+
+  /** Where there is too much for the calling thread, all is read on another: nobody else should wait for it. */
+  async #byKey(
+    scripts: (extent: Extent) => readonly Script[],
+    generation: number | undefined,
+  ): Promise<JobOutcome> {
+    const outcome = this.#direct.run({ scripts: scripts('some'), generation })
+    const isWhole =
+      outcome?.kind === 'rows' && outcome.rows.every(({ length }) => length <= compile.MAX_DIRECT_ROWS)
+    return isWhole || outcome?.kind === 'stale' ? outcome : this.#threads.run(scripts('all'), generation)
   }
 
   /** Scripts that every generation understands. */
   async #rows(scripts: readonly Script[]): Promise<readonly (readonly SqlRow[])[]> {
-    const result = await this.#threads.run(scripts, undefined)
-    switch (result.kind) {
-      case 'rows':
-        return result.rows
-      case 'unavailable':
-        return refuse({ _tag: 'StoreUnavailable', why: result.why })
-      case 'stale':
-      case 'overflow':
-        return assert.fail(`unexpected: ${result.kind}`)
-    }
+    return rowsOf(await this.#threads.run(scripts, undefined))
   }
 
   async #headed<T>(
@@ -172,19 +190,39 @@ class SqliteEngine implements QueryEngine {
     read: (rows: readonly (readonly SqlRow[])[]) => T,
     sums: readonly string[] = [],
   ): Promise<Fresh<T>> {
-    const result = await this.#threads.run(scripts, generation)
-    switch (result.kind) {
-      case 'rows': {
-        const [head = [], ...rows] = result.rows
-        return { ...answerHead(head), value: read(rows) }
-      }
-      case 'stale':
-        return STALE
-      case 'overflow':
-        return refuse({ _tag: 'Overflow', figures: sums })
-      case 'unavailable':
-        return refuse({ _tag: 'StoreUnavailable', why: result.why })
+    return answerOf(await this.#threads.run(scripts, generation), read, sums)
+  }
+}
+
+/** Of scripts that every generation understands. */
+function rowsOf(outcome: JobOutcome): readonly (readonly SqlRow[])[] {
+  switch (outcome.kind) {
+    case 'rows':
+      return outcome.rows
+    case 'unavailable':
+      return refuse({ _tag: 'StoreUnavailable', why: outcome.why })
+    case 'stale':
+    case 'overflow':
+      return assert.fail(`unexpected: ${outcome.kind}`)
+  }
+}
+
+function answerOf<T>(
+  outcome: JobOutcome,
+  read: (rows: readonly (readonly SqlRow[])[]) => T,
+  sums: readonly string[] = [],
+): Fresh<T> {
+  switch (outcome.kind) {
+    case 'rows': {
+      const [head = [], ...rows] = outcome.rows
+      return { ...answerHead(head), value: read(rows) }
     }
+    case 'stale':
+      return STALE
+    case 'overflow':
+      return refuse({ _tag: 'Overflow', figures: sums })
+    case 'unavailable':
+      return refuse({ _tag: 'StoreUnavailable', why: outcome.why })
   }
 }
 

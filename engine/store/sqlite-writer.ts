@@ -53,6 +53,8 @@ class SqliteWriter implements StoreWriter {
   #furthest: Checkpoint
   /** Reads between commits share one transaction: one of their own each would lock and unlock the file every time. */
   #reading = false
+  /** A commit is under way, or another transaction that writes. */
+  #writing = false
 
   constructor(db: DatabaseSync) {
     this.#db = db
@@ -162,23 +164,45 @@ class SqliteWriter implements StoreWriter {
   }
 
   commit(commit: Commit): void {
+    const steps = this.commitInSteps(commit)
+    while (steps.next().done !== true);
+  }
+
+  *commitInSteps(commit: Commit): Generator<void, void> {
     checkCommit(commit, this.#builds)
     const next = advanced(this.#builds, commit)
     const furthest = furthestOf(this.#furthest, commit)
-    this.#transaction(() => {
+    this.#begin()
+    let isCommitted = false
+    try {
+      this.#writePeople(commit)
+      yield
       for (const { build, states, rows } of commit.writes) {
         const table = this.#table(build)
-        for (const write of states) table.writeState(write)
-        for (const write of rows) table.writeRows(write)
+        for (const write of states) {
+          table.writeState(write)
+          yield
+        }
+        for (const write of rows) {
+          table.writeRows(write)
+          yield
+        }
       }
-      for (const { build } of commit.writes) this.#table(build).indexSearch()
-      this.#writePeople(commit)
+      for (const { build } of commit.writes) {
+        this.#table(build).indexSearch()
+        yield
+      }
       this.#writePoison(commit)
       const { position, received, mark } = commit
       const sql = 'UPDATE builds SET position = ?, received = ?, mark = ? WHERE build = ?'
       for (const build of commit.builds) this.#statement(sql).run(position, received, mark, build)
       this.#writeHead(headOf(next.values(), furthest))
-    })
+      this.#db.exec('COMMIT')
+      isCommitted = true
+    } finally {
+      this.#writing = false
+      if (!isCommitted) this.#rollback()
+    }
     this.#builds = next
     this.#furthest = furthest
   }
@@ -269,23 +293,35 @@ class SqliteWriter implements StoreWriter {
   }
 
   #read(): void {
-    if (this.#reading) return
+    if (this.#reading || this.#writing) return
     this.#db.exec('BEGIN')
     this.#reading = true
   }
 
   #transaction(work: () => void): void {
-    if (this.#reading) this.#db.exec('COMMIT')
-    this.#reading = false
-    this.#db.exec('BEGIN IMMEDIATE')
+    this.#begin()
     try {
       work()
       this.#db.exec('COMMIT')
     } catch (error) {
-      for (const table of this.#tables.values()) table.discard()
-      // A full disk may have rolled it back already.
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+      this.#rollback()
       throw error
+    } finally {
+      this.#writing = false
     }
+  }
+
+  #begin(): void {
+    assert(!this.#writing, 'one commit at a time')
+    if (this.#reading) this.#db.exec('COMMIT')
+    this.#reading = false
+    this.#db.exec('BEGIN IMMEDIATE')
+    this.#writing = true
+  }
+
+  #rollback(): void {
+    for (const table of this.#tables.values()) table.discard()
+    // A full disk may have rolled it back already.
+    if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
   }
 }

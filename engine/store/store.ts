@@ -18,10 +18,11 @@ export interface RowWrite {
   readonly rows: ReadonlyMap<string, Row>
 }
 
+/** What a commit writes of one build. Walking it is what makes it, and making it twice gives the same. */
 export interface BuildWrite {
   readonly build: BuildName
-  readonly states: readonly StateWrite[]
-  readonly rows: readonly RowWrite[]
+  readonly states: Iterable<StateWrite>
+  readonly rows: Iterable<RowWrite>
 }
 
 export interface PoisonEvent {
@@ -67,7 +68,8 @@ export interface Commit {
    */
   readonly mark: string
   readonly writes: readonly BuildWrite[]
-  readonly poison: readonly PoisonEvent[]
+  /** Walked after `writes`: making rows may find some. */
+  readonly poison: Iterable<PoisonEvent>
   /** Identity id → profile id, for those that changed. */
   readonly members: ReadonlyMap<string, string>
   /**
@@ -118,6 +120,12 @@ export interface StoreWriter {
   /** Evidence that names this identity, in no particular order. */
   evidenceOf(identity: string): readonly { readonly id: string; readonly bytes: Uint8Array }[]
   commit(commit: Commit): void
+  /**
+   * The same in small steps, for a thread that has other things to do between them. It is committed when the walk has
+   * ended, and whoever gives it up has changed nothing. Membership and evidence are written in the first step. Until the end
+   * only the calls that read may be made; they find what the steps so far have written.
+   */
+  commitInSteps(commit: Commit): Generator<void, void>
   /**
    * Drops every build, membership, evidence, poison and the checkpoint, as one transaction: as a new store. Readers
    * go on; they must be told of the smaller position.
@@ -227,11 +235,20 @@ export interface StoreReader {
     query: ListQuery,
   ): Promise<Answer<{ readonly rows: readonly StoredRow[]; readonly next: string | undefined }>>
   aggregate(query: AggregateQuery): Promise<Answer<readonly Row[]>>
-  /** All rows of one key, of several projections in one snapshot. For grain `profile`, any member's id will do. */
+  /**
+   * All rows of one key, of several projections in one snapshot, and the profile that it belongs to with all members. For
+   * grain `profile`, any member's id will do.
+   */
   get(
     projections: readonly string[],
     key: string,
-  ): Promise<Answer<{ readonly profile: string; readonly rows: ReadonlyMap<string, readonly StoredRow[]> }>>
+  ): Promise<
+    Answer<{
+      readonly profile: string
+      readonly members: readonly string[]
+      readonly rows: ReadonlyMap<string, readonly StoredRow[]>
+    }>
+  >
   /** The states behind a key's rows, for explanations: for grain `profile` those of all atoms. MessagePack bytes. */
   states(
     projection: string,

@@ -49,6 +49,7 @@ describe('the metrics of an engine', () => {
       log: {
         head: () => ({ position, received: 5_500 }),
         pendingBytes: () => 6,
+        indexBytes: () => 7,
         syncTimes: createSyncTimes(),
       },
       intake: { queue: { events: 3, bytes: 4 } },
@@ -127,6 +128,7 @@ describe('the metrics of an engine', () => {
       'headwater_projector_freshness_seconds_bucket{le="0.5"}': 2,
       headwater_log_position: 8,
       headwater_log_pending_bytes: 6,
+      headwater_log_index_bytes: 7,
       headwater_projected_position: 6,
       headwater_projector_lag_positions: 2,
       headwater_projector_lag_seconds: 1.5,

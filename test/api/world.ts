@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { Packr } from 'msgpackr'
 import { buildApp } from '../../api/app.ts'
 import type { ApiDeps, EngineStatus, QuarantinedBody } from '../../api/deps.ts'
+import { createLiveRows } from '../../api/live-rows.ts'
 import { createMetrics } from '../../api/metrics.ts'
 import type { RecordedEvent } from '../../engine/events/event.ts'
 import { normaliseIdentity } from '../../engine/intake/normalise.ts'
@@ -81,6 +82,11 @@ export async function createWorld(change: Partial<ApiDeps> = {}): Promise<World>
     intake,
     log,
     store: reader,
+    liveRows: createLiveRows({
+      store: reader,
+      committed: () => Number.POSITIVE_INFINITY,
+      ask: () => undefined,
+    }).rows,
     directory: keyStore,
     projections: new Map(PROJECTIONS.map((projection) => [projection.name, projection])),
     quarantine: {
@@ -94,7 +100,7 @@ export async function createWorld(change: Partial<ApiDeps> = {}): Promise<World>
       },
     },
     metrics: createMetrics(),
-    logger: { info: note('info'), warn: note('warn'), error: note('error') },
+    logger: { debug: note('debug'), info: note('info'), warn: note('warn'), error: note('error') },
     version: '1.2.3',
     openEvent: ({ sealed: _, normaliser: __, ...event }: RecordedEvent) => ({ ...event, erased: 0 }),
     normaliseIdentity: (namespace, value) => normaliseIdentity(namespace, value),

@@ -4,7 +4,7 @@ import type { RecordedEvent } from '../../engine/events/event.ts'
 import { registry } from '../../engine/events/registry.ts'
 import { DEFAULT_RULES } from '../../engine/identity/identity.ts'
 import { openEvent } from '../../engine/privacy/sealing.ts'
-import { runProjector } from '../../engine/projector/projector.ts'
+import { createProjector } from '../../engine/projector/projector.ts'
 import { createMemoryStore } from '../../engine/store/memory.ts'
 import { projections } from '../../projections/catalog.ts'
 import { AS_READER, createWorld, READ_TOKEN, WRITE_KEY } from '../api/world.ts'
@@ -17,19 +17,16 @@ export async function livingWorld() {
   const reader = store.reader(projections.map(({ name, table }) => ({ projection: name, table })))
   const open = (event: RecordedEvent) => openEvent(event, engine.keyStore, registry)
   const stopping = new AbortController()
-  const projecting = runProjector(
-    {
-      log: engine.log,
-      store: store.writer,
-      projections,
-      rules: DEFAULT_RULES,
-      clock: engine.clock,
-      open,
-      onCommit: ({ position }) => reader.notifyPosition(position),
-      onBuild: () => undefined,
-    },
-    stopping.signal,
-  )
+  const projecting = createProjector({
+    log: engine.log,
+    store: store.writer,
+    projections,
+    rules: DEFAULT_RULES,
+    clock: engine.clock,
+    open,
+    onCommit: ({ position }) => reader.notifyPosition(position),
+    onBuild: () => undefined,
+  }).run(stopping.signal)
   const world = await createWorld({
     intake: engine.intake,
     log: engine.log,

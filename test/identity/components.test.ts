@@ -99,6 +99,7 @@ describe('updates', () => {
           let all: readonly Evidence[] = []
           for (const [batch, forget] of some) {
             if (forget) components.forget()
+            components.trim()
             const update = components.update(batch)
             stored.store(update)
             checkNamed(update, all, [...all, ...batch])

@@ -5,8 +5,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createDuplicates, findDuplicate } from '../../engine/intake/duplicates.ts'
-import type { Hash64 } from '../../engine/intake/keyed-hash.ts'
-import { halfSipHash } from '../../engine/intake/keyed-hash.ts'
+import type { Hash64 } from '../../engine/keyed-hash.ts'
+import { halfSipHash } from '../../engine/keyed-hash.ts'
 
 interface Key {
   readonly source: string

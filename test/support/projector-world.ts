@@ -3,7 +3,7 @@ import { DEFAULT_RULES } from '../../engine/identity/identity.ts'
 import { openEvent } from '../../engine/privacy/sealing.ts'
 import type { AnyProjection } from '../../engine/projector/projection.ts'
 import type { Progress } from '../../engine/projector/projector.ts'
-import { runProjector } from '../../engine/projector/projector.ts'
+import { createProjector } from '../../engine/projector/projector.ts'
 import type { MemoryStore } from '../../engine/store/memory.ts'
 import { createMemoryStore } from '../../engine/store/memory.ts'
 import type { StoredRow } from '../../engine/store/store.ts'
@@ -30,22 +30,19 @@ export function projectorWorld(world: IntakeWorld, projections: readonly AnyProj
     /** Stops as soon as `position` is committed, whatever should follow from it. */
     async foldTo(position: number, of: IntakeWorld = world): Promise<void> {
       const stopping = new AbortController()
-      const running = runProjector(
-        {
-          log: of.log,
-          store: store.writer,
-          projections,
-          rules: DEFAULT_RULES,
-          clock: of.clock,
-          open: (event) => openEvent(event, of.keyStore, registry),
-          onCommit: (progress) => {
-            last = progress
-            if (progress.position >= position) stopping.abort()
-          },
-          onBuild: (build, state) => builds.push(`${build.split('__')[0]}: ${state}`),
+      const running = createProjector({
+        log: of.log,
+        store: store.writer,
+        projections,
+        rules: DEFAULT_RULES,
+        clock: of.clock,
+        open: (event) => openEvent(event, of.keyStore, registry),
+        onCommit: (progress) => {
+          last = progress
+          if (progress.position >= position) stopping.abort()
         },
-        stopping.signal,
-      )
+        onBuild: (build, state) => builds.push(`${build.split('__')[0]}: ${state}`),
+      }).run(stopping.signal)
       await running
     },
     /** Every row of every read model, in a form that compares. */

@@ -58,7 +58,7 @@ export class BlockEncoder {
 
   /** The last event's, which is the greatest. */
   get #lastReceived(): number {
-    return this.#received.values.at(-1) ?? 0
+    return this.#received.last
   }
 
   /** At least what the finished block will take. */

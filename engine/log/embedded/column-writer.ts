@@ -1,6 +1,8 @@
+import assert from 'node:assert/strict'
 import { assertText } from '../plain-data.ts'
 import { ByteSink } from './byte-sink.ts'
 import { IDENTITY_BYTES, NIL, type Width } from './format.ts'
+import { NumberList } from './number-list.ts'
 
 /**
  * The columns of a block while it is being filled. Each has `add`, `truncate` (takes back what was added last) and
@@ -19,76 +21,93 @@ function widthFor(greatest: number): Width {
   return 8
 }
 
+/** Values of a column's numbers at first: as many as a usual block has. */
+const USUAL_COUNT = 1024
+
 /** Unsigned integers below 2^32, little-endian, as one bin of the narrowest width. */
-export function writeUnsigned(sink: ByteSink, values: readonly number[], greatest: number): void {
+export function writeUnsigned(sink: ByteSink, values: NumberList, greatest: number): void {
   const width = widthFor(greatest)
   sink.binHead(width * values.length)
   sink.reserve(width * values.length)
   writeOffsets(sink, values, 0, width)
 }
 
-function writeOffsets(
-  sink: ByteSink,
-  values: readonly (number | undefined)[],
-  base: number,
-  width: Width,
-): void {
+/** A NaN, which stands for what is absent, becomes 0. */
+function writeOffsets(sink: ByteSink, list: NumberList, base: number, width: Width): void {
   const { bytes } = sink
+  const { values, length } = list
   let at = sink.length
-  sink.length += width * values.length
-  switch (width) {
-    case 0:
-      return
-    case 1:
-      for (const value of values) bytes[at++] = (value ?? base) - base
-      return
-    case 2:
-      for (const value of values) {
-        const offset = (value ?? base) - base
+  sink.length += width * length
+  if (width === 0) return
+  for (let i = 0; i < length; i++) {
+    const offset = ((values[i] ?? 0) || 0) - base
+    switch (width) {
+      case 1:
+        bytes[at++] = offset
+        break
+      case 2:
         bytes[at++] = offset
         bytes[at++] = offset >>> 8
-      }
-      return
-    case 4:
-      for (const value of values) at = bytes.writeUInt32LE((value ?? base) - base, at)
-      return
-    case 8:
-      for (const value of values) at = bytes.writeDoubleLE((value ?? base) - base, at)
+        break
+      case 4:
+        bytes[at++] = offset
+        bytes[at++] = offset >>> 8
+        bytes[at++] = offset >>> 16
+        bytes[at++] = offset >>> 24
+        break
+      case 8:
+        at = bytes.writeDoubleLE(offset, at)
+    }
   }
 }
 
-function writePresence(sink: ByteSink, values: readonly unknown[]): void {
-  const bits = Buffer.alloc(Math.ceil(values.length / 8))
-  values.forEach((value, i) => {
-    if (value !== undefined) bits[i >> 3] = (bits[i >> 3] ?? 0) | (1 << (i & 7))
-  })
+/** A bit for each value that `isPresent`. */
+function writePresence(sink: ByteSink, count: number, isPresent: (index: number) => boolean): void {
+  const bits = Buffer.alloc(Math.ceil(count / 8))
+  for (let i = 0; i < count; i++) {
+    if (isPresent(i)) bits[i >> 3] = (bits[i >> 3] ?? 0) | (1 << (i & 7))
+  }
   sink.bin(bits)
 }
 
 /** Numbers; absent ones are possible. */
 export class NumberColumnWriter {
-  readonly values: (number | undefined)[] = []
+  /** NaN: absent. */
+  readonly #values = new NumberList(USUAL_COUNT)
+
+  /** 0 where there is none. */
+  get last(): number {
+    return this.#values.at(this.#values.length - 1)
+  }
 
   add(value: number | undefined): void {
-    this.values.push(value)
+    if (Number.isNaN(value)) assert.fail('NaN is no number of an event')
+    this.#values.push(value ?? Number.NaN)
   }
 
   truncate(count: number): void {
-    this.values.length = count
+    this.#values.length = count
   }
 
   /** True if all values are `value`. */
   isAll(value: number | undefined): boolean {
-    return this.values.every((each) => each === value)
+    const { values, length } = this.#values
+    for (let i = 0; i < length; i++) {
+      const each = values[i] ?? Number.NaN
+      if (value === undefined ? !Number.isNaN(each) : each !== value) return false
+    }
+    return true
   }
 
   write(sink: ByteSink): void {
+    const { values, length } = this.#values
     let least = Number.POSITIVE_INFINITY
     let greatest = Number.NEGATIVE_INFINITY
     let integers = true
     let present = 0
-    for (const value of this.values) {
-      if (value === undefined) continue
+    for (let i = 0; i < length; i++) {
+      const value = values[i] ?? Number.NaN
+      if (Number.isNaN(value)) continue
       present++
       if (value < least) least = value
       if (value > greatest) greatest = value
@@ -97,21 +116,23 @@ export class NumberColumnWriter {
     const narrow = integers && greatest - least <= 0xffff_ffff
     const base = narrow ? least : 0
     const width = narrow ? widthFor(greatest - least) : 8
-    const absences = present < this.values.length
+    const absences = present < length
     sink.array(absences ? 3 : 2)
     sink.number(base)
-    sink.binHead(width * this.values.length)
-    sink.reserve(width * this.values.length)
-    writeOffsets(sink, this.values, base, width)
-    if (absences) writePresence(sink, this.values)
+    sink.binHead(width * length)
+    sink.reserve(width * length)
+    writeOffsets(sink, this.#values, base, width)
+    if (absences) writePresence(sink, length, (i) => !Number.isNaN(values[i]))
   }
 }
 
 /** Strings that mostly differ; absent ones are possible. */
 export class TextColumnWriter {
   readonly #bytes: ByteSink
-  readonly #ends: (number | undefined)[] = []
-  #present = 0
+  /** Where each ends; what is absent ends where it begins. */
+  readonly #ends = new NumberList(USUAL_COUNT)
+  /** Indexes of those that are absent. */
+  readonly #absent: number[] = []
 
   constructor(capacityBytes: number) {
     this.#bytes = ByteSink.ofCapacity(capacityBytes)
@@ -122,37 +143,27 @@ export class TextColumnWriter {
   }
 
   get used(): boolean {
-    return this.#present > 0
+    return this.#absent.length < this.#ends.length
   }
 
   add(value: string | undefined): void {
-    if (value === undefined) {
-      this.#ends.push(undefined)
-      return
-    }
-    this.#bytes.utf8(value)
-    this.#present++
+    if (value === undefined) this.#absent.push(this.#ends.length)
+    else this.#bytes.utf8(value)
     this.#ends.push(this.#bytes.length)
   }
 
   truncate(count: number): void {
-    while (this.#ends.length > count) if (this.#ends.pop() !== undefined) this.#present--
-    let last = this.#ends.length - 1
-    while (last >= 0 && this.#ends[last] === undefined) last--
-    this.#bytes.length = this.#ends[last] ?? 0
+    this.#ends.length = count
+    while ((this.#absent.at(-1) ?? -1) >= count) this.#absent.pop()
+    this.#bytes.length = this.#ends.at(count - 1)
   }
 
   write(sink: ByteSink): void {
-    const absences = this.#present < this.#ends.length
-    sink.array(absences ? 3 : 2)
-    let end = 0
-    const ends = this.#ends.map((each) => {
-      end = each ?? end
-      return end
-    })
-    writeUnsigned(sink, ends, end)
+    const absent = new Set(this.#absent)
+    sink.array(absent.size > 0 ? 3 : 2)
+    writeUnsigned(sink, this.#ends, this.#bytes.length)
     sink.bin(this.#bytes.bytes.subarray(0, this.#bytes.length))
-    if (absences) writePresence(sink, this.#ends)
+    if (absent.size > 0) writePresence(sink, this.#ends.length, (i) => !absent.has(i))
   }
 }
 
@@ -161,8 +172,11 @@ export class DictionaryColumnWriter {
   readonly #entries = new Map<string | undefined, number>()
   /** Entry → the first value that uses it. */
   readonly #firstUses: number[] = []
-  readonly #indexes: number[] = []
+  readonly #indexes = new NumberList(USUAL_COUNT)
   readonly #sizes: number[] = []
+  /** What was added last, and its place: most events are like the one before. */
+  #last: string | undefined
+  #lastIndex = -1
 
   /** Size of the value that has this place in the dictionary. */
   sizeBytes(index: number): number {
@@ -171,7 +185,7 @@ export class DictionaryColumnWriter {
 
   /** The value's place in the dictionary. */
   add(value: string | undefined): number {
-    let index = this.#entries.get(value)
+    let index = value === this.#last && this.#lastIndex >= 0 ? this.#lastIndex : this.#entries.get(value)
     if (index === undefined) {
       if (value !== undefined) assertText(value)
       index = this.#entries.size
@@ -180,11 +194,14 @@ export class DictionaryColumnWriter {
       this.#sizes.push(value === undefined ? 0 : Buffer.byteLength(value))
     }
     this.#indexes.push(index)
+    this.#last = value
+    this.#lastIndex = index
     return index
   }
 
   truncate(count: number): void {
     this.#indexes.length = count
+    this.#lastIndex = -1
     if (count === 0) this.#entries.clear()
     for (const [value, index] of this.#entries) {
       if ((this.#firstUses[index] ?? 0) >= count) this.#entries.delete(value)
@@ -213,7 +230,7 @@ export class DictionaryColumnWriter {
 export class IdentityColumnWriter {
   readonly #ids = ByteSink.ofCapacity(1024)
   readonly #namespaces = new DictionaryColumnWriter()
-  readonly #ends: number[] = []
+  readonly #ends = new NumberList(USUAL_COUNT)
   #count = 0
 
   get used(): boolean {
@@ -231,7 +248,7 @@ export class IdentityColumnWriter {
 
   truncate(count: number): void {
     this.#ends.length = count
-    this.#count = this.#ends[count - 1] ?? 0
+    this.#count = this.#ends.at(count - 1)
     this.#ids.length = this.#count * IDENTITY_BYTES
     this.#namespaces.truncate(this.#count)
   }

@@ -39,6 +39,8 @@ export interface EmbeddedLog extends Log {
   readonly tornTail: TornTail | undefined
   /** Bytes of events that were appended and aren't durable yet; whoever feeds the log bounds it. */
   pendingBytes(): number
+  /** Memory of the index of streams and identities. */
+  indexBytes(): number
 }
 
 const DEFAULT_SEGMENT_BYTES = 256 * MIB
@@ -134,6 +136,10 @@ class SegmentedLog extends SegmentsLog implements EmbeddedLog {
 
   pendingBytes(): number {
     return this.#writer.pendingBytes
+  }
+
+  indexBytes(): number {
+    return this.#index.sizeBytes()
   }
 
   readStream(stream: string, options?: StreamReadOptions): AsyncIterable<readonly RecordedEvent[]> {

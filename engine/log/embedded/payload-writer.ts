@@ -4,6 +4,7 @@ import { assertKey, assertPlain } from '../plain-data.ts'
 import { ByteSink } from './byte-sink.ts'
 import { writeUnsigned } from './column-writer.ts'
 import { BIN16, BIN32, KEY_ID_BYTES, MAX_BLOCK_BYTES, MIB } from './format.ts'
+import { NumberList } from './number-list.ts'
 import { packValue } from './pack.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -19,6 +20,7 @@ interface Shape {
 }
 
 const INITIAL_BYTES = 256 * 1024
+const USUAL_COUNT = 1024
 /** A sink that one large event blew up is given back. */
 const KEPT_BYTES = 2 * MIB
 const SHORT_HEAD = 3
@@ -27,8 +29,8 @@ const LONG_HEAD = 5
 /** The payloads of a block and their shapes: values without keys, each event's in a bin of its own. */
 export class PayloadWriter {
   #sink = ByteSink.ofCapacity(INITIAL_BYTES)
-  readonly #ends: number[] = []
-  readonly #shapeIndexes: number[] = []
+  readonly #ends = new NumberList(USUAL_COUNT)
+  readonly #shapeIndexes = new NumberList(USUAL_COUNT)
   readonly #shapes = new Map<string, Shape>()
   /** Event type's index → the shape that it had last. */
   readonly #lastShapes: (Shape | undefined)[] = []
@@ -101,7 +103,7 @@ export class PayloadWriter {
   truncate(count: number): void {
     this.#ends.length = count
     this.#shapeIndexes.length = count
-    this.#sink.length = this.#ends[count - 1] ?? 0
+    this.#sink.length = this.#ends.at(count - 1)
     this.#lastShapes.length = 0
     for (const [name, shape] of this.#shapes) {
       if (shape.firstUse < count) continue

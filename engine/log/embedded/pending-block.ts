@@ -15,7 +15,10 @@ export class PendingBlock implements IndexedBlock {
   readonly slots: number[] = []
   sizeBytes = 0
   encoded: Buffer<ArrayBuffer> | undefined
-  readonly #events: NewEvent[] = []
+  // What is encoded is let go: payloads that wait for the disk would be moved about by every garbage collection.
+  readonly #streams: string[] = []
+  readonly #identities: (readonly Identity[])[] = []
+  readonly #received: number[] = []
   readonly #revisions: number[] = []
 
   constructor(number: number, first: number) {
@@ -25,7 +28,9 @@ export class PendingBlock implements IndexedBlock {
 
   add(event: NewEvent, place: Appended, slot: number): void {
     if (place.position !== this.first + this.count) assert.fail('positions in a block follow each other')
-    this.#events.push(event)
+    this.#streams.push(event.stream)
+    this.#identities.push(event.identities)
+    this.#received.push(event.received)
     this.#revisions.push(place.revision)
     this.slots.push(slot)
   }
@@ -33,7 +38,9 @@ export class PendingBlock implements IndexedBlock {
   /** Takes back all but the first `count` events, at least one. Their ticket stays: nobody waits for it any more. */
   reopen(count: number): void {
     assert.ok(count > 0 && count <= this.count)
-    this.#events.length = count
+    this.#streams.length = count
+    this.#identities.length = count
+    this.#received.length = count
     this.#revisions.length = count
     this.slots.length = count
     this.encoded = undefined
@@ -41,19 +48,19 @@ export class PendingBlock implements IndexedBlock {
   }
 
   get count(): number {
-    return this.#events.length
+    return this.#streams.length
   }
 
   get head(): Head {
-    return { position: this.first + this.count - 1, received: this.#at(this.count - 1).received }
+    return { position: this.first + this.count - 1, received: at(this.#received, this.count - 1) }
   }
 
   get firstReceived(): number {
-    return this.#at(0).received
+    return at(this.#received, 0)
   }
 
   streamAt(index: number): string {
-    return this.#at(index).stream
+    return at(this.#streams, index)
   }
 
   revisionAt(index: number): number {
@@ -61,18 +68,16 @@ export class PendingBlock implements IndexedBlock {
   }
 
   identitiesAt(index: number): readonly Identity[] {
-    return this.#at(index).identities
+    return at(this.#identities, index)
   }
 
   slotAt(index: number): number {
-    const slot = this.slots[index]
-    assert.ok(slot !== undefined)
-    return slot
+    return at(this.slots, index)
   }
+}
 
-  #at(index: number): NewEvent {
-    const event = this.#events[index]
-    assert.ok(event !== undefined)
-    return event
-  }
+function at<T>(values: readonly T[], index: number): T {
+  const value = values[index]
+  assert.ok(value !== undefined)
+  return value
 }

@@ -1,15 +1,17 @@
 import type { Appended } from '../log.ts'
 import type { LogIndex } from './log-index.ts'
+import { PagedRecords } from './paged-memory.ts'
 import type { PendingBlock } from './pending-block.ts'
 
-const INITIAL_SLOTS = 1024
+/** Fields of a record. */
+const POSITION = 0
+const REVISION = 1
 
 /** The last event of each stream, those under way included. */
 export class StreamHeads {
   readonly #durable: Pick<LogIndex, 'slot' | 'makeSlot' | 'head'>
-  /** Slot → position of the stream's last event that was assigned a place; 0: its durable head holds. */
-  #positions = new Float64Array(INITIAL_SLOTS)
-  #revisions = new Float64Array(INITIAL_SLOTS)
+  /** By slot: the stream's last event that was assigned a place; position 0: its durable head holds. */
+  readonly #places = new PagedRecords(2)
 
   constructor(durable: Pick<LogIndex, 'slot' | 'makeSlot' | 'head'>) {
     this.#durable = durable
@@ -22,17 +24,16 @@ export class StreamHeads {
 
   at(slot: number | undefined): Appended | undefined {
     if (slot === undefined) return undefined
-    const position = this.#positions[slot] ?? 0
+    const position = this.#places.at(slot, POSITION)
     if (position === 0) return this.#durable.head(slot)
-    return { position, revision: this.#revisions[slot] ?? 0 }
+    return { position, revision: this.#places.at(slot, REVISION) }
   }
 
   /** `known`: the stream's slot if it has one. Answers the one it has now. */
   set(stream: string, known: number | undefined, place: Appended): number {
     const slot = known ?? this.#durable.makeSlot(stream)
-    if (slot >= this.#positions.length) this.#grow(slot)
-    this.#positions[slot] = place.position
-    this.#revisions[slot] = place.revision
+    this.#places.set(slot, POSITION, place.position)
+    this.#places.set(slot, REVISION, place.revision)
     return slot
   }
 
@@ -44,17 +45,8 @@ export class StreamHeads {
     }
   }
 
-  #grow(slot: number): void {
-    const positions = new Float64Array((slot + 1) * 2)
-    const revisions = new Float64Array((slot + 1) * 2)
-    positions.set(this.#positions)
-    revisions.set(this.#revisions)
-    this.#positions = positions
-    this.#revisions = revisions
-  }
-
   /** What was set is given up: the durable head holds again. */
   forget(slot: number): void {
-    this.#positions[slot] = 0
+    this.#places.set(slot, POSITION, 0)
   }
 }

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import type { Clock } from '../clock.ts'
+import { isDiskFull } from '../store/disk-full.ts'
+import type { Commit, StoreWriter } from '../store/store.ts'
+import type { AnyProjection } from './projection.ts'
+import { withoutUnstorable } from './storable.ts'
+
+interface Writing {
+  readonly commit: Commit
+  readonly steps: Generator<void, void>
+  readonly done: (workMs: number) => void
+  workMs: number
+}
+
+/** Writes one commit at a time, a slice now and a slice then, so that whoever shares the thread isn't kept waiting. */
+export class Committer {
+  readonly #store: StoreWriter
+  readonly #clock: Clock
+  readonly #projectionOf: (build: string) => AnyProjection | undefined
+  #writing: Writing | undefined
+
+  constructor(store: StoreWriter, clock: Clock, projectionOf: (build: string) => AnyProjection | undefined) {
+    this.#store = store
+    this.#clock = clock
+    this.#projectionOf = projectionOf
+  }
+
+  get isWriting(): boolean {
+    return this.#writing !== undefined
+  }
+
+  /** Membership and evidence are in the store at once. `done` hears how long the work took once all is committed. */
+  begin(commit: Commit, done: (workMs: number) => void): void {
+    assert(this.#writing === undefined, 'one commit at a time')
+    this.#writing = { commit, steps: this.#store.commitInSteps(commit), done, workMs: 0 }
+    this.advance(0)
+  }
+
+  /** Goes on for about `sliceMs`, one step at least. Throws what the store throws; the commit has then changed nothing. */
+  advance(sliceMs: number): void {
+    const writing = this.#writing
+    if (writing === undefined) return
+    const startMs = this.#clock.monotonicMs()
+    let spentMs = 0
+    let isDone = false
+    try {
+      do {
+        isDone = writing.steps.next().done === true
+        spentMs = this.#clock.monotonicMs() - startMs
+      } while (!isDone && spentMs < sliceMs)
+    } catch (error) {
+      this.#commitStorable(writing.commit, error)
+      isDone = true
+    }
+    writing.workMs += spentMs
+    if (!isDone) return
+    this.#writing = undefined
+    writing.done(writing.workMs)
+  }
+
+  finish(): void {
+    this.advance(Number.POSITIVE_INFINITY)
+  }
+
+  #commitStorable(commit: Commit, error: unknown): void {
+    const storable = isDiskFull(error) ? undefined : withoutUnstorable(commit, this.#projectionOf)
+    if (storable === undefined) {
+      this.#writing = undefined
+      throw error
+    }
+    this.#store.commit(storable)
+  }
+}

@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict'
+import type { Head } from '../log/log.ts'
+import { type ColumnList, columnList, compareText, decodeRow, encodeRow } from '../store/cells.ts'
+import type { Answer, StoredRow } from '../store/store.ts'
+import type { BuildFold, Grouping } from './build-fold.ts'
+import type { AnyProjection } from './projection.ts'
+
+/** What `StoreReader.get` answers. */
+export type LiveAnswer = Answer<{
+  readonly profile: string
+  readonly members: readonly string[]
+  readonly rows: ReadonlyMap<string, readonly StoredRow[]>
+}>
+
+/** A question for the rows of one key, to be answered once `after` is folded. */
+export interface LiveRead {
+  readonly projections: readonly string[]
+  readonly key: string
+  readonly after: number
+  /** undefined: the projector has stopped, or builds one of these read models just now. */
+  readonly answer: (found: LiveAnswer | undefined) => void
+}
+
+/** Who belongs together, brought up to date when asked. */
+interface Settling {
+  readonly grouping: Grouping
+  settle(): void
+}
+
+/**
+ * Reads of single keys from what is folded but not committed yet, as the store will answer them once it is. So a value can
+ * be read a few milliseconds after its event, while commits under load gather events for much longer.
+ */
+export class LiveReads {
+  readonly #columns: ReadonlyMap<string, ColumnList>
+  readonly #identity: Settling
+  #waiting: LiveRead[] = []
+
+  constructor(projections: readonly AnyProjection[], identity: Settling) {
+    this.#columns = new Map(projections.map(({ name, table }) => [name, columnList(table)]))
+    this.#identity = identity
+  }
+
+  add(read: LiveRead): void {
+    this.#waiting.push(read)
+  }
+
+  /** Answers all that wait for nothing beyond `head`. */
+  answer(head: Head, folds: readonly BuildFold[]): void {
+    if (this.#waiting.length === 0) return
+    const ready = this.#waiting.filter(({ after }) => after <= head.position)
+    if (ready.length === 0) return
+    this.#waiting = this.#waiting.filter(({ after }) => after > head.position)
+    this.#identity.settle()
+    for (const read of ready) read.answer(this.#found(read, head, folds))
+  }
+
+  close(): void {
+    for (const read of this.#waiting) read.answer(undefined)
+    this.#waiting = []
+  }
+
+  #found({ projections, key }: LiveRead, head: Head, folds: readonly BuildFold[]): LiveAnswer | undefined {
+    const { grouping } = this.#identity
+    const profile = grouping.profileOf(key)
+    const rows = new Map<string, readonly StoredRow[]>()
+    for (const name of projections) {
+      const fold = folds.find((each) => each.projection.name === name)
+      if (fold === undefined) return undefined
+      const rowKey = fold.projection.table.grain === 'profile' ? profile : key
+      rows.set(name, this.#rowsOf(fold, rowKey))
+    }
+    return { ...head, value: { profile, members: grouping.membersOf(profile), rows } }
+  }
+
+  /** A row that the store would refuse isn't shown, as it won't be once it is committed. */
+  #rowsOf(fold: BuildFold, key: string): readonly StoredRow[] {
+    const columns = this.#columns.get(fold.projection.name)
+    assert(columns !== undefined)
+    try {
+      return Array.from(fold.rowsNow(key, this.#identity.grouping), ([part, row]) => ({
+        key,
+        part,
+        row: decodeRow(columns, encodeRow(columns, row), 0),
+      })).sort((a, b) => compareText(a.part, b.part))
+    } catch {
+      return []
+    }
+  }
+}
