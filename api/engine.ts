@@ -24,6 +24,7 @@ import type { StoreReader } from '../engine/store/store.ts'
 import { projections } from '../projections/catalog.ts'
 import { failureText } from './failure-place.ts'
 import { createLiveRows, type LiveRows } from './live-rows.ts'
+import { watchPressure } from './pressure.ts'
 import { startProjector } from './projector-thread.ts'
 
 /** Raise it when a data directory of the release before can't be opened any more as it is. */
@@ -202,6 +203,7 @@ function followLog(
   let live: ReturnType<typeof createLiveRows> | undefined
   const ready = Promise.withResolvers<void>()
   const deadline = deadlineTimer(options.clock, intake)
+  const pressure = watchPressure()
   const thread = startProjector(
     {
       logDirectory: join(options.directory, 'log'),
@@ -209,6 +211,7 @@ function followLog(
       storePath: paths.storePath,
       keysDirectory: paths.keysDirectory,
       masterKey: options.masterKey,
+      pressure: pressure.shared,
     },
     (message) => {
       switch (message.kind) {
@@ -259,6 +262,7 @@ function followLog(
     },
     async stop(): Promise<void> {
       deadline.at(undefined)
+      pressure.close()
       await thread.stop()
     },
   }

@@ -10,6 +10,8 @@ export interface ProjectorWorkerData {
   readonly storePath: string
   readonly keysDirectory: string
   readonly masterKey: Uint8Array | undefined
+  /** Of `watchPressure`: folding gives way while the main thread is saturated. */
+  readonly pressure: SharedArrayBuffer
 }
 
 export type ProjectorMessage =

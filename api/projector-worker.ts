@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { readlinkSync } from 'node:fs'
+import { constants, setPriority } from 'node:os'
+import { basename } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { systemClock } from '../engine/clock.ts'
@@ -16,6 +19,7 @@ import { openSqliteWriter } from '../engine/store/sqlite-writer.ts'
 import type { StoreWriter } from '../engine/store/store.ts'
 import { projections } from '../projections/catalog.ts'
 import { failureText } from './failure-place.ts'
+import { isUnderPressure } from './pressure.ts'
 import type { ProjectorMessage, ProjectorOrder, ProjectorWorkerData, ReadOrder } from './projector-thread.ts'
 
 /** The projector's own thread: log and keys read-only, the read models as their one writer. */
@@ -55,11 +59,26 @@ function read({ id, projections, key, after }: ReadOrder): void {
 const NO_ROOM_MS = 1_000
 
 try {
+  giveWay()
   await project()
 } catch (error) {
   tell({ kind: 'failed', message: failureText(error) })
 } finally {
   port.close()
+}
+
+/**
+ * Folding is work that may wait: when cores are short, the intake, queries and the log come first. On Linux priorities
+ * are a thread's own; elsewhere nothing is done.
+ */
+function giveWay(): void {
+  if (process.platform !== 'linux') return
+  try {
+    const thread = Number(basename(readlinkSync('/proc/thread-self')))
+    setPriority(thread, constants.priority.PRIORITY_BELOW_NORMAL)
+  } catch {
+    // No /proc, or not allowed: then it shares as every thread does.
+  }
 }
 
 async function project(): Promise<void> {
@@ -88,6 +107,7 @@ async function projectWhileRoom(log: LogReader, opener: KeyReader): Promise<bool
       projections,
       rules: DEFAULT_RULES,
       clock: systemClock,
+      isUnderPressure: () => isUnderPressure(data.pressure),
       open: (event) => new LazyEvent(event, opener, registry),
       onCommit: (progress) => tell({ kind: 'progress', progress }),
       onBuild: (build, state) => tell({ kind: 'build', build, state }),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { setImmediate } from 'node:timers/promises'
+import { setImmediate, setTimeout } from 'node:timers/promises'
 import type { Clock } from '../clock.ts'
 import type { EventType } from '../events/catalogue.ts'
 import type { RecordedEvent } from '../events/event.ts'
@@ -21,6 +21,8 @@ interface ProjectorOptions {
   readonly projections: readonly AnyProjection[]
   readonly rules: IdentityRules
   readonly clock: Clock
+  /** True while other work should go first (see `PATIENCE_MS`). */
+  readonly isUnderPressure?: (() => boolean) | undefined
   /** Unseals as far as keys exist and upcasts. */
   readonly open: (event: RecordedEvent) => DecodedEvent
   readonly onCommit: (progress: Progress) => void
@@ -58,6 +60,13 @@ const BEHIND_EVENTS = 10_000
 const MAX_COMMIT_EVENTS = 50_000
 /** While something waits to be committed, somebody may come to wait for it: looked at this often. */
 const LOOK_MS = 20
+/**
+ * A burst is taken at full speed: while whoever takes events in is saturated, folding pauses, because on few cores each
+ * event folded is one acknowledged later. It doesn't fall further behind than this for their sake, ms.
+ */
+const PATIENCE_MS = 30_000
+/** How long a pause is, ms. */
+const PAUSE_MS = 20
 /** Folding and writing a commit take turns of this length; between turns readers are answered. */
 const SLICE_MS = 2
 
@@ -144,7 +153,7 @@ class Folding {
   async follow(signal: AbortSignal): Promise<void> {
     const events = this.#options.log.subscribe({ from: this.#position + 1, signal })[Symbol.asyncIterator]()
     for (;;) {
-      const batch = await this.#commitUntil(events.next())
+      const batch = await this.#commitUntil(events.next(), signal)
       if (batch.done === true) break
       await this.#foldBatch(batch.value, signal)
     }
@@ -172,14 +181,14 @@ class Folding {
       if (clock.monotonicMs() - sliceMs < SLICE_MS) continue
       this.#answerReads()
       this.#goOnCommitting()
-      await setImmediate()
+      await this.#giveWay(signal)
       sliceMs = clock.monotonicMs()
     }
     this.#answerReads()
   }
 
   /** Waits for the next batch, but commits what is folded when its time has come. */
-  async #commitUntil<T>(arriving: Promise<T>): Promise<T> {
+  async #commitUntil<T>(arriving: Promise<T>, signal: AbortSignal): Promise<T> {
     let hasArrived = false
     const arrived = (): void => {
       hasArrived = true
@@ -187,7 +196,7 @@ class Folding {
     arriving.then(arrived, arrived)
     for (;;) {
       this.#goOnCommitting()
-      if (this.#committer.isWriting) await setImmediate()
+      if (this.#committer.isWriting) await this.#giveWay(signal)
       else if (this.#batch.events === 0) return arriving
       else {
         const waitMs = this.#untilCommitMs()
@@ -195,6 +204,16 @@ class Folding {
         if (!hasArrived && waitMs <= LOOK_MS) this.#beginCommit()
       }
       if (hasArrived) return arriving
+    }
+  }
+
+  /** Lets the event loop turn, and others go first. */
+  async #giveWay(signal: AbortSignal): Promise<void> {
+    const { clock, isUnderPressure } = this.#options
+    await setImmediate()
+    while (isUnderPressure?.() === true && clock.nowMs() - this.#received < PATIENCE_MS) {
+      if (signal.aborted) return
+      await setTimeout(PAUSE_MS)
     }
   }
 
@@ -419,12 +438,12 @@ function* flattened<T>(lists: Iterable<Iterable<T>>): Generator<T> {
 
 /** Waits until `promise` settles, but not for longer than `waitMs`. */
 async function settledWithin(promise: Promise<unknown>, waitMs: number): Promise<void> {
-  const timedOut = Promise.withResolvers<void>()
-  const timer = setTimeout(timedOut.resolve, waitMs)
+  const waiting = new AbortController()
   const settled = promise.then(
     () => undefined,
     () => undefined,
   )
-  await Promise.race([settled, timedOut.promise])
-  clearTimeout(timer)
+  const timeout = setTimeout(waitMs, undefined, { signal: waiting.signal }).catch(() => undefined)
+  await Promise.race([settled, timeout])
+  waiting.abort()
 }

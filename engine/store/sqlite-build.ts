@@ -2,15 +2,12 @@ import assert from 'node:assert/strict'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Build } from './build.ts'
 import { type Cell, checkedText, encodeRow } from './cells.ts'
-import { PackedCache } from './packed-cache.ts'
+import { type CacheBudget, PackedCache } from './packed-cache.ts'
 import { searchText } from './search-text.ts'
 import { type KeptRow, SqliteRows } from './sqlite-rows.ts'
 import { hasSearch, quoted, stateTable } from './sqlite-schema.ts'
 import { SqliteSearch } from './sqlite-search.ts'
 import type { RowWrite, StateWrite } from './store.ts'
-
-/** States kept in memory. */
-const STATE_CACHE_BYTES = 16 * 1024 * 1024
 
 /** Stands for the row number of a key that has no state. */
 const NOWHERE = 0
@@ -26,16 +23,18 @@ export class SqliteBuild {
   readonly #search: SqliteSearch | undefined
   readonly #statement: (sql: string) => StatementSync
   /** With their row numbers, so that most are rewritten without a look at any index. */
-  readonly #states = new PackedCache(STATE_CACHE_BYTES)
+  readonly #states: PackedCache
   readonly #findState: StatementSync
   readonly #rewriteState: StatementSync
   readonly #insertState: StatementSync
 
-  constructor(db: DatabaseSync, build: Build) {
+  /** What is kept in memory of states and rows comes from `budget`. */
+  constructor(db: DatabaseSync, build: Build, budget: CacheBudget) {
+    this.#states = new PackedCache(budget)
     this.#build = build
     this.#state = quoted(stateTable(build.build))
     this.#statement = cachedStatements(db)
-    this.#rows = new SqliteRows(this.#statement, build)
+    this.#rows = new SqliteRows(this.#statement, build, budget)
     this.#search = hasSearch(build) ? new SqliteSearch(build.build, this.#statement) : undefined
     this.#findState = this.#statement(`SELECT _row, state, due FROM ${this.#state} WHERE "key" = ?`)
     this.#findState.setReturnArrays(true)
@@ -131,6 +130,12 @@ export class SqliteBuild {
     this.#search?.discard()
     this.#rows.forget()
     this.#states.clear()
+  }
+
+  /** Of a build that is dropped. */
+  close(): void {
+    this.#rows.close()
+    this.#states.close()
   }
 }
 

@@ -3,7 +3,7 @@ import type { StatementSync } from 'node:sqlite'
 import { Packr } from 'msgpackr'
 import type { Build } from './build.ts'
 import type { Cell } from './cells.ts'
-import { PackedCache } from './packed-cache.ts'
+import { type CacheBudget, PackedCache } from './packed-cache.ts'
 import { hasSearch, quoted } from './sqlite-schema.ts'
 
 /** A row as the file holds it. */
@@ -13,9 +13,6 @@ export interface KeptRow {
   /** In the order of the build's columns; of a searched build its text comes last. */
   readonly cells: readonly Cell[]
 }
-
-/** Rows kept in memory. */
-const ROW_CACHE_BYTES = 16 * 1024 * 1024
 
 const packr = new Packr({ useRecords: false })
 
@@ -30,13 +27,14 @@ export class SqliteRows {
   readonly #table: string
   readonly #names: readonly string[]
   readonly #statement: (sql: string) => StatementSync
-  readonly #kept = new PackedCache(ROW_CACHE_BYTES)
+  readonly #kept: PackedCache
   readonly #updates = new Map<string, StatementSync>()
   readonly #find: StatementSync
   readonly #insert: StatementSync
   readonly #remove: StatementSync
 
-  constructor(statement: (sql: string) => StatementSync, build: Build) {
+  constructor(statement: (sql: string) => StatementSync, build: Build, budget: CacheBudget) {
+    this.#kept = new PackedCache(budget)
     this.#table = quoted(build.build)
     this.#names = [...build.columns.map(([name]) => quoted(name)), ...(hasSearch(build) ? ['_search'] : [])]
     this.#statement = statement
@@ -63,6 +61,10 @@ export class SqliteRows {
 
   forget(): void {
     this.#kept.clear()
+  }
+
+  close(): void {
+    this.#kept.close()
   }
 
   insert(key: string, part: string, cells: readonly Cell[]): KeptRow {

@@ -12,6 +12,7 @@ import {
   statusOf,
 } from './build.ts'
 import { checkedText, compareText } from './cells.ts'
+import { CacheBudget } from './packed-cache.ts'
 import { cachedStatements, SqliteBuild } from './sqlite-build.ts'
 import { isDamaged, StoreUnusable } from './sqlite-failure.ts'
 import { loadStore } from './sqlite-load.ts'
@@ -20,6 +21,9 @@ import type { BuildStatus, Checkpoint, Commit, StoreWriter, TableSpec } from './
 
 /** Others only ever hold the file's write lock while they recover a WAL. */
 const BUSY_TIMEOUT_MS = 5_000
+
+/** States and rows kept in memory, of all builds together. */
+const CACHE_BYTES = 128 * 1024 * 1024
 
 /** Readers' snapshots are short; folding shouldn't wait for one that isn't. */
 const PURGE_TIMEOUT_MS = 200
@@ -49,6 +53,7 @@ class SqliteWriter implements StoreWriter {
   readonly #statement: (sql: string) => StatementSync
   #builds: Map<string, Build>
   readonly #tables = new Map<string, SqliteBuild>()
+  readonly #budget = new CacheBudget(CACHE_BYTES)
   /** The furthest that anything was committed. */
   #furthest: Checkpoint
   /** Reads between commits share one transaction: one of their own each would lock and unlock the file every time. */
@@ -62,7 +67,8 @@ class SqliteWriter implements StoreWriter {
     const { builds, furthest } = loadStore(db)
     this.#builds = builds
     this.#furthest = furthest
-    for (const build of this.#builds.values()) this.#tables.set(build.build, new SqliteBuild(db, build))
+    for (const build of this.#builds.values())
+      this.#tables.set(build.build, new SqliteBuild(db, build, this.#budget))
   }
 
   checkpoint(): Checkpoint {
@@ -91,7 +97,7 @@ class SqliteWriter implements StoreWriter {
       )
     })
     this.#builds.set(name, build)
-    this.#tables.set(name, new SqliteBuild(this.#db, build))
+    this.#tables.set(name, new SqliteBuild(this.#db, build, this.#budget))
   }
 
   serve(build: string): void {
@@ -289,7 +295,11 @@ class SqliteWriter implements StoreWriter {
 
   #setBuilds(next: Map<string, Build>): void {
     this.#builds = next
-    for (const name of this.#tables.keys()) if (!next.has(name)) this.#tables.delete(name)
+    for (const [name, table] of this.#tables) {
+      if (next.has(name)) continue
+      table.close()
+      this.#tables.delete(name)
+    }
   }
 
   #read(): void {
