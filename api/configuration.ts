@@ -118,7 +118,7 @@ const TABLE = {
     form: 'an http or https address',
   }),
   logLevel: choice('LOG_LEVEL', 'info', {
-    about: 'Least severity that is logged.',
+    about: 'Least severity that is logged. Requests answered well are logged at `debug`.',
     values: ['trace', 'debug', 'info', 'warn', 'error', 'silent'],
   }),
 } as const satisfies Readonly<Record<string, Setting<unknown>>>

@@ -31,17 +31,18 @@ export function createLiveRows({ store, committed, ask }: Asking) {
   const asked = new Map<number, (found: LiveAnswer | undefined) => void>()
   let number = 0
 
+  /** `timed out`, or what the projector answers. */
   async function fromProjector(
     projections: readonly string[],
     key: string,
     after: number,
-    timeoutMs: number,
-  ): Promise<LiveAnswer | undefined> {
+    withinMs: number,
+  ): Promise<LiveAnswer | undefined | 'timed out'> {
     const id = ++number
-    const { promise, resolve } = Promise.withResolvers<LiveAnswer | undefined>()
-    const timer = setTimeout(() => resolve(undefined), timeoutMs)
+    const { promise, resolve } = Promise.withResolvers<LiveAnswer | undefined | 'timed out'>()
+    const timer = setTimeout(() => resolve('timed out'), withinMs)
     asked.set(id, resolve)
-    ask({ kind: 'read', id, projections, key, after })
+    ask({ kind: 'read', id, projections, key, after, withinMs })
     const found = await promise
     clearTimeout(timer)
     asked.delete(id)
@@ -49,14 +50,15 @@ export function createLiveRows({ store, committed, ask }: Asking) {
   }
 
   const rows: LiveRows = {
-    async get(projections, key, after, timeoutMs) {
-      if (after > committed() && asked.size < MAX_ASKED) {
-        const found = await fromProjector(projections, key, after, timeoutMs)
-        if (found !== undefined) return found
-        // It builds one of these just now, has stopped, or is far behind: the store may have come to hold it.
-        return (await store.waitFor(after, 0)) ? store.get(projections, key) : undefined
-      }
-      return (await store.waitFor(after, timeoutMs)) ? store.get(projections, key) : undefined
+    async get(projections, key, after, withinMs) {
+      const found =
+        after > committed() && asked.size < MAX_ASKED
+          ? await fromProjector(projections, key, after, withinMs)
+          : undefined
+      if (found !== undefined && found !== 'timed out') return found
+      // It has just begun or is about to end, or builds one of these: the store will come to hold it.
+      const isThere = await store.waitFor(after, found === 'timed out' ? 0 : withinMs)
+      return isThere ? store.get(projections, key) : undefined
     },
   }
   return {

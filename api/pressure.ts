@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks'
 /** How often the event loop is looked at, ms. */
 const LOOK_MS = 100
 /** Busier than this share of the time, everything that comes in has to wait. */
-const SATURATED = 0.95
+const SATURATED = 0.9
 
 /** Whether this thread's event loop is saturated, as other threads can see it. */
 export interface Pressure {

@@ -27,6 +27,7 @@ export interface ReadOrder {
   readonly projections: readonly string[]
   readonly key: string
   readonly after: number
+  readonly withinMs: number
 }
 
 interface HurryOrder {

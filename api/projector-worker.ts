@@ -49,10 +49,10 @@ port.on('message', (order: ProjectorOrder) => {
   }
 })
 
-function read({ id, projections, key, after }: ReadOrder): void {
+function read({ id, projections, key, after, withinMs }: ReadOrder): void {
   const answer = (found: LiveAnswer | undefined): void => tell({ kind: 'read', id, found })
   if (projector === undefined) answer(undefined)
-  else projector.read({ projections, key, after, answer })
+  else projector.read({ projections, key, after, withinMs, answer })
 }
 
 /** How long a full disk is waited for before the next try. */

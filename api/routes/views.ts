@@ -96,7 +96,13 @@ function registerItem(app: FastifyInstance, deps: ApiDeps, view: View, projectio
     // The past and explanations are of what is committed.
     if (isPast || query.explain === true) await awaitPosition(deps, query.after)
     if (isPast) return history(request, reply, idOf(request), query)
-    const found = await findRow(deps, view, projection, idOf(request), query.after)
+    const found = await findRow(
+      deps,
+      view,
+      projection,
+      idOf(request),
+      query.explain === true ? 0 : query.after,
+    )
     const { stored } = found.value
     const [row] = await showRows(deps, projection, [stored])
     const data: ShownRow = { ...row, ...(await view.detail?.(deps, found.value)) }

@@ -198,8 +198,10 @@ export class BuildFold {
 
   /** undefined: no event has touched it. */
   #known(key: string, changed: ReadonlyMap<string, unknown> = this.#dirty): unknown {
-    const inMemory = changed.get(key) ?? this.#frozen.get(key)
-    if (inMemory !== undefined) return inMemory
+    const dirty = changed.get(key)
+    if (dirty !== undefined) return dirty
+    const frozen = this.#frozen.get(key)
+    if (frozen !== undefined) return frozen
     const read = this.#read.get(key)
     if (read !== undefined || this.#read.has(key)) return read
     const bytes = this.#store.state(this.build, key)
@@ -219,8 +221,24 @@ const NO_ROWS: ReadonlyMap<string, Row> = new Map()
 type PoisonPlace = Pick<PoisonEvent, 'position' | 'type'>
 type Note = (error: unknown) => void
 
+/** What several folds changed, as one commit takes it. */
+export function freezeAll(
+  folds: readonly BuildFold[],
+  grouping: Grouping,
+  regrouped: ReadonlySet<string>,
+): { readonly writes: readonly BuildWrite[]; readonly poison: Iterable<PoisonEvent>; readonly size: number } {
+  const frozen = folds.map((fold) => fold.freeze(grouping, regrouped))
+  return {
+    writes: frozen.map(({ write }) => write),
+    poison: walked(function* () {
+      for (const { poison } of frozen) yield* poison
+    }),
+    size: frozen.reduce((sum, { size }) => sum + size, 0),
+  }
+}
+
 /** What can be walked again and again. */
-export function walked<T>(walk: () => Iterator<T>): Iterable<T> {
+function walked<T>(walk: () => Iterator<T>): Iterable<T> {
   return { [Symbol.iterator]: walk }
 }
 

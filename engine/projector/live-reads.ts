@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import type { Clock } from '../clock.ts'
 import type { Head } from '../log/log.ts'
 import { type ColumnList, columnList, compareText, decodeRow, encodeRow } from '../store/cells.ts'
 import type { Answer, StoredRow } from '../store/store.ts'
+import type { Row } from '../store/table.ts'
 import type { BuildFold, Grouping } from './build-fold.ts'
 import type { AnyProjection } from './projection.ts'
 
@@ -17,8 +19,15 @@ export interface LiveRead {
   readonly projections: readonly string[]
   readonly key: string
   readonly after: number
+  /** Whoever asks won't wait for longer, ms. */
+  readonly withinMs: number
   /** undefined: the projector has stopped, or builds one of these read models just now. */
   readonly answer: (found: LiveAnswer | undefined) => void
+}
+
+interface Waiting {
+  readonly read: LiveRead
+  readonly untilMs: number
 }
 
 /** Who belongs together, brought up to date when asked. */
@@ -34,41 +43,54 @@ interface Settling {
 export class LiveReads {
   readonly #columns: ReadonlyMap<string, ColumnList>
   readonly #identity: Settling
-  #waiting: LiveRead[] = []
+  readonly #clock: Clock
+  #waiting: Waiting[] = []
 
-  constructor(projections: readonly AnyProjection[], identity: Settling) {
+  constructor(projections: readonly AnyProjection[], identity: Settling, clock: Clock) {
+    this.#clock = clock
     this.#columns = new Map(projections.map(({ name, table }) => [name, columnList(table)]))
     this.#identity = identity
   }
 
   add(read: LiveRead): void {
-    this.#waiting.push(read)
+    const now = this.#clock.monotonicMs()
+    // Positions may be asked for that never come.
+    if (this.#waiting.length > 0) this.#waiting = this.#waiting.filter(({ untilMs }) => untilMs > now)
+    this.#waiting.push({ read, untilMs: now + read.withinMs })
+  }
+
+  /** Somebody waits for an event that the log holds. */
+  isAwaited({ position }: Pick<Head, 'position'>): boolean {
+    const now = this.#clock.monotonicMs()
+    return this.#waiting.some(({ read, untilMs }) => read.after <= position && untilMs > now)
   }
 
   /** Answers all that wait for nothing beyond `head`. */
   answer(head: Head, folds: readonly BuildFold[]): void {
     if (this.#waiting.length === 0) return
-    const ready = this.#waiting.filter(({ after }) => after <= head.position)
+    const ready = this.#waiting.filter(({ read }) => read.after <= head.position)
     if (ready.length === 0) return
-    this.#waiting = this.#waiting.filter(({ after }) => after > head.position)
+    this.#waiting = this.#waiting.filter(({ read }) => read.after > head.position)
     this.#identity.settle()
-    for (const read of ready) read.answer(this.#found(read, head, folds))
+    for (const { read } of ready) read.answer(this.#found(read, head, folds))
   }
 
   close(): void {
-    for (const read of this.#waiting) read.answer(undefined)
+    for (const { read } of this.#waiting) read.answer(undefined)
     this.#waiting = []
   }
 
   #found({ projections, key }: LiveRead, head: Head, folds: readonly BuildFold[]): LiveAnswer | undefined {
+    const asked = projections.map((name) => folds.find((each) => each.projection.name === name))
+    // Before anything is looked up: what is looked up while builds change would be remembered.
+    if (asked.includes(undefined)) return undefined
     const { grouping } = this.#identity
     const profile = grouping.profileOf(key)
     const rows = new Map<string, readonly StoredRow[]>()
-    for (const name of projections) {
-      const fold = folds.find((each) => each.projection.name === name)
-      if (fold === undefined) return undefined
+    for (const fold of asked) {
+      assert(fold !== undefined)
       const rowKey = fold.projection.table.grain === 'profile' ? profile : key
-      rows.set(name, this.#rowsOf(fold, rowKey))
+      rows.set(fold.projection.name, this.#rowsOf(fold, rowKey))
     }
     return { ...head, value: { profile, members: grouping.membersOf(profile), rows } }
   }
@@ -77,14 +99,25 @@ export class LiveReads {
   #rowsOf(fold: BuildFold, key: string): readonly StoredRow[] {
     const columns = this.#columns.get(fold.projection.name)
     assert(columns !== undefined)
-    try {
-      return Array.from(fold.rowsNow(key, this.#identity.grouping), ([part, row]) => ({
-        key,
-        part,
-        row: decodeRow(columns, encodeRow(columns, row), 0),
-      })).sort((a, b) => compareText(a.part, b.part))
-    } catch {
-      return []
-    }
+    const rows = [...fold.rowsNow(key, this.#identity.grouping)]
+    const shown = rows.map(([part, row]) => ({ key, part, row: asStored(columns, row) }))
+    return shown.every(isStorable) ? shown.sort((a, b) => compareText(a.part, b.part)) : []
   }
+}
+
+/** undefined: it can't be stored. */
+function asStored(columns: ColumnList, row: Row): Row | undefined {
+  try {
+    return decodeRow(columns, encodeRow(columns, row), 0)
+  } catch {
+    return undefined
+  }
+}
+
+function isStorable(shown: {
+  readonly key: string
+  readonly part: string
+  readonly row: Row | undefined
+}): shown is StoredRow {
+  return shown.row !== undefined
 }

@@ -1,18 +1,19 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
-import { setImmediate, setTimeout } from 'node:timers/promises'
 import type { Clock } from '../clock.ts'
 import type { EventType } from '../events/catalogue.ts'
 import type { RecordedEvent } from '../events/event.ts'
 import type { IdentityRules } from '../identity/identity.ts'
 import type { Head, LogReader } from '../log/log.ts'
-import type { BuildName, BuildWrite, PoisonEvent, StoreWriter } from '../store/store.ts'
-import { BuildFold, walked } from './build-fold.ts'
+import type { BuildName, StoreWriter } from '../store/store.ts'
+import { type BuildFold, freezeAll } from './build-fold.ts'
+import { Builds } from './builds.ts'
 import { Committer } from './committer.ts'
 import { ConfigurationState } from './configuration.ts'
 import { IdentityFold } from './identity-fold.ts'
 import { type LiveRead, LiveReads } from './live-reads.ts'
-import type { AnyProjection, Configuration, DecodedEvent } from './projection.ts'
+import { markOf } from './mark.ts'
+import { type Batch, Pace } from './pace.ts'
+import type { AnyProjection, DecodedEvent } from './projection.ts'
 import { Routes } from './routes.ts'
 
 interface ProjectorOptions {
@@ -21,7 +22,7 @@ interface ProjectorOptions {
   readonly projections: readonly AnyProjection[]
   readonly rules: IdentityRules
   readonly clock: Clock
-  /** True while other work should go first (see `PATIENCE_MS`). */
+  /** True while other work should go first (see `Pace`). */
   readonly isUnderPressure?: (() => boolean) | undefined
   /** Unseals as far as keys exist and upcasts. */
   readonly open: (event: RecordedEvent) => DecodedEvent
@@ -46,27 +47,6 @@ export interface Progress {
   readonly writes?: number | undefined
 }
 
-/** A reader waits this long for what arrives, while there is little of it. */
-const LEAST_COMMIT_MS = 5
-/** Events gather for this many times as long as the last commit took to write, so that commits take a quarter of the time. */
-const GATHER_PER_COMMIT = 3
-/** Under load larger commits cost less per event. While somebody waits for one, no longer than this. */
-const AWAITED_COMMIT_MS = 200
-/** … and no longer than this otherwise. */
-const MOST_COMMIT_MS = 2_000
-/** Whoever is this many events behind gathers for the longest time: nobody sees those events soon anyway. */
-const BEHIND_EVENTS = 10_000
-/** A commit never holds more events than this, so that memory stays bounded. */
-const MAX_COMMIT_EVENTS = 50_000
-/** While something waits to be committed, somebody may come to wait for it: looked at this often. */
-const LOOK_MS = 20
-/**
- * A burst is taken at full speed: while whoever takes events in is saturated, folding pauses, because on few cores each
- * event folded is one acknowledged later. It doesn't fall further behind than this for their sake, ms.
- */
-const PATIENCE_MS = 30_000
-/** How long a pause is, ms. */
-const PAUSE_MS = 20
 /** Folding and writing a commit take turns of this length; between turns readers are answered. */
 const SLICE_MS = 2
 
@@ -88,20 +68,16 @@ export function createProjector(options: ProjectorOptions): Projector {
   const folding = new Folding(options)
   return {
     async run(signal) {
-      await folding.start(signal)
-      await folding.follow(signal)
+      try {
+        await folding.start(signal)
+        await folding.follow(signal)
+      } finally {
+        folding.close()
+      }
     },
     read: (read) => folding.read(read),
     hurry: (position) => folding.hurry(position),
   }
-}
-
-/** What is folded and not yet in a commit. */
-interface Batch {
-  events: number
-  /** Monotonic instant of its first event. */
-  sinceMs: number
-  firstReceived: number | undefined
 }
 
 class Folding {
@@ -109,19 +85,18 @@ class Folding {
   readonly #configuration = new ConfigurationState()
   readonly #configures: ReadonlySet<string>
   readonly #identity: IdentityFold
-  #folds: BuildFold[] = []
+  #folds: readonly BuildFold[] = []
   #routes = new Routes([])
   #position: number
   #received: number
   /** The event at `#position`; undefined as long as that is the checkpoint that this began at. */
   #last: RecordedEvent | undefined
   #batch: Batch = { events: 0, sinceMs: 0, firstReceived: undefined }
-  #writes = 0
-  #lastCommitMs = 0
-  /** The furthest position that was folded into a commit, and that somebody waits for. */
-  #committed = 0
-  #awaited = 0
+  /** Builds are being made, served or dropped. */
+  #isSwitching = false
+  readonly #pace: Pace
   readonly #committer: Committer
+  readonly #builds: Builds
   readonly #reads: LiveReads
 
   constructor(options: ProjectorOptions) {
@@ -130,11 +105,13 @@ class Folding {
       options.projections.flatMap((projection) => projection.configuredBy),
     )
     this.#identity = new IdentityFold(options.store, options.rules)
+    this.#pace = new Pace(options)
     this.#committer = new Committer(options.store, options.clock, this.#projectionOf)
-    this.#reads = new LiveReads(options.projections, this.#identity)
+    this.#builds = new Builds(options, this.#committer, this.#identity.grouping)
+    this.#reads = new LiveReads(options.projections, this.#identity, options.clock)
     const checkpoint = options.store.checkpoint()
     this.#position = checkpoint.position
-    this.#committed = checkpoint.position
+    this.#pace.committed(checkpoint.position, 0)
     this.#received = checkpoint.received
   }
 
@@ -147,7 +124,7 @@ class Folding {
     }
     await this.#readConfiguration()
     await this.#serveWanted(signal)
-    this.#report({ position: this.#position, received: this.#received }, this.#batch)
+    this.#report({ position: this.#position, received: this.#received }, this.#batch, 0, 0)
   }
 
   async follow(signal: AbortSignal): Promise<void> {
@@ -158,6 +135,10 @@ class Folding {
       await this.#foldBatch(batch.value, signal)
     }
     this.#commitAll()
+  }
+
+  /** Whoever still waits to read is told that nothing comes. */
+  close(): void {
     this.#reads.close()
   }
 
@@ -167,7 +148,7 @@ class Folding {
   }
 
   hurry(position: number): void {
-    this.#awaited = Math.max(this.#awaited, position)
+    this.#pace.hurry(position)
   }
 
   async #foldBatch(batch: readonly RecordedEvent[], signal: AbortSignal): Promise<void> {
@@ -177,7 +158,7 @@ class Folding {
       this.#fold(recorded)
       // Awaited only where there is something to wait for: a promise for each event costs as much as folding it.
       if (this.#configures.has(recorded.type)) await this.#takeConfiguration(recorded, signal)
-      else if (this.#batch.events >= MAX_COMMIT_EVENTS) this.#beginCommit()
+      else if (this.#pace.isFull(this.#batch)) this.#beginCommit()
       if (clock.monotonicMs() - sliceMs < SLICE_MS) continue
       this.#answerReads()
       this.#goOnCommitting()
@@ -198,23 +179,14 @@ class Folding {
       this.#goOnCommitting()
       if (this.#committer.isWriting) await this.#giveWay(signal)
       else if (this.#batch.events === 0) return arriving
-      else {
-        const waitMs = this.#untilCommitMs()
-        await settledWithin(arriving, Math.max(0, Math.min(waitMs, LOOK_MS)))
-        if (!hasArrived && waitMs <= LOOK_MS) this.#beginCommit()
-      }
+      else if (await this.#pace.gather(arriving, this.#untilCommitMs())) this.#beginCommit()
       if (hasArrived) return arriving
     }
   }
 
-  /** Lets the event loop turn, and others go first. */
-  async #giveWay(signal: AbortSignal): Promise<void> {
-    const { clock, isUnderPressure } = this.#options
-    await setImmediate()
-    while (isUnderPressure?.() === true && clock.nowMs() - this.#received < PATIENCE_MS) {
-      if (signal.aborted) return
-      await setTimeout(PAUSE_MS)
-    }
+  #giveWay(signal: AbortSignal): Promise<void> {
+    const isAwaited = (): boolean => this.#pace.isAwaited || this.#reads.isAwaited(this.#options.log.head())
+    return this.#pace.giveWay(this.#received, isAwaited, signal)
   }
 
   #goOnCommitting(): void {
@@ -223,22 +195,18 @@ class Folding {
   }
 
   #untilCommitMs(): number {
-    const { events, sinceMs } = this.#batch
-    const isBehind = this.#options.log.head().position > this.#position + BEHIND_EVENTS
-    const mostMs = this.#awaited > this.#committed ? AWAITED_COMMIT_MS : MOST_COMMIT_MS
-    const gatherMs = isBehind
-      ? MOST_COMMIT_MS
-      : Math.min(Math.max(GATHER_PER_COMMIT * this.#lastCommitMs, LEAST_COMMIT_MS), mostMs)
-    // A few events after a large commit shouldn't wait as long as many would.
-    return sinceMs + Math.min(gatherMs, Math.max(LEAST_COMMIT_MS, events)) - this.#options.clock.monotonicMs()
+    return this.#pace.untilCommitMs(this.#batch, this.#position)
   }
 
   #answerReads(): void {
-    this.#reads.answer({ position: this.#position, received: this.#received }, this.#folds)
+    // While builds are switched it isn't clear which of them serve: the store answers.
+    const folds = this.#isSwitching ? [] : this.#folds
+    this.#reads.answer({ position: this.#position, received: this.#received }, folds)
   }
 
   async #takeConfiguration(recorded: RecordedEvent, signal: AbortSignal): Promise<void> {
     this.#commitAll()
+    this.#answerReads()
     if (this.#configure(recorded)) await this.#serveWanted(signal)
   }
 
@@ -279,35 +247,26 @@ class Folding {
     const head = { position: this.#position, received: this.#received }
     this.#batch = { events: 0, sinceMs: 0, firstReceived: undefined }
     this.#identity.settle()
+    const { writes, poison, size } = freezeAll(this.#folds, this.#identity.grouping, this.#identity.regrouped)
     const commit = {
       builds: this.#folds.map((fold) => fold.build),
       ...head,
       mark: this.#mark(),
-      ...this.#freeze(this.#folds, this.#identity.regrouped),
+      writes,
+      poison,
       // Last: until then the grouping tells of changes that the store doesn't hold yet.
       ...this.#identity.takeChanges(),
     }
     this.#committer.begin(commit, (workMs) => {
-      this.#lastCommitMs = workMs
-      this.#committed = head.position
-      this.#report(head, batch)
+      this.#pace.committed(head.position, workMs)
+      this.#report(head, batch, workMs, size)
     })
-  }
-
-  #freeze(
-    folds: readonly BuildFold[],
-    regrouped: ReadonlySet<string>,
-  ): { writes: BuildWrite[]; poison: Iterable<PoisonEvent> } {
-    const frozen = folds.map((fold) => fold.freeze(this.#identity.grouping, regrouped))
-    const poison = frozen.map((each) => each.poison)
-    for (const each of frozen) this.#writes += each.size
-    return { writes: frozen.map(({ write }) => write), poison: walked(() => flattened(poison)) }
   }
 
   readonly #projectionOf = (build: BuildName): AnyProjection | undefined =>
     this.#options.projections.find(({ name }) => build.startsWith(`${name}__v`))
 
-  #report({ position, received }: Head, batch: Batch): void {
+  #report({ position, received }: Head, batch: Batch, commitMs: number, writes: number): void {
     const nextDue = this.#folds
       .map((fold) => fold.nextDue())
       .reduce(
@@ -319,11 +278,10 @@ class Folding {
       received,
       nextDue,
       events: batch.events,
-      commitMs: this.#lastCommitMs,
+      commitMs,
       firstReceived: batch.firstReceived,
-      writes: this.#writes,
+      writes,
     })
-    this.#writes = 0
   }
 
   /** False if the read models were folded from another log, or from more of it than there is now (a restored backup). */
@@ -343,107 +301,18 @@ class Folding {
     }
   }
 
-  /** Makes every projection's wanted build the serving one; the others are dropped. */
   async #serveWanted(signal: AbortSignal): Promise<void> {
-    const { store, projections } = this.#options
+    const at = { position: this.#position, received: this.#received, mark: this.#mark() }
     const config = this.#configuration.snapshot()
-    const existing = new Map(store.builds().map((build) => [build.build, build]))
-    const folds: BuildFold[] = []
-    for (const projection of projections) {
-      const hash = config.hash(projection.configuredBy)
-      const build = `${projection.name}__v${projection.version}_${hash}`
-      const kept = this.#folds.find((fold) => fold.build === build)
-      if (kept !== undefined) {
-        folds.push(kept)
-      } else if (existing.get(build)?.serving === true) {
-        folds.push(new BuildFold(projection, build, config, store))
-      } else {
-        folds.push(await this.#build(projection, build, hash, config, signal))
-      }
-    }
-    if (signal.aborted) return
+    this.#isSwitching = true
+    const folds = await this.#builds.serveWanted(config, this.#folds, at, signal)
+    this.#isSwitching = false
+    if (folds === undefined) return
     this.#folds = folds
     this.#routes = new Routes(folds)
-    const wanted = new Set(folds.map((fold) => fold.build))
-    for (const build of store.builds()) if (!wanted.has(build.build)) store.dropBuild(build.build)
-  }
-
-  async #build(
-    projection: AnyProjection,
-    build: BuildName,
-    configuration: string,
-    config: Configuration,
-    signal: AbortSignal,
-  ): Promise<BuildFold> {
-    const { store, onBuild } = this.#options
-    // One that a crash left half folded starts over: its config may have been another's.
-    if (store.builds().some((other) => other.build === build)) store.dropBuild(build)
-    const { name, version, table } = projection
-    store.createBuild({ projection: name, build, version, configuration, table })
-    const fold = new BuildFold(projection, build, config, store)
-    if (this.#position > 0) {
-      onBuild(build, 'building')
-      await this.#foldHistory(fold, signal)
-    }
-    if (!signal.aborted) {
-      store.serve(build)
-      onBuild(build, 'serving')
-    }
-    return fold
-  }
-
-  async #foldHistory(fold: BuildFold, signal: AbortSignal): Promise<void> {
-    let folded = 0
-    const routes = new Routes([fold])
-    const position = this.#position
-    const types =
-      fold.projection.handles === 'every' || fold.projection.due !== undefined
-        ? undefined
-        : new Set(fold.projection.handles)
-    for await (const batch of this.#options.log.read({ types })) {
-      for (const recorded of batch) {
-        if (recorded.position > position || signal.aborted) break
-        routes.fold(recorded, this.#options.open)
-        folded += 1
-        if (folded % MAX_COMMIT_EVENTS === 0) this.#commitHistory(fold, recorded, markOf(recorded))
-      }
-      if (signal.aborted || (batch.at(-1)?.position ?? 0) >= position) break
-    }
-    this.#commitHistory(fold, { position, received: this.#received }, this.#mark())
-  }
-
-  #commitHistory(fold: BuildFold, { position, received }: Head, mark: string): void {
-    const nobody = { members: new Map(), evidence: [] }
-    const changes = this.#freeze([fold], new Set())
-    this.#committer.begin(
-      { builds: [fold.build], position, received, mark, ...changes, ...nobody },
-      () => undefined,
-    )
-    this.#committer.finish()
   }
 
   #mark(): string {
     return this.#last === undefined ? this.#options.store.checkpoint().mark : markOf(this.#last)
   }
-}
-
-/** Tells the event at a position from another log's. Hashed: an id may say more than it should, and the mark outlives it. */
-export function markOf({ source, id }: RecordedEvent): string {
-  return createHash('sha256').update(`${source.length} ${source} ${id}`).digest('base64url')
-}
-
-function* flattened<T>(lists: Iterable<Iterable<T>>): Generator<T> {
-  for (const list of lists) yield* list
-}
-
-/** Waits until `promise` settles, but not for longer than `waitMs`. */
-async function settledWithin(promise: Promise<unknown>, waitMs: number): Promise<void> {
-  const waiting = new AbortController()
-  const settled = promise.then(
-    () => undefined,
-    () => undefined,
-  )
-  const timeout = setTimeout(waitMs, undefined, { signal: waiting.signal }).catch(() => undefined)
-  await Promise.race([settled, timeout])
-  waiting.abort()
 }

@@ -3,6 +3,7 @@ import { advanced, type Build, checkCommit, furthestOf, newBuild, served, status
 import { type Cell, checkedText, compareText, encodeRow } from './cells.ts'
 import { MemoryData, type MemoryRow, type MemoryTables } from './memory-data.ts'
 import { MemoryEngine } from './memory-engine.ts'
+import { UnderWay } from './memory-under-way.ts'
 import { PlanningReader } from './reader.ts'
 import { searchText } from './search-text.ts'
 import type {
@@ -10,6 +11,7 @@ import type {
   BuildWrite,
   Checkpoint,
   Commit,
+  PoisonEvent,
   ReadSpec,
   RowWrite,
   StateWrite,
@@ -36,6 +38,8 @@ export function createMemoryStore(): MemoryStore {
 class MemoryWriter implements StoreWriter {
   readonly #data: MemoryData
   #closed = false
+  /** The commit that is being walked. */
+  #underWay: UnderWay | undefined
 
   constructor(data: MemoryData) {
     this.#data = data
@@ -50,7 +54,7 @@ class MemoryWriter implements StoreWriter {
   }
 
   createBuild(spec: TableSpec): void {
-    const data = this.#open()
+    const data = this.#idle()
     // The description is kept as it was, whatever becomes of the caller's.
     const build = newBuild(structuredClone({ ...spec, table: plainShape(spec) }))
     assert(!data.builds.has(build.build), `build exists: ${build.build}`)
@@ -60,43 +64,46 @@ class MemoryWriter implements StoreWriter {
   }
 
   serve(build: string): void {
-    this.#setBuilds(served(this.#open().builds, build))
+    this.#setBuilds(served(this.#idle().builds, build))
   }
 
   dropBuild(build: string): void {
-    const next = new Map(this.#open().builds)
+    const next = new Map(this.#idle().builds)
     assert(next.delete(build), `no such build: ${build}`)
     this.#setBuilds(next)
   }
 
   state(build: string, key: string): Uint8Array | undefined {
-    return this.#tables(build).states.get(key)?.state.slice()
+    return this.#states(build).get(key)?.state.slice()
   }
 
   due(build: string, at: number): readonly { readonly key: string; readonly due: number }[] {
     const found: { readonly key: string; readonly due: number }[] = []
-    for (const [key, { due }] of this.#tables(build).states)
+    for (const [key, { due }] of this.#states(build))
       if (due !== undefined && due <= at) found.push({ key, due })
     return found.sort((a, b) => a.due - b.due || compareText(a.key, b.key))
   }
 
   nextDue(): number | undefined {
     let next: number | undefined
-    for (const { states } of this.#open().tables.values())
-      for (const { due } of states.values())
+    for (const build of this.#open().tables.keys())
+      for (const { due } of this.#states(build).values())
         if (due !== undefined && (next === undefined || due < next)) next = due
     return next
   }
 
   profileOf(identity: string): string | undefined {
-    return this.#open().profiles.get(identity)
+    return this.#underWay === undefined
+      ? this.#open().profiles.get(identity)
+      : this.#underWay.profileOf(identity)
   }
 
   membersOf(profile: string): readonly string[] {
-    return this.#open().membersOf(profile)
+    return (this.#underWay ?? this.#open()).membersOf(profile)
   }
 
   evidenceOf(identity: string): readonly { readonly id: string; readonly bytes: Uint8Array }[] {
+    if (this.#underWay !== undefined) return this.#underWay.evidenceOf(identity)
     const { evidence, evidenceOf } = this.#open()
     return [...(evidenceOf.get(identity) ?? [])].map((id) => {
       const bytes = evidence.get(id)
@@ -105,36 +112,34 @@ class MemoryWriter implements StoreWriter {
     })
   }
 
-  /** In one step, at the end of which all is there. */
-  *commitInSteps(commit: Commit): Generator<void, void> {
-    this.commit(commit)
-    yield
+  commit(commit: Commit): void {
+    const steps = this.commitInSteps(commit)
+    while (steps.next().done !== true);
   }
 
   /** Everything that can fail comes before the first change. */
-  commit(commit: Commit): void {
-    const data = this.#open()
+  *commitInSteps(commit: Commit): Generator<void, void> {
+    const data = this.#idle()
     checkCommit(commit, data.builds)
-    const encoded = commit.writes.map((write) => encodeWrite(data, write))
-    const poison = [...commit.poison]
     checkPeople(commit)
-    for (const { tables, states, rows } of encoded) apply(tables, states, rows)
-    for (const [identity, profile] of commit.members) data.setMember(identity, profile)
-    for (const { id, identities, bytes } of commit.evidence) data.addEvidence(id, identities, bytes)
-    for (const { build, position, type, reason } of poison) {
-      const event = { build, position, type: type.toWellFormed(), reason: reason.toWellFormed() }
-      data.poison.set(`${build} ${position}`, event)
+    const underWay = new UnderWay(data, commit)
+    this.#underWay = underWay
+    try {
+      yield
+      const encoded: EncodedWrite[] = []
+      for (const write of commit.writes) encoded.push(yield* encodeWrite(data, write, underWay))
+      apply(data, commit, encoded, [...commit.poison])
+    } finally {
+      this.#underWay = undefined
     }
-    data.builds = advanced(data.builds, commit)
-    data.furthest = furthestOf(data.furthest, commit)
   }
 
   reset(): void {
-    this.#open().reset()
+    this.#idle().reset()
   }
 
   purge(): boolean {
-    this.#open()
+    this.#idle()
     return true
   }
 
@@ -147,10 +152,15 @@ class MemoryWriter implements StoreWriter {
     return this.#data
   }
 
-  #tables(build: string): MemoryTables {
+  #idle(): MemoryData {
+    assert(this.#underWay === undefined, 'one commit at a time')
+    return this.#open()
+  }
+
+  #states(build: string): MemoryTables['states'] {
     const tables = this.#open().tables.get(build)
     assert(tables !== undefined, `no such build: ${build}`)
-    return tables
+    return this.#underWay?.statesOf(build, tables) ?? tables.states
   }
 
   #setBuilds(next: Map<string, Build>): void {
@@ -175,7 +185,11 @@ interface EncodedWrite {
   readonly rows: EncodedRows
 }
 
-function encodeWrite(data: MemoryData, write: BuildWrite): EncodedWrite {
+function* encodeWrite(
+  data: MemoryData,
+  write: BuildWrite,
+  underWay: UnderWay,
+): Generator<void, EncodedWrite> {
   const build = data.builds.get(write.build)
   const tables = data.tables.get(write.build)
   assert(build !== undefined && tables !== undefined, `no such build: ${write.build}`)
@@ -183,9 +197,16 @@ function encodeWrite(data: MemoryData, write: BuildWrite): EncodedWrite {
   for (const { key, state, due } of write.states) {
     assert(due === undefined || Number.isSafeInteger(due), 'an instant is a safe integer')
     // Copied at once: the next one may be made in the same memory.
-    states.push({ key: checkedText('key', key), state: state.slice(), due })
+    const copied = { key: checkedText('key', key), state: state.slice(), due }
+    states.push(copied)
+    underWay.write(write.build, copied)
+    yield
   }
-  const rows = Array.from(write.rows, (each) => ({ key: each.key, parts: encodeParts(build, each) }))
+  const rows: { readonly key: string; readonly parts: ReadonlyMap<string, MemoryRow> }[] = []
+  for (const each of write.rows) {
+    rows.push({ key: each.key, parts: encodeParts(build, each) })
+    yield
+  }
   return { tables, states, rows }
 }
 
@@ -210,9 +231,24 @@ function checkPeople(commit: Commit): void {
   }
 }
 
-function apply(tables: MemoryTables, states: readonly StateWrite[], rows: EncodedRows): void {
-  for (const { key, state, due } of states) tables.states.set(key, { state, due })
-  for (const { key, parts } of rows)
-    if (parts.size === 0) tables.rows.delete(key)
-    else tables.rows.set(key, parts)
+function apply(
+  data: MemoryData,
+  commit: Commit,
+  encoded: readonly EncodedWrite[],
+  poison: readonly PoisonEvent[],
+): void {
+  for (const { tables, states, rows } of encoded) {
+    for (const { key, state, due } of states) tables.states.set(key, { state, due })
+    for (const { key, parts } of rows)
+      if (parts.size === 0) tables.rows.delete(key)
+      else tables.rows.set(key, parts)
+  }
+  for (const [identity, profile] of commit.members) data.setMember(identity, profile)
+  for (const { id, identities, bytes } of commit.evidence) data.addEvidence(id, identities, bytes)
+  for (const { build, position, type, reason } of poison) {
+    const event = { build, position, type: type.toWellFormed(), reason: reason.toWellFormed() }
+    data.poison.set(`${build} ${position}`, event)
+  }
+  data.builds = advanced(data.builds, commit)
+  data.furthest = furthestOf(data.furthest, commit)
 }
