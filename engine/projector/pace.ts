@@ -9,9 +9,10 @@ const GATHER_PER_COMMIT = 3
 /** Under load larger commits cost less per event. While somebody waits for one, no longer than this. */
 const AWAITED_COMMIT_MS = 200
 /** … and no longer than this otherwise. */
-const MOST_COMMIT_MS = 2_000
-/** Whoever is this many events behind gathers for the longest time: nobody sees those events soon anyway. */
+const MOST_COMMIT_MS = 500
+/** Whoever is this many events behind gathers for longer: nobody sees those events soon anyway, and commits get cheaper. */
 const BEHIND_EVENTS = 10_000
+const BEHIND_COMMIT_MS = 2_000
 /** A commit never holds more events than this, so that memory stays bounded. */
 const MAX_COMMIT_EVENTS = 50_000
 /** While something waits to be committed, somebody may come to wait for it: looked at this often. */
@@ -78,7 +79,7 @@ export class Pace {
     const isBehind = log.head().position > position + BEHIND_EVENTS
     const mostMs = this.isAwaited ? AWAITED_COMMIT_MS : MOST_COMMIT_MS
     const gatherMs = isBehind
-      ? MOST_COMMIT_MS
+      ? BEHIND_COMMIT_MS
       : Math.min(Math.max(GATHER_PER_COMMIT * this.#lastCommitMs, LEAST_COMMIT_MS), mostMs)
     // A few events after a large commit shouldn't wait as long as many would.
     return sinceMs + Math.min(gatherMs, Math.max(LEAST_COMMIT_MS, events)) - clock.monotonicMs()
