@@ -33,9 +33,9 @@ type Part = (lab: Lab, findings: Findings) => Promise<void>
 const PARTS: readonly (readonly [name: string, about: string, part: Part])[] = [
   ['freshness', 'from publishing to an answer that shows it', measureFreshness],
   ['queries', 'profiles by id while events come in', measureQueries],
+  ['sustained', 'highest sustained rate', measureSustained],
   ['batch', 'batches of 100 over NATS', measureBatches],
   ['single', 'one event a message over NATS', measureSingles],
-  ['sustained', 'highest sustained rate', measureSustained],
   ['sweep', 'latency by offered rate', measureSweep],
   ['memory', 'memory while events come in', measureMemory],
 ]

@@ -47,7 +47,7 @@ const FULL: Plan = {
   people: 20_000,
   primingEvents: 300_000,
   primeWithinMs: 30_000,
-  catchUpMs: 40_000,
+  catchUpMs: 25_000,
   graceMs: 8_000,
   batch: { warmUpMs: 4_000, windowMs: 4_000, windows: 5 },
   single: { warmUpMs: 3_000, windowMs: 3_000, windows: 5 },

@@ -9,7 +9,8 @@ const MAX_GROWTH_MS = 250
 const MAX_MEDIAN_LAG_MS = 1_000
 const MIN_ACKNOWLEDGED = 0.99
 const ABORT_LAG_MS = 3_000
-const WANTED_PER_S = 40_000
+/** Tried first: from below, so that a rate that is too high leaves little to catch up with before the next. */
+const FIRST_PER_S = 5_000
 /** Steps closer to each other than this tell nothing. */
 const RESOLUTION = 0.05
 
@@ -21,9 +22,8 @@ export const SUSTAINED_RULE =
 /** The highest rate, offered in an open loop, at which acknowledgements and read models both keep up. */
 export async function measureSustained(lab: Lab, findings: Findings): Promise<void> {
   const { steps, ...windows } = lab.plan.sustained
-  const peakPerS = findings.measured.get('batch')?.value ?? WANTED_PER_S
   for (let step = 0; step < steps; step++) {
-    const offeredPerS = nextRate(findings.sustained, peakPerS)
+    const offeredPerS = nextRate(findings.sustained)
     if (offeredPerS === undefined) break
     await lab.prepare((durationMs(windows) * offeredPerS) / 1_000)
     const report = await lab.run(`sustained, ${offeredPerS}/s offered`, {
@@ -48,17 +48,14 @@ export async function measureSustained(lab: Lab, findings: Findings): Promise<vo
 }
 
 /** What to offer next: between the highest rate that held and the lowest that didn't; undefined where they meet. */
-export function nextRate(
-  tried: readonly Pick<SustainedStep, 'offeredPerS' | 'held'>[],
-  peakPerS: number,
-): number | undefined {
+export function nextRate(tried: readonly Pick<SustainedStep, 'offeredPerS' | 'held'>[]): number | undefined {
   const low = Math.max(0, ...tried.filter(({ held }) => held).map(({ offeredPerS }) => offeredPerS))
   const failed = tried.filter(({ held }) => !held).map(({ offeredPerS }) => offeredPerS)
-  // A little over what was acknowledged at most can't be sustained.
-  const high = Math.min(peakPerS * 1.05, ...failed)
-  if (tried.length === 0) return round(Math.min(WANTED_PER_S, peakPerS * 0.8))
+  if (tried.length === 0) return FIRST_PER_S
+  if (failed.length === 0) return low * 2
+  const high = Math.min(...failed)
   if (high - low < RESOLUTION * high) return undefined
-  const next = round(low === 0 ? high * 0.75 : (low + high) / 2)
+  const next = round(low === 0 ? high / 2 : (low + high) / 2)
   return next <= low || next >= high ? undefined : next
 }
 

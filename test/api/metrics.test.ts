@@ -179,6 +179,9 @@ describe('the metrics of a running engine', () => {
     expect(answer.status).toBe(200)
     const { position } = (await answer.json()) as { position: number }
     await engine.get(`/v1/profiles/email:${name}@example.com?after=${position}`)
+    // The profile is shown from memory, before the commit that the metrics tell of.
+    const projected = /^headwater_projected_position (\d+)$/m
+    await expect.poll(async () => Number(projected.exec(await read())?.[1])).toBeGreaterThanOrEqual(position)
     for (const [method, path] of [
       ['GET', `/v1/profiles/${name}`],
       ['GET', `/${name}`],
@@ -192,6 +195,8 @@ describe('the metrics of a running engine', () => {
 
   it('hold everything promised, in Prometheus’ format and with its units, after traffic', async () => {
     await traffic(0)
+    const open = async () => series(await read()).get('headwater_quarantine_events{status="open"}')
+    await expect.poll(open, { timeout: 10_000 }).toBe(1)
     const text = await read()
     expect(lint(text)).toEqual([])
     const types = new Map([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name, type]))
