@@ -23,6 +23,10 @@ export class UnderWay {
     else states.set(state.key, state)
   }
 
+  state(build: string, key: string): Uint8Array | undefined {
+    return this.#states.get(build)?.get(key)?.state
+  }
+
   statesOf(build: string, { states }: MemoryTables): MemoryTables['states'] {
     const all = new Map(states)
     for (const [key, { state, due }] of this.#states.get(build) ?? []) all.set(key, { state, due })

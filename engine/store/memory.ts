@@ -74,7 +74,8 @@ class MemoryWriter implements StoreWriter {
   }
 
   state(build: string, key: string): Uint8Array | undefined {
-    return this.#states(build).get(key)?.state.slice()
+    const written = this.#underWay?.state(build, key) ?? this.#tables(build).states.get(key)?.state
+    return written?.slice()
   }
 
   due(build: string, at: number): readonly { readonly key: string; readonly due: number }[] {
@@ -157,9 +158,14 @@ class MemoryWriter implements StoreWriter {
     return this.#open()
   }
 
-  #states(build: string): MemoryTables['states'] {
+  #tables(build: string): MemoryTables {
     const tables = this.#open().tables.get(build)
     assert(tables !== undefined, `no such build: ${build}`)
+    return tables
+  }
+
+  #states(build: string): MemoryTables['states'] {
+    const tables = this.#tables(build)
     return this.#underWay?.statesOf(build, tables) ?? tables.states
   }
 

@@ -1,5 +1,6 @@
 /**
- * Theorem: the memory store and SQLite are the same store. A commit is whole or absent, a reset store is a new store, a build takes another's place
+ * Theorem: the memory store and SQLite are the same store. A commit is whole or absent, in how many steps ever it is
+ * written, a reset store is a new store, a build takes another's place
  * in one step, and every query answers what plain code over the rows written would, or is refused by type.
  */
 
@@ -8,6 +9,7 @@ import { answerContract } from './contract-answers.ts'
 import { checkpointContract } from './contract-checkpoint.ts'
 import { lawContract } from './contract-laws.ts'
 import { queryContract } from './contract-queries.ts'
+import { stepContract } from './contract-steps.ts'
 import { openMemory, openSqlite } from './harness.ts'
 
 for (const [name, open] of [
@@ -16,6 +18,7 @@ for (const [name, open] of [
 ] as const) {
   writerContract(name, open)
   checkpointContract(name, open)
+  stepContract(name, open)
   queryContract(name, open)
   answerContract(name, open)
   lawContract(name, open)

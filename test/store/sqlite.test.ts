@@ -18,6 +18,7 @@ import { SqliteThreads } from '../../engine/store/sqlite-threads.ts'
 import { openSqliteWriter } from '../../engine/store/sqlite-writer.ts'
 import type { ListQuery } from '../../engine/store/store.ts'
 import { KEYS } from './commit-loop.ts'
+import { AFTER, BEFORE, readFrom, writtenTo } from './contract-steps.ts'
 import { temporaryFile } from './harness.ts'
 import {
   commitOf,
@@ -158,6 +159,31 @@ describe('a reopened file', () => {
     const db = new DatabaseSync(file.path, { readOnly: true })
     expect(db.prepare('SELECT "key", colour FROM thing').all()).toEqual([{ key: 'a', colour: 'red' }])
     db.close()
+  })
+
+  test.each([
+    ['given up', true],
+    ['still under way as it was closed', false],
+  ])('knows nothing of a commit in steps that was %s', async (_, isGivenUp) => {
+    const first = openSqliteWriter(file.path)
+    serveAll(first)
+    first.commit(BEFORE)
+    const before = writtenTo(first)
+    const walking = first.commitInSteps(AFTER)
+    // The end of the last step but one: all rows and states are written.
+    for (let step = 0; step < 7; step++) expect(walking.next().done).toBe(false)
+    expect(writtenTo(first)).not.toEqual(before)
+    if (isGivenUp) walking.return()
+    first.close()
+
+    const second = openSqliteWriter(file.path)
+    expect(writtenTo(second)).toEqual(before)
+    const reader = openSqliteReader(file.path, { specs: SPECS })
+    expect(await readFrom(reader)).toMatchObject({ position: BEFORE.position, found: 0, poison: [] })
+    second.commit(AFTER)
+    expect(await readFrom(reader)).toMatchObject({ position: AFTER.position, found: 2 })
+    await reader.close()
+    second.close()
   })
 
   test('of a newer version is refused untouched', async () => {
