@@ -49,6 +49,8 @@ export class Pace {
   #awaited = 0
   /** Monotonic instant since when it has given way without a break. */
   #givingWaySinceMs: number | undefined
+  /** … and when it was last asked to. */
+  #askedMs = 0
 
   constructor(load: Load) {
     this.#load = load
@@ -97,6 +99,9 @@ export class Pace {
     await setImmediate()
     while (isUnderPressure?.() === true) {
       const now = clock.monotonicMs()
+      // Nothing was folded for a while: this is another burst.
+      if (now - this.#askedMs > PATIENCE_MS) this.#givingWaySinceMs = undefined
+      this.#askedMs = now
       this.#givingWaySinceMs ??= now
       // The wall clock alone might have been set back.
       const isPatient = now - this.#givingWaySinceMs < PATIENCE_MS && clock.nowMs() - received < PATIENCE_MS

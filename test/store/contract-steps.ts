@@ -57,18 +57,6 @@ export function stepContract(name: string, open: OpenHarness): void {
       await expectCommits(AFTER)
     })
 
-    test('given up leaves no words to be found by', async () => {
-      const ghost = { label: 'ghost' }
-      const writes = [rowsOf(THING, { a: ghost, b: ghost, c: ghost })]
-      for (let steps = 1; steps <= 4; steps++) {
-        const walking = writer.commitInSteps(commitOf({ position: 5, writes }))
-        for (let step = 0; step < steps; step++) expect(walking.next().done).toBe(false)
-        walking.return()
-      }
-      await expectCommits(AFTER)
-      expect(await walk(reader, { projection: 'thing', search: 'ghost', limit: 9 })).toEqual([])
-    })
-
     test.each<[string, BuildWrite | undefined, Partial<Commit>]>([
       ['a row that can’t be stored', rowsOf(THING, { z: { size: 0.5 } }), {}],
       ['a state whose key can’t be stored', stateOf(PERSON, '\ud800', [1]), {}],

@@ -77,6 +77,17 @@ async function killedAfter(delayMs: number): Promise<number> {
   return Number(said.split('\n').at(-2))
 }
 
+/** The file is sound, and its words' index is that of its content. */
+function checkIndex(): void {
+  const db = new DatabaseSync(file.path)
+  expect(db.prepare('PRAGMA integrity_check').get()).toEqual({ integrity_check: 'ok' })
+  // Compares the index with its content too.
+  db.exec(
+    `INSERT INTO "${THING.build}__search" ("${THING.build}__search", rank) VALUES ('integrity-check', 1)`,
+  )
+  db.close()
+}
+
 describe('a kill in the middle of a commit', () => {
   test.each([0, 3, 7, 12, 18, 25])(
     'after %i ms leaves one commit, whole, and none that was reported less',
@@ -99,13 +110,7 @@ describe('a kill in the middle of a commit', () => {
       })
       expect(rows.map(({ row }) => row.size)).toEqual(KEYS.map(() => position))
       await reader.close()
-      const db = new DatabaseSync(file.path)
-      expect(db.prepare('PRAGMA integrity_check').get()).toEqual({ integrity_check: 'ok' })
-      // Compares the index with its content too.
-      db.exec(
-        `INSERT INTO "${THING.build}__search" ("${THING.build}__search", rank) VALUES ('integrity-check', 1)`,
-      )
-      db.close()
+      checkIndex()
       writer.close()
     },
   )
@@ -184,6 +189,20 @@ describe('a reopened file', () => {
     expect(await readFrom(reader)).toMatchObject({ position: AFTER.position, found: 2 })
     await reader.close()
     second.close()
+  })
+
+  test('has an index of its words alone after commits in steps that were given up', () => {
+    const writer = openSqliteWriter(file.path)
+    serveAll(writer)
+    writer.commit(BEFORE)
+    for (let steps = 1; steps < 8; steps++) {
+      const walking = writer.commitInSteps(AFTER)
+      for (let step = 0; step < steps; step++) expect(walking.next().done).toBe(false)
+      walking.return()
+    }
+    writer.commit(AFTER)
+    writer.close()
+    checkIndex()
   })
 
   test('of a newer version is refused untouched', async () => {
