@@ -39,7 +39,7 @@ export function compileCheck(codec: t.Mixed): Check {
 
 type Values = Readonly<Record<string, unknown>>
 
-function isObject(value: unknown): value is Values {
+export function isObject(value: unknown): value is Values {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 

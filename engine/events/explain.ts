@@ -1,4 +1,5 @@
 import type * as t from 'io-ts'
+import { isObject } from './check.ts'
 import { kindOf, unreachable } from './codec-kinds.ts'
 
 /** Why data doesn't fit: where, and what was expected there. Never a value, nor a name that the codec doesn't know. */
@@ -155,8 +156,4 @@ function expectation(codec: t.Mixed): string {
 
 function join(path: string, name: string): string {
   return path === '' ? name : `${path}.${name}`
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

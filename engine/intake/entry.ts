@@ -19,9 +19,8 @@ export class Entry {
   readonly index: number
   /** As it was submitted: what it counts for in the queue, whatever it turns into. */
   readonly sizeBytes: number
-  /** By which it is known while it is under way, and the next one of the same id: see `UnderWay`. */
-  held: { readonly source: string; readonly id: string } | undefined = undefined
-  sameId: Entry | undefined = undefined
+  /** Under which `UnderWay` holds it. */
+  heldAs: string | undefined = undefined
   /** Repetitions that wait until it is settled. */
   followers: Entry[] | undefined = undefined
   waits = false

@@ -111,11 +111,11 @@ export class Builds {
   }
 
   #commit(fold: BuildFold, at: Place): void {
-    const { writes, poison } = freezeAll([fold], this.#grouping, new Set())
+    const { writes, poison, size } = freezeAll([fold], this.#grouping, new Set())
     const { position, received, mark } = at
     const nobody = { members: new Map(), evidence: [] }
     const commit = { builds: [fold.build], position, received, mark, writes, poison, ...nobody }
-    this.#committer.begin(commit, () => undefined)
+    this.#committer.begin(commit, size, () => undefined)
     this.#committer.finish()
   }
 }

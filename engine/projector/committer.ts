@@ -7,6 +7,8 @@ import { withoutUnstorable } from './storable.ts'
 
 interface Writing {
   readonly commit: Commit
+  /** How many states and keys' rows it writes. */
+  readonly size: number
   readonly steps: Generator<void, void>
   readonly done: (workMs: number) => void
   workMs: number
@@ -18,6 +20,7 @@ export class Committer {
   readonly #clock: Clock
   readonly #projectionOf: (build: string) => AnyProjection | undefined
   #writing: Writing | undefined
+  #written = 0
 
   constructor(store: StoreWriter, clock: Clock, projectionOf: (build: string) => AnyProjection | undefined) {
     this.#store = store
@@ -25,14 +28,21 @@ export class Committer {
     this.#projectionOf = projectionOf
   }
 
+  /** States and keys' rows written since the last call. */
+  takeWritten(): number {
+    const written = this.#written
+    this.#written = 0
+    return written
+  }
+
   get isWriting(): boolean {
     return this.#writing !== undefined
   }
 
   /** Membership and evidence are in the store at once. `done` hears how long the work took once all is committed. */
-  begin(commit: Commit, done: (workMs: number) => void): void {
+  begin(commit: Commit, size: number, done: (workMs: number) => void): void {
     assert(this.#writing === undefined, 'one commit at a time')
-    this.#writing = { commit, steps: this.#store.commitInSteps(commit), done, workMs: 0 }
+    this.#writing = { commit, size, steps: this.#store.commitInSteps(commit), done, workMs: 0 }
     this.advance(0)
   }
 
@@ -55,6 +65,7 @@ export class Committer {
     writing.workMs += spentMs
     if (!isDone) return
     this.#writing = undefined
+    this.#written += writing.size
     writing.done(writing.workMs)
   }
 

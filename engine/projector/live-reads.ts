@@ -2,17 +2,13 @@ import assert from 'node:assert/strict'
 import type { Clock } from '../clock.ts'
 import type { Head } from '../log/log.ts'
 import { type ColumnList, columnList, compareText, decodeRow, encodeRow } from '../store/cells.ts'
-import type { Answer, StoredRow } from '../store/store.ts'
+import type { StoredRow, StoreReader } from '../store/store.ts'
 import type { Row } from '../store/table.ts'
 import type { BuildFold, Grouping } from './build-fold.ts'
 import type { AnyProjection } from './projection.ts'
 
 /** What `StoreReader.get` answers. */
-export type LiveAnswer = Answer<{
-  readonly profile: string
-  readonly members: readonly string[]
-  readonly rows: ReadonlyMap<string, readonly StoredRow[]>
-}>
+export type LiveAnswer = Awaited<ReturnType<StoreReader['get']>>
 
 /** A question for the rows of one key, to be answered once `after` is folded. */
 export interface LiveRead {

@@ -124,7 +124,7 @@ class Folding {
     }
     await this.#readConfiguration()
     await this.#serveWanted(signal)
-    this.#report({ position: this.#position, received: this.#received }, this.#batch, 0, 0)
+    this.#report({ position: this.#position, received: this.#received }, this.#batch, 0)
   }
 
   async follow(signal: AbortSignal): Promise<void> {
@@ -257,16 +257,16 @@ class Folding {
       // Last: until then the grouping tells of changes that the store doesn't hold yet.
       ...this.#identity.takeChanges(),
     }
-    this.#committer.begin(commit, (workMs) => {
+    this.#committer.begin(commit, size, (workMs) => {
       this.#pace.committed(head.position, workMs)
-      this.#report(head, batch, workMs, size)
+      this.#report(head, batch, workMs)
     })
   }
 
   readonly #projectionOf = (build: BuildName): AnyProjection | undefined =>
     this.#options.projections.find(({ name }) => build.startsWith(`${name}__v`))
 
-  #report({ position, received }: Head, batch: Batch, commitMs: number, writes: number): void {
+  #report({ position, received }: Head, batch: Batch, commitMs: number): void {
     const nextDue = this.#folds
       .map((fold) => fold.nextDue())
       .reduce(
@@ -280,7 +280,7 @@ class Folding {
       events: batch.events,
       commitMs,
       firstReceived: batch.firstReceived,
-      writes,
+      writes: this.#committer.takeWritten(),
     })
   }
 
