@@ -7,6 +7,8 @@ export interface Submission {
   readonly results: IntakeResult[]
   /** Events whose fate isn't known yet. */
   left: number
+  /** See `EngineIntake.drain`. */
+  readonly epoch: 0 | 1
   readonly startMs: number
   readonly resolve: (results: readonly IntakeResult[]) => void
 }

@@ -8,7 +8,6 @@ import type { KeyStore } from '../privacy/privacy.ts'
 import type { ClockGuard } from './clock-guard.ts'
 import type { Accepted, Decided, Refused } from './decider.ts'
 import { Decider, liftsSuppression, refuse } from './decider.ts'
-import type { Duplicates } from './duplicates.ts'
 import { findDuplicate } from './duplicates.ts'
 import {
   type AcceptedEntry,
@@ -39,7 +38,6 @@ export interface IntakeOptions {
   readonly log: Log
   readonly keyStore: KeyStore
   readonly quarantine: Quarantine
-  readonly duplicates: Duplicates
   readonly registry: Registry
   readonly clock: Clock
   readonly guard: ClockGuard
@@ -70,6 +68,8 @@ export interface EngineIntake extends Intake {
   /** Published source defaults that the log held at start. */
   learn(type: string, data: Readonly<Record<string, unknown>>): void
   readonly queue: { readonly events: number; readonly bytes: number }
+  /** Resolves when everything is settled that was submitted before; later events don't hold it up. One call at a time. */
+  drain(): Promise<void>
   /** Resolves when everything under way is settled; nothing may be submitted afterwards. */
   close(): Promise<void>
 }
@@ -96,6 +96,10 @@ class GroupingIntake implements EngineIntake {
   #stopped = false
   #lastReceived: number
   #whenIdle: (() => void) | undefined
+  /** Submissions are counted by the epoch that they came in; draining begins the other one. */
+  #epoch: 0 | 1 = 0
+  readonly #unsettled: [number, number] = [0, 0]
+  #whenDrained: (() => void) | undefined
 
   constructor(options: IntakeOptions) {
     this.#options = options
@@ -145,6 +149,17 @@ class GroupingIntake implements EngineIntake {
     return result
   }
 
+  drain(): Promise<void> {
+    assert(this.#whenDrained === undefined, 'one call at a time')
+    const former = this.#epoch
+    this.#epoch = former === 0 ? 1 : 0
+    assert(this.#unsettled[this.#epoch] === 0, 'the epoch before was drained')
+    if (this.#unsettled[former] === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#whenDrained = resolve
+    })
+  }
+
   close(): Promise<void> {
     if (this.#events === 0) return Promise.resolve()
     return new Promise((resolve) => {
@@ -167,7 +182,10 @@ class GroupingIntake implements EngineIntake {
   #enter(decided: readonly Decided[], startMs: number): Promise<readonly IntakeResult[]> {
     const { promise, resolve } = Promise.withResolvers<readonly IntakeResult[]>()
     if (decided.length === 0) resolve([])
-    const submission: Submission = { results: Array(decided.length), left: decided.length, startMs, resolve }
+    else this.#unsettled[this.#epoch] += 1
+    const epoch = this.#epoch
+    const results: IntakeResult[] = Array(decided.length)
+    const submission: Submission = { results, left: decided.length, epoch, startMs, resolve }
     for (let index = 0; index < decided.length; index++) {
       const one = decided[index]
       assert(one !== undefined)
@@ -199,8 +217,16 @@ class GroupingIntake implements EngineIntake {
     const { submission } = entry
     submission.results[entry.index] = this.#told(result, submission.startMs, nowMs)
     submission.left -= 1
-    if (submission.left === 0) submission.resolve(submission.results)
+    if (submission.left === 0) this.#settled(submission)
     if (this.#events === 0) this.#whenIdle?.()
+  }
+
+  #settled({ epoch, results, resolve }: Submission): void {
+    resolve(results)
+    this.#unsettled[epoch] -= 1
+    if (epoch === this.#epoch || this.#unsettled[epoch] > 0) return
+    this.#whenDrained?.()
+    this.#whenDrained = undefined
   }
 
   async #pump(): Promise<void> {
@@ -256,7 +282,7 @@ class GroupingIntake implements EngineIntake {
   #claim(entry: AcceptedEntry): boolean {
     const { id, source } = entry.decided.envelope
     if (this.#underWay.find(source, id) !== undefined) return false
-    if (this.#options.duplicates.candidates(source, id).length > 0) return false
+    if (this.#options.log.idCandidates(source, id).length > 0) return false
     this.#underWay.hold(entry)
     return true
   }
@@ -276,8 +302,9 @@ class GroupingIntake implements EngineIntake {
       return
     }
     try {
-      const { duplicates, log } = this.#options
-      const recorded = await findDuplicate(duplicates, entry.decided.envelope, (position) => log.at(position))
+      const { log } = this.#options
+      const candidates = log.idCandidates(source, id)
+      const recorded = await findDuplicate(candidates, { source, id }, (position) => log.at(position))
       if (recorded === undefined) this.#underWay.hold(entry)
       else if (this.#sameContent(entry.decided, recorded))
         this.#settle(entry, done('duplicate', entry.decided, recorded, recorded.stream))
@@ -383,7 +410,7 @@ class GroupingIntake implements EngineIntake {
         }
       },
       (error: unknown) => {
-        // A defect. What it left behind the duplicate check doesn't know; a restart reads the log anew.
+        // A defect. What it left of the batch in the log nobody knows; a restart looks.
         this.#stopped = true
         for (const { entry } of waiting) this.#settle(entry, failed(entry.decided, error))
       },
@@ -394,7 +421,6 @@ class GroupingIntake implements EngineIntake {
     const { decided } = entry
     const { envelope } = decided
     if (E.isRight(outcome)) {
-      this.#options.duplicates.add(envelope.source, envelope.id, outcome.right.position)
       this.#decider.learn(envelope.type, envelope.data)
       this.#settle(entry, done('appended', decided, outcome.right, stream), nowMs)
     } else if (outcome.left._tag === 'EventTooLarge') {

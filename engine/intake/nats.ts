@@ -23,6 +23,15 @@ export interface NatsIntake {
   stop(): Promise<void>
 }
 
+/**
+ * Publishes a text on a connection that is there already; resolves when the server has it. While the server is away it
+ * waits, so the caller keeps few of them under way.
+ */
+export async function publishText({ connection }: NatsIntake, subject: string, text: string): Promise<void> {
+  connection.publish(subject, new TextEncoder().encode(text))
+  await connection.flush()
+}
+
 /** A stream captures the direct subject: its acknowledgement would win the race against ours, and be false. */
 export class StreamCaptures extends Error {
   constructor(stream: string, subject: string) {

@@ -31,11 +31,13 @@ export const STATEMENTS = [
    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(id) DO NOTHING`,
   'UPDATE body SET resubmitted = ? WHERE id = ?',
   'DELETE FROM body WHERE day = ?',
+  'DELETE FROM body WHERE id = ?',
 ] as const
 
 export const INSERT = 0
 export const MARK = 1
 export const DELETE_DAY = 2
+export const DELETE_ONE = 3
 
 /** Why `quarantine.sqlite` can't be used. */
 export class QuarantineUnreadable extends Error {

@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import type { Either } from 'fp-ts/lib/Either.js'
 import * as E from 'fp-ts/lib/Either.js'
 import { Packr } from 'msgpackr'
@@ -13,7 +14,15 @@ import type { KeyClass, KeyStore, SealContext } from '../privacy/privacy.ts'
 import { WORKSPACE_OWNER } from '../privacy/privacy.ts'
 import { hexBlob } from '../privacy/sqlite-file.ts'
 import type { BodyQuery, StoredBody } from './quarantine-tables.ts'
-import { DELETE_DAY, INSERT, MARK, prepare, QuarantineTables, STATEMENTS } from './quarantine-tables.ts'
+import {
+  DELETE_DAY,
+  DELETE_ONE,
+  INSERT,
+  MARK,
+  prepare,
+  QuarantineTables,
+  STATEMENTS,
+} from './quarantine-tables.ts'
 import type { QuarantineReason } from './result.ts'
 
 /** A refused event on its way into quarantine. */
@@ -74,6 +83,14 @@ export interface Quarantine {
   markResubmitted(quarantineId: string): Promise<Either<QuarantineFailure, boolean>>
   /** Destroys the keys of days that are over and deletes what was under them; to be called at start and daily. */
   expire(): Promise<Either<QuarantineFailure, { readonly days: number }>>
+  /**
+   * Deletes what `names` says yes to, and overwrites it in the files: bodies about somebody who is erased. `since`: only
+   * those received then or later (ms).
+   */
+  forget(
+    names: (kept: QuarantinedBody) => boolean,
+    since?: number,
+  ): Promise<Either<QuarantineFailure, { readonly bodies: number; readonly purged: boolean }>>
   readonly usedBytes: number
   close(): Promise<void>
 }
@@ -84,6 +101,7 @@ interface QuarantineOptions {
 }
 
 const LIMIT_BYTES = 2 ** 30
+const SEARCHED_AT_ONCE = 16
 /** Larger bodies are known by hash and size alone. */
 export const LARGEST_BODY_BYTES = 8 * 2 ** 20
 const KEPT_DAYS = 30
@@ -196,6 +214,39 @@ class SealedQuarantine implements Quarantine {
     if (failure !== undefined) return E.left(failure)
     this.#usedBytes = tables.usedBytes()
     return E.right({ days: days.length })
+  }
+
+  async forget(
+    names: (kept: QuarantinedBody) => boolean,
+    since = 0,
+  ): Promise<Either<QuarantineFailure, { readonly bodies: number; readonly purged: boolean }>> {
+    const { tables, writer } = this.#parts
+    const named = await this.#named(names, since)
+    if (named.length === 0) return E.right({ bodies: 0, purged: true })
+    const steps = named.map((id): Step => [DELETE_ONE, [hexBlob(id)]])
+    const answer = await writer.write({ steps, purge: true })
+    const failure = failureOf(answer)
+    if (failure !== undefined) return E.left(failure)
+    this.#usedBytes = tables.usedBytes()
+    return E.right({ bodies: named.length, purged: answer._tag === 'Written' && answer.purged })
+  }
+
+  /** Ids. Others get their turn after each page: there may be a gigabyte to look through. */
+  async #named(names: (kept: QuarantinedBody) => boolean, since: number): Promise<readonly string[]> {
+    const named: string[] = []
+    let before: BodyQuery['before']
+    for (;;) {
+      const page = this.#parts.tables.list({ before, limit: SEARCHED_AT_ONCE })
+      for (const { id, received } of page) {
+        if (received < since) return named
+        const kept = this.get(id)
+        if (kept !== undefined && names(kept)) named.push(id)
+      }
+      const last = page.at(-1)
+      if (last === undefined) return named
+      before = { received: last.received, id: last.id }
+      await setImmediate()
+    }
   }
 
   async close(): Promise<void> {

@@ -109,7 +109,8 @@ export interface LogReader {
 }
 
 /**
- * The append-only log of one workspace. One writer; the caller has already removed duplicates.
+ * The append-only log of one workspace. One writer; the caller has already removed duplicates, which `idCandidates`
+ * and what it has under way itself tell.
  *
  * `append` checks every event's expectation against what is stored and what is under way, and assigns places in
  * the order given, synchronously, before it returns; the promise resolves when the events are durable, with one
@@ -126,6 +127,11 @@ export interface Log extends LogReader {
   ): Promise<readonly Either<LogFailure, Appended>[]>
   /** Last revision and position of a stream, those under way included; undefined if there is no such stream. */
   streamHead(stream: string): Appended | undefined
+  /**
+   * Positions of durable events that may have this source and id: all that have, and hardly ever others, which the
+   * caller tells by reading them.
+   */
+  idCandidates(source: string, id: string): readonly number[]
   /** Durable events of one stream. */
   readStream(stream: string, options?: StreamReadOptions): AsyncIterable<readonly RecordedEvent[]>
   /** Durable events that name this identity, leading or not. */

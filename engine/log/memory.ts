@@ -49,6 +49,7 @@ class MemoryLog implements Log {
   readonly #events: RecordedEvent[] = []
   readonly #streams = new Map<string, RecordedEvent[]>()
   readonly #identities = new Map<IdentityId, number[]>()
+  readonly #ids = new Map<string, number[]>()
   readonly #head = new LocalHead({ position: 0, received: 0 })
   readonly #closing = new AbortController()
   #durable = 0
@@ -148,12 +149,10 @@ class MemoryLog implements Log {
     underWay.resolve(underWay.results)
   }
 
-  #index({ identities, position }: RecordedEvent): void {
-    for (const id of new Set(identities.map((identity) => identity.id))) {
-      const positions = this.#identities.get(id)
-      if (positions === undefined) this.#identities.set(id, [position])
-      else positions.push(position)
-    }
+  #index({ source, id, identities, position }: RecordedEvent): void {
+    addPosition(this.#ids, idKey(source, id), position)
+    for (const each of new Set(identities.map((identity) => identity.id)))
+      addPosition(this.#identities, each, position)
   }
 
   #giveUp(failure: LogFailure): void {
@@ -195,6 +194,10 @@ class MemoryLog implements Log {
     return event === undefined ? undefined : lazily(copied(event))
   }
 
+  idCandidates(source: string, id: string): readonly number[] {
+    return [...(this.#ids.get(idKey(source, id)) ?? [])]
+  }
+
   readStream(stream: string, options: StreamReadOptions = {}): AsyncIterable<readonly RecordedEvent[]> {
     const positions = (this.#streams.get(stream) ?? []).map((event) => event.position)
     return this.#readPositions(positions, options)
@@ -232,6 +235,16 @@ class MemoryLog implements Log {
     await this.#committing
     this.#closing.abort()
   }
+}
+
+function addPosition(positions: Map<string, number[]>, key: string, position: number): void {
+  const known = positions.get(key)
+  if (known === undefined) positions.set(key, [position])
+  else known.push(position)
+}
+
+function idKey(source: string, id: string): string {
+  return `${source.length} ${source}${id}`
 }
 
 function hasType(types: ReadonlySet<string> | undefined): (event: RecordedEvent) => boolean {

@@ -40,7 +40,7 @@ function entryOf(source: string, id: string): Entry {
     incoming: { value: {} },
     sizeBytes: 0,
   }
-  return new Entry(decided, { results: [], left: 1, startMs: 0, resolve: () => {} }, 0)
+  return new Entry(decided, { results: [], left: 1, epoch: 0, startMs: 0, resolve: () => {} }, 0)
 }
 
 test('holds and lets go like a map by source and id', () => {

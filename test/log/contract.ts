@@ -40,6 +40,7 @@ export function logContract(name: string, open: () => Promise<OpenLog>): void {
     describe('expectations', () => expectationContract(current))
     describe('reading', () => readingContract(current))
     describe('streams and identities', () => indexContract(current))
+    describe('ids', () => idContract(current))
     describe('what comes back', () => roundTripContract(current))
     describe('subscriptions', () => subscriptionContract(current))
     describe('closing', () => closingContract(current))
@@ -367,6 +368,50 @@ function indexContract(log: () => Log): void {
     expect(await read(one.id, { direction: 'backwards', limit: 2 })).toEqual([4, 2])
     expect(await read(one.id, { from: 2 })).toEqual([2, 4])
     expect(await read(identityId(3))).toEqual([])
+  })
+}
+
+function idContract(log: () => Log): void {
+  /** After comparison with the log, as callers do. */
+  const places = async (source: string, id: string): Promise<number[]> => {
+    const found: number[] = []
+    for (const position of log().idCandidates(source, id)) {
+      const event = await log().at(position)
+      if (event?.source === source && event.id === id) found.push(position)
+    }
+    return found.sort((a, b) => a - b)
+  }
+
+  it('tells the positions of an id of a source, in small and large logs', async () => {
+    const ids = ['a', 'b', 'é', '', 'a b', '__proto__', 'x'.repeat(3_000)]
+    for (const [round, source] of ['crm', 'web', 'crma'].entries()) {
+      for (const id of ids) await log().append(appends(anEvent({ id, source, data: { round } })))
+      await log().append(
+        appends(...Array.from({ length: 200 }, () => anEvent({ data: { text: 'x'.repeat(99) } }))),
+      )
+    }
+    const events = await collect(log().read())
+    for (const { id, source, position } of events) expect(await places(source, id)).toEqual([position])
+    expect(await places('crm', 'c')).toEqual([])
+    expect(await places('cr', 'ma')).toEqual([])
+  })
+
+  it('tells all positions where an id was appended more than once', async () => {
+    await log().append(appends(anEvent({ id: 'a' }), anEvent(), anEvent({ id: 'a' })))
+    await log().append(appends(anEvent({ id: 'a' }), anEvent({ id: 'a', source: 'web' })))
+    expect(await places('crm', 'a')).toEqual([1, 3, 4])
+    expect(await places('web', 'a')).toEqual([5])
+  })
+
+  it('knows an id when its event is durable, and never one that was not appended', async () => {
+    const appending = log().append([
+      { event: anEvent({ id: 'soon' }) },
+      { event: anEvent({ id: 'refused' }), expected: { revision: 7 } },
+    ])
+    expect(await places('crm', 'soon')).toEqual([])
+    await appending
+    expect(await places('crm', 'soon')).toEqual([1])
+    expect(await places('crm', 'refused')).toEqual([])
   })
 }
 

@@ -16,6 +16,8 @@ export class EngineProcess {
   readonly #env: NodeJS.ProcessEnv
   #child: ChildProcess | undefined
   #output = ''
+  /** A command that the next start runs it under, such as a tracer; it must take the process's place as our child. */
+  under: readonly string[] = []
 
   constructor(port: number, directory: string, env: Readonly<Record<string, string>>) {
     this.url = `http://127.0.0.1:${port}`
@@ -37,7 +39,8 @@ export class EngineProcess {
 
   /** Resolves when everything is up; rejects with its output when it ends before. */
   async start(): Promise<void> {
-    const child = spawn(process.execPath, [LAUNCHER, 'start'], {
+    const [program = process.execPath, ...args] = [...this.under, process.execPath, LAUNCHER, 'start']
+    const child = spawn(program, args, {
       env: this.#env,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -50,8 +53,8 @@ export class EngineProcess {
     }
     const deadline = performance.now() + READY_WITHIN_MS
     while (performance.now() < deadline) {
-      if (child.exitCode !== null)
-        throw new Error(`the engine ended with ${child.exitCode}:\n${this.#output}`)
+      if (child.exitCode !== null || child.signalCode !== null)
+        throw new Error(`the engine ended with ${child.exitCode ?? child.signalCode}:\n${this.#output}`)
       if (this.#output.indexOf('Headwater is up.', from) >= 0) return
       await new Promise((resolve) => setTimeout(resolve, 25))
     }
@@ -60,7 +63,8 @@ export class EngineProcess {
 
   async kill(signal: 'SIGKILL' | 'SIGTERM' | 'SIGINT'): Promise<number | null> {
     const child = this.#child
-    if (child === undefined || child.exitCode !== null) return child?.exitCode ?? null
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null)
+      return child?.exitCode ?? null
     const ended = once(child, 'exit')
     child.kill(signal)
     await ended

@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { manualClock } from '../../engine/clock.ts'
 import { registry } from '../../engine/events/registry.ts'
 import { guardClock } from '../../engine/intake/clock-guard.ts'
-import { createDuplicates } from '../../engine/intake/duplicates.ts'
 import type { EngineIntake, IntakeOptions } from '../../engine/intake/intake.ts'
 import { createIntake } from '../../engine/intake/intake.ts'
 import { openQuarantine } from '../../engine/intake/quarantine.ts'
@@ -33,7 +32,6 @@ export function intakeWorld(
     log,
     keyStore,
     quarantine,
-    duplicates: createDuplicates(),
     registry,
     clock,
     guard,

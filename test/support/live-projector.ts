@@ -3,6 +3,7 @@ import type { Clock } from '../../engine/clock.ts'
 import { registry } from '../../engine/events/registry.ts'
 import { DEFAULT_RULES } from '../../engine/identity/identity.ts'
 import { openEvent } from '../../engine/privacy/sealing.ts'
+import type { Erasing } from '../../engine/projector/erasing.ts'
 import type { LiveAnswer, LiveRead } from '../../engine/projector/live-reads.ts'
 import type { AnyProjection } from '../../engine/projector/projection.ts'
 import type { Progress } from '../../engine/projector/projector.ts'
@@ -78,6 +79,7 @@ export function startLive({ world, writer, clock, projections = catalogue, ...op
     ended,
     ask: (read: LiveRead) => projector.read(read),
     hurry: (position: number) => projector.hurry(position),
+    erase: (erasing: Erasing) => projector.erase(erasing),
     read(read: Pick<LiveRead, 'projections' | 'key' | 'after'>): Promise<LiveAnswer | undefined> {
       const { promise, resolve } = Promise.withResolvers<LiveAnswer | undefined>()
       projector.read({ ...read, withinMs: Number.MAX_SAFE_INTEGER, answer: resolve })

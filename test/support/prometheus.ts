@@ -68,8 +68,8 @@ export const PROMISED: readonly (readonly [
   ['headwater_process_resident_memory_bytes', 'gauge', 1],
   ['headwater_nodejs_heap_size_used_bytes', 'gauge', 1],
   ['headwater_nodejs_external_memory_bytes', 'gauge', 1],
-  ['headwater_duplicates_bytes', 'gauge', 1],
   ['headwater_log_index_bytes', 'gauge', 1],
+  ['headwater_log_upkeep_segments', 'gauge', 0],
   ['headwater_process_cpu_seconds_total', 'counter', 0],
   // state
   ['headwater_ready', 'gauge', 1],

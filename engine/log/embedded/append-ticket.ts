@@ -37,23 +37,32 @@ export class AppendTicket {
   }
 }
 
+/** Results of one ticket that follow each other: nearly always all that it has in the block. */
+interface Part {
+  readonly ticket: AppendTicket
+  readonly first: number
+  count: number
+}
+
 /** The results of tickets that hang on one block. */
 export class BlockTickets {
-  readonly #parts: { readonly ticket: AppendTicket; readonly indexes: number[] }[] = []
+  readonly #parts: Part[] = []
+  #last: Part | undefined
 
   include(ticket: AppendTicket, index: number): void {
-    const last = this.#parts.at(-1)
-    if (last?.ticket === ticket) {
-      last.indexes.push(index)
-    } else {
-      ticket.hold()
-      this.#parts.push({ ticket, indexes: [index] })
+    const last = this.#last
+    if (last !== undefined && last.ticket === ticket && last.first + last.count === index) {
+      last.count++
+      return
     }
+    ticket.hold()
+    this.#last = { ticket, first: index, count: 1 }
+    this.#parts.push(this.#last)
   }
 
   settle(failure: LogFailure | undefined): void {
-    for (const { ticket, indexes } of this.#parts) {
-      if (failure !== undefined) for (const index of indexes) ticket.fail(index, failure)
+    for (const { ticket, first, count } of this.#parts) {
+      if (failure !== undefined) for (let i = 0; i < count; i++) ticket.fail(first + i, failure)
       ticket.release()
     }
   }

@@ -67,6 +67,14 @@ export class Block implements PayloadSource {
     return this.columns.stream.at(index)
   }
 
+  sourceAt(index: number): string {
+    return this.columns.source.at(index)
+  }
+
+  idAt(index: number): string {
+    return this.columns.id.at(index)
+  }
+
   revisionAt(index: number): number {
     return this.columns.revision?.at(index) ?? 0
   }

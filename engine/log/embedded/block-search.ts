@@ -1,5 +1,5 @@
 import { blockChecksum, readBlockHeader } from './block-header.ts'
-import type { LogFile } from './files.ts'
+import { type LogFile, UnreadableBytes } from './files.ts'
 import { BLOCK_PREFIX, MAX_BLOCK_BYTES } from './format.ts'
 import type { BlockPlace } from './segment-reader.ts'
 
@@ -17,14 +17,29 @@ export function findWholeBlock(
   let at = offset
   while (at < sizeBytes) {
     const bytes = Buffer.allocUnsafeSlow(Math.min(MAX_BLOCK_BYTES * 2, sizeBytes - at))
-    const piece = bytes.subarray(0, file.read(bytes, at))
+    const { piece, next } = readableStretch(file, bytes, at)
     const found = findIn(piece, salt, last)
     if (found !== undefined) return { ...found, offset: found.offset + at }
     // A block that begins in the second half may end beyond this piece.
-    at += Math.min(piece.length, MAX_BLOCK_BYTES)
-    if (piece.length === 0) return undefined
+    at = next ?? at + Math.min(piece.length, MAX_BLOCK_BYTES)
+    if (piece.length === 0 && next === undefined) return undefined
   }
   return undefined
+}
+
+/** Reads from `at` on as far as possible. `next`: where unreadable bytes end that cut it short; no block crosses them. */
+function readableStretch(
+  file: LogFile,
+  into: Buffer,
+  at: number,
+): { readonly piece: Buffer; readonly next: number | undefined } {
+  try {
+    return { piece: into.subarray(0, file.read(into, at)), next: undefined }
+  } catch (error) {
+    if (!(error instanceof UnreadableBytes)) throw error
+    const piece = into.subarray(0, Math.max(0, error.from - at))
+    return { piece: piece.subarray(0, file.read(piece, at)), next: error.until }
+  }
 }
 
 function findIn(bytes: Buffer, salt: number, last: number): BlockPlace | undefined {
@@ -40,7 +55,7 @@ function findIn(bytes: Buffer, salt: number, last: number): BlockPlace | undefin
 
 const ZEROS = Buffer.alloc(256 * 1024)
 
-/** True if the file holds nothing but zeros from `offset` on. */
+/** True if the file holds nothing but zeros from `offset` on. Throws `UnreadableBytes`. */
 export function isZeroFrom(file: LogFile, offset: number): boolean {
   const bytes = Buffer.allocUnsafeSlow(ZEROS.length)
   for (let at = offset; ; at += bytes.length) {

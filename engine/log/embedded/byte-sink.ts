@@ -195,6 +195,14 @@ export class ByteSink {
     this.#strHead(at, sizeBytes)
   }
 
+  /** A string whose UTF-8 bytes are at hand. */
+  stringBytes(utf8: Uint8Array): void {
+    this.reserve(5)
+    this.#strHead(this.length, utf8.length)
+    this.length += strHeadBytes(utf8.length)
+    this.raw(utf8)
+  }
+
   #strHead(at: number, sizeBytes: number): void {
     if (sizeBytes < 32) {
       this.#view.setUint8(at, FIXSTR | sizeBytes)

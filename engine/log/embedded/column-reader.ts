@@ -1,5 +1,5 @@
 import { IDENTITY_BYTES } from './format.ts'
-import { MalformedError, textAt, type Unpacker } from './unpack.ts'
+import { hexAt, MalformedError, textAt, type Unpacker } from './unpack.ts'
 
 /**
  * The columns of a block that was read: views of its bytes, decoded one value at a time. Their constructors check
@@ -120,6 +120,12 @@ export class TextColumn {
     if (this.#presence !== undefined && !this.#presence.at(index)) return undefined
     return this.at(index)
   }
+
+  /** The UTF-8 bytes as stored; undefined where absent. */
+  utf8(index: number): Buffer | undefined {
+    if (this.#presence !== undefined && !this.#presence.at(index)) return undefined
+    return this.#bytes.subarray(index === 0 ? 0 : this.#ends.at(index - 1), this.#ends.at(index))
+  }
 }
 
 export class DictionaryColumn {
@@ -176,7 +182,20 @@ export class IdentityColumn {
     return identities
   }
 
+  /** Where the event's identities stand among all: [from, until). */
+  range(index: number): readonly [from: number, until: number] {
+    return [index === 0 ? 0 : this.#ends.at(index - 1), this.#ends.at(index)]
+  }
+
+  idBytes(at: number): Buffer {
+    return this.#ids.subarray(at * IDENTITY_BYTES, (at + 1) * IDENTITY_BYTES)
+  }
+
+  get namespaces(): DictionaryColumn {
+    return this.#namespaces
+  }
+
   #id(at: number): string {
-    return this.#ids.toString('hex', at * IDENTITY_BYTES, (at + 1) * IDENTITY_BYTES)
+    return hexAt(this.#ids, at * IDENTITY_BYTES, (at + 1) * IDENTITY_BYTES)
   }
 }

@@ -27,7 +27,8 @@ export function startWriterThread(
   syncTimes: SyncTimes,
   listener: CommitListener,
 ): CommitSide {
-  const workerData: WriterThreadData = { options, start, signal, syncTimes }
+  const orders = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
+  const workerData: WriterThreadData = { options, start, signal, syncTimes, orders }
   const worker = new Worker(workerUrl('writer-thread', import.meta.url), { workerData, name: 'log-writer' })
   let underWay = 0
   let closing = false
@@ -42,15 +43,20 @@ export function startWriterThread(
     if (!closing) listener.onLost('the writing thread ended')
   })
   worker.unref()
+  const post = (order: CommitOrder): void => {
+    worker.postMessage(order, order.kind === 'block' ? [order.memory] : [])
+    Atomics.add(orders, 0, 1)
+    Atomics.notify(orders, 0)
+  }
   return {
     send: (order) => {
       if (order.kind === 'block' && underWay++ === 0) worker.ref()
-      worker.postMessage(order, order.kind === 'block' ? [order.memory] : [])
+      post(order)
     },
     close: async () => {
       closing = true
       worker.ref()
-      worker.postMessage({ kind: 'close' } satisfies CommitOrder)
+      post({ kind: 'close' })
       await exited
     },
   }

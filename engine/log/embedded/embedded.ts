@@ -3,30 +3,50 @@ import type { RecordedEvent } from '../../events/event.ts'
 import type { IdentityId } from '../../events/identity.ts'
 import { LocalHead } from '../follow.ts'
 import type { AppendEvent, Appended, Head, Log, StreamReadOptions } from '../log.ts'
-import { selectPositions } from '../positions.ts'
 import type { AppendResult } from './append-ticket.ts'
 import { type CommitSide, commitInline, startWriterThread } from './commit-side.ts'
+import { withCompressed } from './compressed-files.ts'
 import { type Files, systemFiles } from './files.ts'
 import { MIB } from './format.ts'
 import { createHeadSignal, type HeadSignal, publishHead } from './head-signal.ts'
+import type { LogIndex, Subject } from './index/log-index.ts'
+import { type OpenIndex, openLogIndex } from './index/open-log-index.ts'
+import type { IndexedBlock } from './index/segment-memory.ts'
 import { type DirectoryLock, lockDirectory } from './lock.ts'
-import { createMemoryIndex, type IndexedBlock, type LogIndex } from './log-index.ts'
 import { readPositions } from './log-reading.ts'
 import { type OpenFailure, type Recovered, recover, removeUnfinished, type TornTail } from './recovery.ts'
 import { SegmentList } from './segment-list.ts'
 import type { SegmentWriterOptions } from './segment-writer.ts'
 import { SegmentsLog } from './segments-log.ts'
 import { createSyncTimes, type SyncTimes } from './sync-times.ts'
+import { UpkeepQueue } from './upkeep-queue.ts'
+import { upkeepInline, upkeepThread } from './upkeep-side.ts'
 import { type DurablePlace, Writer } from './writer.ts'
+
+export type Compression = 'zstd' | 'off'
 
 export interface EmbeddedLogOptions {
   /** Default `default`. A directory holds one workspace. */
   readonly workspace?: string | undefined
-  /** Length of a segment; default 256 MiB. */
+  /** Length of a segment; default 64 MiB. */
   readonly segmentBytes?: number | undefined
   /** Segments grow by this much; default 4 MiB. */
   readonly chunkBytes?: number | undefined
-  /** A disk of the caller's own. Writing then happens on the calling thread, and the directory isn't locked. */
+  /**
+   * Whether sealed segments are compressed; default `zstd`, on a disk of the caller's own `off`. Compressed ones are read
+   * either way.
+   */
+  readonly compression?: Compression | undefined
+  /**
+   * Memory for the filters of sealed segments' indexes; default 256 MiB. With less than 1.5 bytes for each event and as
+   * much for each stream and identity of each segment, look-ups in the older ones read their files.
+   */
+  readonly indexMemoryBytes?: number | undefined
+  /** Told what an operator should know of the index, which never costs an answer. */
+  readonly onNotice?: ((message: string) => void) | undefined
+  /**
+   * A disk of the caller's own. Writing and upkeep then happen on the calling thread, and the directory isn't locked.
+   */
   readonly files?: Files | undefined
 }
 
@@ -39,39 +59,46 @@ export interface EmbeddedLog extends Log {
   readonly tornTail: TornTail | undefined
   /** Bytes of events that were appended and aren't durable yet; whoever feeds the log bounds it. */
   pendingBytes(): number
-  /** Memory of the index of streams and identities. */
+  /** Memory of the index of ids, streams and identities. */
   indexBytes(): number
+  /** Sealed segments that wait for their index files or for compression. */
+  upkeepWaiting(): number
 }
 
-const DEFAULT_SEGMENT_BYTES = 256 * MIB
+const DEFAULT_SEGMENT_BYTES = 64 * MIB
 const DEFAULT_CHUNK_BYTES = 4 * MIB
+const DEFAULT_INDEX_MEMORY_BYTES = 256 * MIB
 
 /**
- * Opens the log in a directory, which is created if need be, as its one writer. Verifies every block, so it takes
- * about as long as reading the log; a torn tail is cut.
+ * Opens the log in a directory, which is created if need be, as its one writer. Reads and verifies the last segment, and
+ * those without a sound index, which they get; a torn tail is cut.
  */
 export async function openEmbeddedLog(
   directory: string,
   options: EmbeddedLogOptions = {},
 ): Promise<E.Either<OpenFailure, EmbeddedLog>> {
-  const { workspace = 'default', files = systemFiles } = options
+  const { workspace = 'default' } = options
+  const files = withCompressed(options.files ?? systemFiles)
   files.makeDirectory(directory)
   const lock = options.files === undefined ? lockDirectory(directory) : NO_LOCK
   if (lock === undefined) return E.left({ _tag: 'AlreadyOpen', directory })
   const segments = new SegmentList(files, directory)
-  const index = createMemoryIndex()
+  const { indexMemoryBytes: memoryBytes = DEFAULT_INDEX_MEMORY_BYTES, onNotice = () => {} } = options
+  const opened = openLogIndex(files, directory, segments, { memoryBytes, onNotice })
   try {
     removeUnfinished(files, directory)
-    const recovered = recover(files, directory, workspace, segments, index)
+    const recovered = recover(files, directory, workspace, segments, opened.index)
     if ('head' in recovered) {
       const { segmentBytes = DEFAULT_SEGMENT_BYTES, chunkBytes = DEFAULT_CHUNK_BYTES } = options
       const writing = { directory, workspace, segmentBytes, chunkBytes }
-      return E.right(new SegmentedLog(segments, index, lock, recovered, writing, options.files))
+      return E.right(new SegmentedLog(segments, opened, lock, recovered, writing, options))
     }
+    opened.index.close()
     segments.close()
     lock.release()
     return E.left(recovered)
   } catch (error) {
+    opened.index.close()
     segments.close()
     lock.release()
     throw error
@@ -79,6 +106,28 @@ export async function openEmbeddedLog(
 }
 
 const NO_LOCK: DirectoryLock = { release: () => {} }
+
+function startUpkeep(
+  { index, set, keys }: OpenIndex,
+  directory: string,
+  { files, compression, onNotice = () => {} }: EmbeddedLogOptions,
+): UpkeepQueue {
+  const lost = (cause: string): void => onNotice(`the upkeep of the log has ended: ${cause}`)
+  const start =
+    files === undefined
+      ? upkeepThread(directory, keys, lost)
+      : upkeepInline(withCompressed(files), directory, keys)
+  const standard: Compression = files === undefined ? 'zstd' : 'off'
+  const upkeep = new UpkeepQueue({
+    index,
+    set,
+    start,
+    compress: (compression ?? standard) === 'zstd',
+    onNotice,
+  })
+  upkeep.compress([...set.segments.keys()])
+  return upkeep
+}
 
 class SegmentedLog extends SegmentsLog implements EmbeddedLog {
   readonly headSignal: HeadSignal = createHeadSignal()
@@ -88,16 +137,19 @@ class SegmentedLog extends SegmentsLog implements EmbeddedLog {
   readonly #index: LogIndex
   readonly #lock: DirectoryLock
   readonly #writer: Writer
+  readonly #upkeep: UpkeepQueue
   #closed: Promise<void> | undefined
 
   constructor(
     segments: SegmentList,
-    index: LogIndex,
+    opened: OpenIndex,
     lock: DirectoryLock,
     { head, start, tornTail }: Recovered,
     writing: SegmentWriterOptions,
-    files: Files | undefined,
+    options: EmbeddedLogOptions,
   ) {
+    const { files } = options
+    const { index } = opened
     const source = new LocalHead(head)
     super(segments, source)
     this.#segments = segments
@@ -105,11 +157,21 @@ class SegmentedLog extends SegmentsLog implements EmbeddedLog {
     this.#lock = lock
     this.tornTail = tornTail
     publishHead(this.headSignal, head)
+    if (start !== undefined) index.enter(start.first)
+    const upkeep = startUpkeep(opened, writing.directory, options)
+    this.#upkeep = upkeep
+    let sealed: ReturnType<LogIndex['enter']>
     const listener = {
+      onSegment: (first: number) => {
+        sealed = index.enter(first)
+        return sealed !== undefined
+      },
       onDurable: (block: IndexedBlock, moved: Head, sizeBytes: number, { segment, offset }: DurablePlace) => {
         segments.note(segment, { offset, sizeBytes, first: block.first, last: moved.position })
         index.add(block)
         source.move(moved)
+        if (sealed !== undefined) upkeep.sealed(sealed)
+        sealed = undefined
       },
     }
     this.#writer = new Writer(
@@ -142,19 +204,25 @@ class SegmentedLog extends SegmentsLog implements EmbeddedLog {
     return this.#index.sizeBytes()
   }
 
+  upkeepWaiting(): number {
+    return this.#upkeep.waiting
+  }
+
+  idCandidates(source: string, id: string): readonly number[] {
+    return this.#index.candidates(source, id)
+  }
+
   readStream(stream: string, options?: StreamReadOptions): AsyncIterable<readonly RecordedEvent[]> {
-    return this.#readPositions(this.#index.streamPositions(stream), options)
+    return this.#readPositions({ kind: 'stream', name: stream }, options)
   }
 
   readIdentity(id: IdentityId, options?: StreamReadOptions): AsyncIterable<readonly RecordedEvent[]> {
-    return this.#readPositions(this.#index.identityPositions(id), options)
+    return this.#readPositions({ kind: 'identity', name: id }, options)
   }
 
-  #readPositions(
-    positions: readonly number[],
-    options: StreamReadOptions = {},
-  ): AsyncIterable<readonly RecordedEvent[]> {
-    return readPositions(this.#segments, selectPositions(positions, options), this.head().position)
+  #readPositions(subject: Subject, options: StreamReadOptions = {}): AsyncIterable<readonly RecordedEvent[]> {
+    const head = this.head().position
+    return readPositions(this.#segments, this.#index.positions(subject, options, head), head)
   }
 
   /** Waits for what is under way, frees the directory; calling it again changes nothing. */
@@ -165,7 +233,9 @@ class SegmentedLog extends SegmentsLog implements EmbeddedLog {
 
   async #close(): Promise<void> {
     await this.#writer.close()
+    await this.#upkeep.close()
     await super.close()
+    this.#index.close()
     this.#lock.release()
   }
 }

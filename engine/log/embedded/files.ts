@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import {
   closeSync,
   fdatasyncSync,
@@ -13,9 +14,29 @@ import {
   writeSync,
 } from 'node:fs'
 
+/**
+ * Bytes of a compressed file that can't be restored. They are neither zeros nor the end of the file: whoever meets
+ * this error knows nothing of them.
+ */
+export class UnreadableBytes extends Error {
+  /** Where they begin, in the file as it was before compression. */
+  readonly from: number
+  /** Where they end; infinity where that is unknown. */
+  readonly until: number
+  constructor(from: number, until: number, why: string) {
+    super(why)
+    this.name = 'UnreadableBytes'
+    this.from = from
+    this.until = until
+  }
+}
+
 /** What the log asks of an open file. Failures throw errors with the system's `code`, as Node's do. */
 export interface LogFile {
-  /** Fills `into` from `offset` on; answers the bytes read, fewer only at the end of the file. */
+  /**
+   * Fills `into` from `offset` on; answers the bytes read, fewer only at the end of the file. Throws
+   * `UnreadableBytes` when it can't give all that is asked for.
+   */
   read(into: Uint8Array, offset: number): number
   /** Answers the bytes written, which may be fewer. */
   write(bytes: Uint8Array, offset: number): number
@@ -80,6 +101,21 @@ function readFully(fd: number, into: Uint8Array, offset: number): number {
     done += count
   }
   return done
+}
+
+/** Writes all of `bytes`, in as many writes as the system makes of it. */
+export function writeFully(file: LogFile, bytes: Uint8Array, offset: number): void {
+  let done = 0
+  while (done < bytes.length) {
+    const count = file.write(bytes.subarray(done), offset + done)
+    assert.ok(count > 0, 'a write wrote nothing')
+    done += count
+  }
+}
+
+/** Whether it is a disk that failed, and not us. */
+export function isDiskError(error: unknown): error is Error {
+  return errorCode(error) !== '' && !(error instanceof assert.AssertionError)
 }
 
 /** The system's code of a failure (`ENOSPC`), or '' where it has none. */

@@ -7,6 +7,10 @@ export const SEGMENT_MAGIC = 'headwater-log'
 export const SEGMENT_SUFFIX = '.hwl'
 /** A segment under construction; whoever opens the log for writing removes it. */
 export const UNFINISHED_SUFFIX = '.hwl.new'
+/** A sealed segment, compressed; see seekable-zstd.ts. */
+export const COMPRESSED_SUFFIX = '.hwl.zst'
+/** A compressed segment under construction; whoever opens the log for writing removes it. */
+export const UNFINISHED_COMPRESSED_SUFFIX = '.hwl.zst.new'
 export const SEGMENT_NAME_DIGITS = 20
 
 /** First bytes of the MessagePack encodings that stand in the fixed-width headers. */

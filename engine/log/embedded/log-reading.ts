@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { RecordedEvent } from '../../events/event.ts'
 import { LogDamaged } from '../log.ts'
+import type { Block } from './block-decoder.ts'
 import type { SegmentList } from './segment-list.ts'
 import type { SegmentReader } from './segment-reader.ts'
 import type { StoredEvent } from './stored-event.ts'
@@ -24,18 +25,24 @@ type Batch = StoredEvent[]
 
 /** The segment's events from `position` on, in batches; stops when `room` events were collected. */
 function* segmentForwards(
+  segments: SegmentList,
   segment: SegmentReader,
   position: number,
   reading: Reading,
   room: number,
 ): Generator<Batch> {
   const from = segment.indexOf(position)
+  const wanted = segments.blocksWith(segment, reading.types)
   const window = new Window(segment.file, segment.sizeUntil(from, reading.head, BATCH_BYTES))
   let batch: Batch = []
   let readBytes = 0
   for (let i = from; i < segment.blockCount; i++) {
     const place = segment.place(i)
     if (place === undefined || place.first > reading.head) break
+    if (wanted !== undefined && wanted[i] !== 1) {
+      position = place.last + 1
+      continue
+    }
     const block = yield* orAfter(batch, () => {
       const damage = position < place.first ? segment.damageBefore(i) : undefined
       if (damage !== undefined) throw damage
@@ -85,7 +92,7 @@ function* forwards(segments: SegmentList, reading: Reading): Generator<Batch> {
   let room = reading.limit
   while (position <= reading.head && room > 0) {
     const { index, segment } = segments.reach(position, reading.head)
-    for (const batch of segmentForwards(segment, position, reading, room)) {
+    for (const batch of segmentForwards(segments, segment, position, reading, room)) {
       room -= batch.length
       yield batch
     }
@@ -110,9 +117,9 @@ function* backwards(segments: SegmentList, reading: Reading): Generator<Batch> {
   for (let index = reached.index; index >= 0; index--) {
     const segment = segments.at(index)
     if (segment === undefined) return
-    segment.extend(Math.min(reading.head, segments.limit(index)))
+    segments.extend(index, segment, Math.min(reading.head, segments.limit(index)))
     if (segment.last < position) segments.checkEnd(index, position)
-    for (const batch of segmentBackwards(segment, position, reading, room)) {
+    for (const batch of segmentBackwards(segments, segment, position, reading, room)) {
       room -= batch.length
       yield batch
     }
@@ -122,12 +129,15 @@ function* backwards(segments: SegmentList, reading: Reading): Generator<Batch> {
 }
 
 function* segmentBackwards(
+  segments: SegmentList,
   segment: SegmentReader,
   position: number,
   reading: Reading,
   room: number,
 ): Generator<Batch> {
+  const wanted = segments.blocksWith(segment, reading.types)
   for (let i = Math.min(segment.indexOf(position), segment.blockCount - 1); i >= 0 && room > 0; i--) {
+    if (wanted !== undefined && wanted[i] !== 1) continue
     const block = segment.block(i)
     const batch: Batch = []
     const until = Math.max(0, Math.min(block.count, position - block.first + 1))
@@ -141,8 +151,15 @@ function* segmentBackwards(
   }
 }
 
+type BlockAt = (segment: SegmentReader, at: number) => Block
+
 /** The event at a position, or undefined where the positions around it prove that there is none. */
-export function eventAt(segments: SegmentList, position: number, head: number): StoredEvent | undefined {
+export function eventAt(
+  segments: SegmentList,
+  position: number,
+  head: number,
+  blockAt: BlockAt = (segment, at) => segments.cachedBlock(segment, at),
+): StoredEvent | undefined {
   if (position < 1 || position > head) return undefined
   const { index, segment } = segments.reach(position, head)
   const at = segment.indexOf(position)
@@ -153,7 +170,7 @@ export function eventAt(segments: SegmentList, position: number, head: number): 
   }
   const damage = position < place.first ? segment.damageBefore(at) : undefined
   if (damage !== undefined) throw damage
-  const block = segments.cachedBlock(segment, at)
+  const block = blockAt(segment, at)
   return position < block.first ? undefined : block.event(position - block.first)
 }
 
@@ -168,8 +185,9 @@ export function readPositions(
 
 function* atPositions(segments: SegmentList, positions: Iterable<number>, head: number): Generator<Batch> {
   let batch: Batch = []
+  const blockAt = scattered()
   for (const position of positions) {
-    const event = yield* orAfter(batch, () => eventAt(segments, position, head))
+    const event = yield* orAfter(batch, () => wholeEvent(eventAt(segments, position, head, blockAt)))
     if (event === undefined) throw new LogDamaged('', 0, position, undefined, 'an indexed event is missing')
     batch.push(event)
     if (batch.length < BATCH_EVENTS) continue
@@ -177,4 +195,30 @@ function* atPositions(segments: SegmentList, positions: Iterable<number>, head: 
     batch = []
   }
   yield batch
+}
+
+/**
+ * Reads blocks one after the other into the same memory: events far apart would each keep a block in memory otherwise, and
+ * making it anew costs as much as reading.
+ */
+function scattered(): BlockAt {
+  let memory = Buffer.alloc(0)
+  let current: { readonly segment: SegmentReader; readonly at: number; readonly block: Block } | undefined
+  const take = (sizeBytes: number): Buffer => {
+    if (memory.length < sizeBytes) memory = Buffer.allocUnsafeSlow(sizeBytes)
+    return memory.subarray(0, sizeBytes)
+  }
+  return (segment, at) => {
+    if (current?.segment === segment && current.at === at) return current.block
+    current = undefined
+    const block = segment.block(at, new Window(segment.file, 0, take))
+    current = { segment, at, block }
+    return block
+  }
+}
+
+/** Decodes the payload, for which the block is needed. */
+function wholeEvent(event: StoredEvent | undefined): StoredEvent | undefined {
+  void event?.data
+  return event
 }

@@ -3,7 +3,7 @@ import type { NewEvent } from '../../events/event.ts'
 import type { Identity } from '../../events/identity.ts'
 import type { Appended, Head } from '../log.ts'
 import { BlockTickets } from './append-ticket.ts'
-import type { IndexedBlock } from './log-index.ts'
+import type { IndexedBlock } from './index/segment-memory.ts'
 
 /** A block from its first event on, until it is durable or given up. */
 export class PendingBlock implements IndexedBlock {
@@ -12,11 +12,13 @@ export class PendingBlock implements IndexedBlock {
   /** Position of its first event. */
   readonly first: number
   /** The streams' slots of its events. */
-  readonly slots: number[] = []
+  slots: number[] = []
   sizeBytes = 0
   encoded: Buffer<ArrayBuffer> | undefined
   // What is encoded is let go: payloads that wait for the disk would be moved about by every garbage collection.
   readonly #streams: string[] = []
+  readonly #sources: string[] = []
+  readonly #ids: string[] = []
   readonly #identities: (readonly Identity[])[] = []
   readonly #received: number[] = []
   readonly #revisions: number[] = []
@@ -29,6 +31,8 @@ export class PendingBlock implements IndexedBlock {
   add(event: NewEvent, place: Appended, slot: number): void {
     if (place.position !== this.first + this.count) assert.fail('positions in a block follow each other')
     this.#streams.push(event.stream)
+    this.#sources.push(event.source)
+    this.#ids.push(event.id)
     this.#identities.push(event.identities)
     this.#received.push(event.received)
     this.#revisions.push(place.revision)
@@ -39,6 +43,8 @@ export class PendingBlock implements IndexedBlock {
   reopen(count: number): void {
     assert.ok(count > 0 && count <= this.count)
     this.#streams.length = count
+    this.#sources.length = count
+    this.#ids.length = count
     this.#identities.length = count
     this.#received.length = count
     this.#revisions.length = count
@@ -63,6 +69,14 @@ export class PendingBlock implements IndexedBlock {
     return at(this.#streams, index)
   }
 
+  sourceAt(index: number): string {
+    return at(this.#sources, index)
+  }
+
+  idAt(index: number): string {
+    return at(this.#ids, index)
+  }
+
   revisionAt(index: number): number {
     return this.#revisions[index] ?? 0
   }
@@ -78,6 +92,6 @@ export class PendingBlock implements IndexedBlock {
 
 function at<T>(values: readonly T[], index: number): T {
   const value = values[index]
-  assert.ok(value !== undefined)
+  if (value === undefined) assert.fail('an event of the block')
   return value
 }

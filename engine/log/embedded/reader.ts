@@ -1,5 +1,6 @@
 import { LocalHead } from '../follow.ts'
-import type { Head, LogReader } from '../log.ts'
+import type { Head } from '../log.ts'
+import { withCompressed } from './compressed-files.ts'
 import { type Files, systemFiles } from './files.ts'
 import { type HeadSignal, headBeyond, readHead } from './head-signal.ts'
 import { SegmentList } from './segment-list.ts'
@@ -13,8 +14,8 @@ export function openEmbeddedReader(
   directory: string,
   signal?: HeadSignal,
   files: Files = systemFiles,
-): LogReader {
-  const segments = new SegmentList(files, directory)
+): SegmentsLog {
+  const segments = new SegmentList(withCompressed(files), directory)
   if (signal === undefined) return new SegmentsLog(segments, new LocalHead(findHead(segments)))
   const source = {
     head: () => readHead(signal),

@@ -1,13 +1,16 @@
+import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { type Head, LogDamaged } from '../log.ts'
+import type { Block } from './block-decoder.ts'
 import { readBlockHeader } from './block-header.ts'
 import { isZeroFrom } from './block-search.ts'
-import type { Files } from './files.ts'
-import { BLOCK, UNFINISHED_SUFFIX } from './format.ts'
-import type { LogIndex } from './log-index.ts'
+import { type Files, UnreadableBytes } from './files.ts'
+import { BLOCK, UNFINISHED_COMPRESSED_SUFFIX, UNFINISHED_SUFFIX } from './format.ts'
+import { coverOf } from './index/build-segment-index.ts'
+import type { Cover } from './index/cover.ts'
 import { segmentName } from './segment.ts'
 import type { SegmentList } from './segment-list.ts'
-import { type SegmentReader, UnsupportedFormat } from './segment-reader.ts'
+import { type BlockPlace, type SegmentReader, UnsupportedFormat } from './segment-reader.ts'
 import type { WriterStart } from './segment-writer.ts'
 import { Window } from './window.ts'
 
@@ -55,17 +58,29 @@ class OpenRefused extends Error {
   }
 }
 
-/** Whoever only verifies a log indexes nothing. */
-type Indexing = Pick<LogIndex, 'add'>
+/** What becomes of the blocks. Whoever only verifies a log indexes nothing. */
+export interface Indexing {
+  /** A block of the last segment; without `read` of any. */
+  add(block: Block): void
+  /** What is known of a sealed segment that needn't be read. */
+  trusted?(first: number): Cover | undefined
+  /** A sealed segment begins that is read. */
+  read?(first: number): { add(block: Block, place: BlockPlace): void; done(cover: Cover): void }
+}
 
-/** Segments that were never finished hold nothing. */
+const UNFINISHED = [UNFINISHED_SUFFIX, UNFINISHED_COMPRESSED_SUFFIX]
+
+/** Segments and compressed copies that were never finished hold nothing. */
 export function removeUnfinished(files: Files, directory: string): void {
   for (const name of files.list(directory)) {
-    if (name.endsWith(UNFINISHED_SUFFIX)) files.remove(join(directory, name))
+    if (UNFINISHED.some((suffix) => name.endsWith(suffix))) files.remove(join(directory, name))
   }
 }
 
-/** Verifies every block, fills the index, and cuts a torn tail. */
+/**
+ * Verifies every block of the last segment, and of those sealed ones that no index vouches for; of the others only that
+ * they follow each other. Fills the index, and cuts a torn tail.
+ */
 export function recover(
   files: Files,
   directory: string,
@@ -77,10 +92,7 @@ export function recover(
     let head: Head = { position: 0, received: 0 }
     const last = segments.firsts.length - 1
     for (let i = 0; i < last; i++) {
-      const segment = openSegment(segments, i, workspace, head)
-      const recovered = recoverSegment(segment, index, head)
-      head = recovered.head
-      if (recovered.tornAt !== undefined) throw damagedEnd(segment, head)
+      head = recoverSealed(openSegment(segments, i, workspace, head), index, head)
     }
     if (last < 0) return { head, start: undefined, tornTail: undefined }
     return recoverLast(files, directory, openSegment(segments, last, workspace, head), index, head)
@@ -110,10 +122,26 @@ function openSegment(segments: SegmentList, index: number, workspace: string, he
   return segment
 }
 
-/** Indexes a segment's blocks. `tornAt`: where something begins that no whole block follows. */
+function recoverSealed(segment: SegmentReader, index: Indexing, before: Head): Head {
+  const trusted = index.trusted?.(segment.header.first)
+  if (trusted !== undefined) return { position: trusted.last, received: trusted.received }
+  const reading = index.read?.(segment.header.first)
+  let events = 0
+  const add = (block: Block, place: BlockPlace): void => {
+    events += block.count
+    if (reading === undefined) index.add(block)
+    else reading.add(block, place)
+  }
+  const { head, tornAt } = recoverSegment(segment, add, before)
+  if (tornAt !== undefined) throw damagedEnd(segment, head)
+  reading?.done(coverOf(segment, { last: head.position, received: head.received, events }))
+  return head
+}
+
+/** Hands over a segment's blocks. `tornAt`: where something begins that no whole block follows. */
 function recoverSegment(
   segment: SegmentReader,
-  index: Indexing,
+  add: (block: Block, place: BlockPlace) => void,
   before: Head,
 ): { readonly head: Head; readonly tornAt: number | undefined } {
   segment.extend(Number.POSITIVE_INFINITY)
@@ -123,16 +151,27 @@ function recoverSegment(
     const damage = segment.damageBefore(i)
     if (damage !== undefined) throw damage
     const block = segment.block(i, window)
-    index.add(block)
+    const place = segment.place(i)
+    assert.ok(place !== undefined)
+    add(block, place)
     head = { position: block.last, received: block.received }
   }
   const { end } = segment
-  if (isZeroFrom(segment.file, end)) return { head, tornAt: undefined }
+  if (endsInZeros(segment, head)) return { head, tornAt: undefined }
   const stated = readBlockHeader(window.bytes(end, BLOCK.COLUMNS), 0)
   // A block is begun when the one before it is durable: then that one was acknowledged, and isn't torn but damaged.
   const begun = stated?.previous === head.position && !isZeroFrom(segment.file, end + stated.sizeBytes)
   if (begun) throw damagedEnd(segment, head)
   return { head, tornAt: end }
+}
+
+/** Bytes that can't be restored from a compressed file are damage: neither zeros nor a torn tail. */
+function endsInZeros(segment: SegmentReader, head: Head): boolean {
+  try {
+    return isZeroFrom(segment.file, segment.end)
+  } catch (error) {
+    throw error instanceof UnreadableBytes ? damagedEnd(segment, head) : error
+  }
 }
 
 function damagedEnd(segment: SegmentReader, head: Head): LogDamaged {
@@ -147,7 +186,7 @@ function recoverLast(
   index: Indexing,
   before: Head,
 ): Recovered {
-  const { head, tornAt } = recoverSegment(segment, index, before)
+  const { head, tornAt } = recoverSegment(segment, (block) => index.add(block), before)
   const sizeBytes = segment.file.sizeBytes()
   const file = files.openWrite(join(directory, segment.name))
   try {

@@ -2,6 +2,7 @@ import { LogDamaged } from '../log.ts'
 import type { Block } from './block-decoder.ts'
 import type { Files } from './files.ts'
 import { MIB } from './format.ts'
+import { SegmentIndexes } from './index/segment-indexes.ts'
 import { parseSegmentName, segmentName } from './segment.ts'
 import { type BlockPlace, SegmentReader } from './segment-reader.ts'
 
@@ -43,10 +44,12 @@ export class SegmentList {
   #firsts: readonly number[] = []
   readonly #open = new Map<number, SegmentReader>()
   readonly #cache = new BlockCache()
+  readonly #indexes: SegmentIndexes
 
   constructor(files: Files, directory: string) {
     this.#files = files
     this.#directory = directory
+    this.#indexes = new SegmentIndexes(files, directory)
     this.refresh()
   }
 
@@ -98,8 +101,23 @@ export class SegmentList {
     }
     const segment = this.at(index)
     if (segment === undefined) throw new LogDamaged(segmentName(1), 0, 1, undefined, 'it is missing')
-    segment.extend(Math.min(head, this.limit(index)))
+    this.extend(index, segment, Math.min(head, this.limit(index)))
     return { index, segment }
+  }
+
+  /** Finds a segment's blocks up to `position`: those of a sealed one in its index, where it has one. */
+  extend(index: number, segment: SegmentReader, position: number): void {
+    if (segment.last >= position) return
+    const sealed = index < this.#firsts.length - 1
+    const blocks = sealed && segment.blockCount === 0 ? this.#indexes.blocks(segment) : undefined
+    if (blocks !== undefined) segment.useBlocks(blocks)
+    segment.extend(position)
+  }
+
+  /** Of a sealed segment's blocks, those that hold one of these types are 1; undefined where that isn't known. */
+  blocksWith(segment: SegmentReader, types: ReadonlySet<string> | undefined): Uint8Array | undefined {
+    const sealed = segment.header.first !== this.#firsts.at(-1)
+    return sealed && types !== undefined ? this.#indexes.blocksWith(segment, types) : undefined
   }
 
   /** Throws when positions are missing between a segment, whose end was reached, and what follows it. */
@@ -132,6 +150,7 @@ export class SegmentList {
   close(): void {
     for (const segment of this.#open.values()) segment.close()
     this.#open.clear()
+    this.#indexes.close()
     this.#cache.clear()
   }
 }

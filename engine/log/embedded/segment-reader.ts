@@ -3,8 +3,9 @@ import { LogDamaged } from '../log.ts'
 import { Block } from './block-decoder.ts'
 import { blockChecksum, readBlockHeader } from './block-header.ts'
 import { findWholeBlock } from './block-search.ts'
-import type { Files, LogFile } from './files.ts'
+import { type Files, type LogFile, UnreadableBytes } from './files.ts'
 import { BLOCK, FORMAT_VERSION, SEGMENT } from './format.ts'
+import type { BlockTable } from './index/segment-index.ts'
 import { readSegmentHeader, type SegmentHeader } from './segment.ts'
 import { Window } from './window.ts'
 
@@ -35,6 +36,16 @@ interface Hole {
   readonly damage: LogDamaged
 }
 
+/** The error where a compressed file is damaged. */
+function orUnreadable(read: () => Buffer): Buffer | UnreadableBytes {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof UnreadableBytes) return error
+    throw error
+  }
+}
+
 /** Only headers are looked at, and at a live head there is one new block or a few. */
 const WALK_BYTES = 4 * 1024
 
@@ -48,6 +59,8 @@ export class SegmentReader {
   readonly file: LogFile
   readonly #places: BlockPlace[] = []
   readonly #holes: Hole[] = []
+  /** The places are those of its index. */
+  #indexed = false
 
   private constructor(name: string, header: SegmentHeader, file: LogFile) {
     this.name = name
@@ -95,36 +108,42 @@ export class SegmentReader {
     if (place.offset === this.end) this.#places.push(place)
   }
 
+  /** What the segment's index says of its blocks, all of them; nothing was looked for yet. */
+  useBlocks({ offsets, firsts, counts, sizes }: BlockTable): void {
+    if (this.#places.length > 0) return
+    this.#indexed = true
+    for (const [i, offset] of offsets.entries()) {
+      const first = firsts[i] ?? 0
+      this.#places.push({ offset, sizeBytes: sizes[i] ?? 0, first, last: first + (counts[i] ?? 0) - 1 })
+    }
+  }
+
   /** Looks for blocks until `position` is among them, or the segment ends. */
   extend(position: number): void {
     if (this.last >= position) return
     const window = new Window(this.file, WALK_BYTES)
     while (this.last < position) {
       const offset = this.end
-      const header = readBlockHeader(window.bytes(offset, BLOCK.COLUMNS), 0)
+      const bytes = orUnreadable(() => window.bytes(offset, BLOCK.COLUMNS))
+      const unreadable = bytes instanceof UnreadableBytes
+      const header = unreadable ? undefined : readBlockHeader(bytes, 0)
       if (header !== undefined && header.previous === this.last) {
         const last = header.first + header.count - 1
         this.#places.push({ offset, sizeBytes: header.sizeBytes, first: header.first, last })
-      } else if (!this.#skipDamage()) {
+      } else if (!this.#skipDamage(unreadable ? bytes.message : 'no whole block begins there')) {
         return
       }
     }
   }
 
   /** At a spot where no block begins: goes on behind the hole if a whole block follows. */
-  #skipDamage(): boolean {
+  #skipDamage(why: string): boolean {
     // What led here may be the length in the last block's header.
     if (this.#places.length > 0 && this.verified(this.#places.length - 1) === undefined) this.#places.pop()
     const offset = this.end
     const found = findWholeBlock(this.file, offset, this.header.salt, this.last)
     if (found === undefined) return false
-    const damage = new LogDamaged(
-      this.name,
-      offset,
-      this.last + 1,
-      found.first,
-      'no whole block begins there',
-    )
+    const damage = new LogDamaged(this.name, offset, this.last + 1, found.first, why)
     this.#holes.push({ before: this.#places.length, damage })
     this.#places.push(found)
     return true
@@ -159,19 +178,27 @@ export class SegmentReader {
   }
 
   /** The block's bytes if its checksum is right. */
-  verified(index: number, window = new Window(this.file, 0)): Buffer | undefined {
+  verified(index: number, window?: Window): Buffer | undefined {
+    const bytes = this.#verifiedOrWhy(index, window)
+    return typeof bytes === 'string' ? undefined : bytes
+  }
+
+  #verifiedOrWhy(index: number, window = new Window(this.file, 0)): Buffer | string {
     const place = this.#places[index]
-    if (place === undefined) return undefined
-    const bytes = window.bytes(place.offset, place.sizeBytes)
+    if (place === undefined) return 'it is missing'
+    const bytes = orUnreadable(() => window.bytes(place.offset, place.sizeBytes))
+    if (bytes instanceof UnreadableBytes) return bytes.message
     const header = readBlockHeader(bytes, 0)
     const whole = header?.sizeBytes === bytes.length
-    return whole && blockChecksum(bytes, this.header.salt) === header.checksum ? bytes : undefined
+    return whole && blockChecksum(bytes, this.header.salt) === header.checksum
+      ? bytes
+      : 'its checksum is wrong'
   }
 
   /** A block, verified. Throws `LogDamaged`. */
   block(index: number, window?: Window): Block {
-    const bytes = this.verified(index, window)
-    if (bytes === undefined) throw this.damageAt(index, 'its checksum is wrong')
+    const bytes = this.#verifiedOrWhy(index, window)
+    if (typeof bytes === 'string') throw this.damageAt(index, bytes)
     try {
       return new Block(bytes)
     } catch (error) {
@@ -179,10 +206,13 @@ export class SegmentReader {
     }
   }
 
+  /** Of blocks that were looked for the next one's header was sound; of those in the index nothing is known yet. */
   damageAt(index: number, why: string): LogDamaged {
     const from = (this.#places[index - 1]?.last ?? this.header.previous) + 1
     const place = this.#places[index]
-    return new LogDamaged(this.name, place?.offset ?? this.end, from, this.#places[index + 1]?.first, why)
+    let next = index + 1
+    while (this.#indexed && next < this.#places.length && this.verified(next) === undefined) next++
+    return new LogDamaged(this.name, place?.offset ?? this.end, from, this.#places[next]?.first, why)
   }
 
   close(): void {

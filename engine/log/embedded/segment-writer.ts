@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { blockChecksum, readBlockHeader } from './block-header.ts'
-import { errorCode, type Files, type LogFile } from './files.ts'
+import { errorCode, type Files, type LogFile, writeFully } from './files.ts'
 import { BLOCK, UNFINISHED_SUFFIX } from './format.ts'
 import { segmentName, writeSegmentHeader } from './segment.ts'
 
@@ -123,7 +123,7 @@ export class SegmentWriter {
       const sizeBytes = Math.ceil(content.length / chunkBytes) * chunkBytes
       const chunk = Buffer.alloc(sizeBytes)
       content.copy(chunk)
-      writeFully(file, chunk, 0)
+      writeOrNoRoom(file, chunk, 0)
       file.sync()
       orNoRoom(() => this.#files.rename(unfinished, path))
       this.#files.syncDirectory(directory)
@@ -140,7 +140,7 @@ export class SegmentWriter {
     const offset = segment.end
     try {
       this.#extend(segment, offset + block.length)
-      writeFully(segment.file, block, offset)
+      writeOrNoRoom(segment.file, block, offset)
     } catch (error) {
       if (error instanceof NoRoom) this.#takeBack(segment)
       throw error
@@ -156,7 +156,7 @@ export class SegmentWriter {
     if (neededBytes <= segment.sizeBytes) return
     const { chunkBytes } = this.#options
     const grownBytes = Math.ceil(neededBytes / chunkBytes) * chunkBytes
-    writeFully(segment.file, Buffer.alloc(grownBytes - segment.sizeBytes), segment.sizeBytes)
+    writeOrNoRoom(segment.file, Buffer.alloc(grownBytes - segment.sizeBytes), segment.sizeBytes)
     segment.sizeBytes = grownBytes
   }
 
@@ -186,11 +186,6 @@ function orNoRoom<T>(step: () => T): T {
 }
 
 /** Throws `NoRoom` when the disk is full, which may be after a part was written. */
-function writeFully(file: LogFile, bytes: Uint8Array, offset: number): void {
-  let done = 0
-  while (done < bytes.length) {
-    const count = orNoRoom(() => file.write(bytes.subarray(done), offset + done))
-    assert.ok(count > 0, 'a write wrote nothing')
-    done += count
-  }
+function writeOrNoRoom(file: LogFile, bytes: Uint8Array, offset: number): void {
+  orNoRoom(() => writeFully(file, bytes, offset))
 }

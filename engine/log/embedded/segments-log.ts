@@ -1,6 +1,9 @@
 import type { RecordedEvent } from '../../events/event.ts'
 import { follow, type HeadSource } from '../follow.ts'
 import type { Head, LogReader, ReadOptions, SubscribeOptions } from '../log.ts'
+import type { Block } from './block-decoder.ts'
+import { blockAt, blocksForwards } from './block-reading.ts'
+import { eventBytes } from './event-bytes.ts'
 import { eventAt, type Reading, readBackwards, readForwards } from './log-reading.ts'
 import type { SegmentList } from './segment-list.ts'
 
@@ -36,6 +39,23 @@ export class SegmentsLog implements LogReader {
     const head = this.head().position
     const { limit = Number.POSITIVE_INFINITY, types } = options
     return { from: options.from ?? from, head, limit, types }
+  }
+
+  /** The verified blocks that hold positions from `from` up to the head. Throws `LogDamaged`. */
+  blocks(from: number): Iterable<Block> {
+    return blocksForwards(this.#segments, from, this.head().position)
+  }
+
+  /** The stored bytes of the event at a position (FORMAT.md), or undefined where there is none. Throws `LogDamaged`. */
+  storedAt(position: number): Buffer | undefined {
+    const block = blockAt(this.#segments, position, this.head().position)
+    return block === undefined ? undefined : eventBytes(block, position - block.first)
+  }
+
+  /** Resolves when the head is beyond `position`, or `signal` aborts. */
+  beyond(position: number, signal: AbortSignal): Promise<void> {
+    this.#assertOpen()
+    return this.#source.beyond(position, AbortSignal.any([signal, this.#closing.signal]))
   }
 
   async at(position: number): Promise<RecordedEvent | undefined> {

@@ -1,4 +1,4 @@
-import type { LogFile } from './files.ts'
+import { type LogFile, UnreadableBytes } from './files.ts'
 
 /**
  * Reads a file piece by piece: neighbouring small reads are served from one large one. What it handed out stays
@@ -7,15 +7,22 @@ import type { LogFile } from './files.ts'
 export class Window {
   readonly #file: LogFile
   readonly #sizeBytes: number
+  readonly #memory: (sizeBytes: number) => Buffer
   #bytes: Buffer = Buffer.alloc(0)
   #offset = 0
 
-  constructor(file: LogFile, sizeBytes: number) {
+  /** `memory`: for a caller who has done with what it got when it asks again, and gives the same memory each time. */
+  constructor(
+    file: LogFile,
+    sizeBytes: number,
+    memory: (sizeBytes: number) => Buffer = Buffer.allocUnsafeSlow,
+  ) {
     this.#file = file
     this.#sizeBytes = sizeBytes
+    this.#memory = memory
   }
 
-  /** Bytes from `offset` on, fewer than `count` only at the end of the file. */
+  /** Bytes from `offset` on, fewer than `count` only at the end of the file. Throws `UnreadableBytes`. */
   bytes(offset: number, count: number): Buffer {
     const start = offset - this.#offset
     if (start < 0 || start + count > this.#bytes.length) {
@@ -26,8 +33,18 @@ export class Window {
   }
 
   #refill(offset: number, count: number): void {
-    const bytes = Buffer.allocUnsafeSlow(Math.max(this.#sizeBytes, count))
-    this.#bytes = bytes.subarray(0, this.#file.read(bytes, offset))
+    const bytes = this.#memory(Math.max(this.#sizeBytes, count))
+    this.#bytes = bytes.subarray(0, this.#read(bytes, offset, count))
     this.#offset = offset
+  }
+
+  /** More than the `count` bytes asked for is read only as far as it can be. */
+  #read(into: Buffer, offset: number, count: number): number {
+    try {
+      return this.#file.read(into, offset)
+    } catch (error) {
+      if (!(error instanceof UnreadableBytes) || error.from < offset + count) throw error
+      return this.#file.read(into.subarray(0, error.from - offset), offset)
+    }
   }
 }

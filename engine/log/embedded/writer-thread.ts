@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { systemClock } from '../../clock.ts'
 import { type CommitOrder, Committer } from './committer.ts'
 import { systemFiles } from './files.ts'
@@ -14,16 +14,28 @@ export interface WriterThreadData {
   readonly start: WriterStart | undefined
   readonly signal: HeadSignal
   readonly syncTimes: SyncTimes
+  /** How many orders were sent: the thread sleeps on it, which takes less time to wake from than its event loop does. */
+  readonly orders: Int32Array<SharedArrayBuffer>
 }
 
 assert.ok(parentPort !== null, 'this module is started as a worker')
 const port = parentPort
-const { options, start, signal, syncTimes }: WriterThreadData = workerData
+const { options, start, signal, syncTimes, orders }: WriterThreadData = workerData
 const files = countedFiles(systemFiles, systemClock, syncTimes)
 const committer = new Committer(new SegmentWriter(files, options, start), signal)
 
-port.on('message', (order: CommitOrder) => {
-  const report = committer.handle(order)
-  if (report !== undefined) port.postMessage(report, [report.memory])
-  if (order.kind === 'close') port.close()
-})
+/** True once the log is closed. */
+function takeOrders(): boolean {
+  for (let sent = receiveMessageOnPort(port); sent !== undefined; sent = receiveMessageOnPort(port)) {
+    const order: CommitOrder = sent.message
+    const report = committer.handle(order)
+    if (report !== undefined) port.postMessage(report, [report.memory])
+    if (order.kind === 'close') return true
+  }
+  return false
+}
+
+for (let seen = 0, closed = false; !closed; closed = takeOrders()) {
+  Atomics.wait(orders, 0, seen)
+  seen = Atomics.load(orders, 0)
+}

@@ -8,7 +8,8 @@ import { BlockEncoder, type EncoderMark } from './block-encoder.ts'
 import type { CommitSide } from './commit-side.ts'
 import type { CommitReport } from './committer.ts'
 import { BLOCK_TARGET_BYTES, KIB, MAX_BATCH_BYTES, MAX_BLOCK_BYTES, MAX_EVENT_BYTES, MIB } from './format.ts'
-import type { IndexedBlock, LogIndex } from './log-index.ts'
+import type { LogIndex } from './index/log-index.ts'
+import type { IndexedBlock } from './index/segment-memory.ts'
 import { MemoryPool } from './memory-pool.ts'
 import { PendingBlock } from './pending-block.ts'
 import type { WriteOutcome } from './segment-writer.ts'
@@ -39,6 +40,8 @@ interface Mark {
 }
 
 export interface WriterListener {
+  /** A block is durable in this segment, and about to be told of. True if that made slots of streams invalid. */
+  onSegment(first: number): boolean
   /** A block became durable, at this place. */
   onDurable(block: IndexedBlock, head: Head, sizeBytes: number, place: DurablePlace): void
 }
@@ -68,7 +71,7 @@ export class Writer {
 
   constructor(
     start: Head,
-    index: LogIndex,
+    index: Pick<LogIndex, 'slot' | 'makeSlot' | 'head' | 'olderHead'>,
     listener: WriterListener,
     commitSide: (writer: Pick<Writer, 'onReport' | 'onLost'>) => CommitSide,
   ) {
@@ -86,7 +89,7 @@ export class Writer {
   }
 
   streamHead(stream: string): Appended | undefined {
-    return this.#streamHeads.at(this.#streamHeads.slot(stream))
+    return this.#streamHeads.at(this.#streamHeads.slot(stream), stream)
   }
 
   async append(appends: readonly AppendEvent[], atomic: boolean): Promise<readonly AppendResult[]> {
@@ -120,7 +123,7 @@ export class Writer {
   #appendOne(append: AppendEvent, ticket: AppendTicket): void {
     const { event, expected } = append
     const slot = this.#streamHeads.slot(event.stream)
-    const head = this.#streamHeads.at(slot)
+    const head = this.#streamHeads.at(slot, event.stream)
     const place = nextPlace(head, this.#assigned.position + 1)
     const wrong = checkExpected(event.stream, expected, head)
     if (wrong !== undefined) {
@@ -274,6 +277,10 @@ export class Writer {
     this.#closed.shift()
     this.#sent--
     this.#durable = block.head
+    if (this.#listener.onSegment(place.segment)) {
+      const filling = this.#filling === undefined ? [] : [this.#filling]
+      this.#streamHeads.renumber([block, ...this.#closed, ...filling])
+    }
     this.#listener.onDurable(block, block.head, block.sizeBytes, place)
     block.tickets.settle(undefined)
     this.#schedule()
