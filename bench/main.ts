@@ -1,4 +1,5 @@
 import { systemClock } from '../engine/clock.ts'
+import { interrupted } from './interruption.ts'
 import { CPU_HEAD, type CpuUse, cpuRows } from './main/cpu.ts'
 import { EngineDidNotStart } from './main/engine-process.ts'
 import { FIGURES, type FigureKey } from './main/figures.ts'
@@ -85,23 +86,6 @@ async function measureAll(lab: Lab, findings: Findings, only: readonly string[])
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
-}
-
-/** Settles with a signal or when the time is over, whatever comes first. */
-function interrupted(deadlineMs: number) {
-  const { promise, resolve } = Promise.withResolvers<'signal' | 'deadline'>()
-  const onSignal = (): void => resolve('signal')
-  const timer = setTimeout(() => resolve('deadline'), deadlineMs)
-  process.on('SIGINT', onSignal)
-  process.on('SIGTERM', onSignal)
-  return {
-    promise,
-    dispose(): void {
-      clearTimeout(timer)
-      process.removeListener('SIGINT', onSignal)
-      process.removeListener('SIGTERM', onSignal)
-    },
-  }
 }
 
 export function reportOf(findings: Findings, about: Pick<Report, 'commit' | 'machine'>): Report {

@@ -9,21 +9,34 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
     about: 'the main job: intake over NATS, freshness, sustained rate, queries, memory, latency by rate',
     run: async (options) => (await import('./main.ts')).benchMain(options),
   },
+  log: {
+    parts: ['append', 'single', 'writers', 'sealed', 'audit', 'growth', 'read'],
+    about: 'the embedded log as a library: durable appends against peers, reads, sealing, proofs',
+    run: async (options) => (await import('./log.ts')).benchLog(options),
+  },
+  open: {
+    parts: [],
+    about: 'how long a log of 10 GB takes to open, alone and with the whole engine',
+    run: async (options) => (await import('./open.ts')).benchOpen(options),
+  },
 }
 
 const HELP = [
   'Usage: npm run -s bench -- <question> [--json] [--quick] [--only <part>]',
   '',
   'Questions:',
-  ...Object.entries(QUESTIONS).map(
-    ([name, { about, parts }]) => `  ${name.padEnd(8)} ${about}\n           parts: ${parts.join(', ')}`,
+  ...Object.entries(QUESTIONS).map(([name, { about, parts }]) =>
+    [
+      `  ${name.padEnd(8)} ${about}`,
+      ...(parts.length > 0 ? [`           parts: ${parts.join(', ')}`] : []),
+    ].join('\n'),
   ),
   '',
   '  --json   the last line printed is one JSON object with the results',
   '  --quick  under one minute instead of ten, the same names; writes no bench/RESULTS.md',
   '  --only   one part, while looking for what it spends its time on; may be repeated; writes nothing either',
   '',
-  'Starts and stops its own servers on loopback. Needs nats-server on the PATH.',
+  'Starts and stops its own servers on loopback. `main` needs nats-server on the PATH; `log` tells which peers are missing.',
   'Exit codes: 0 everything was measured (met or not) · 1 something was not · 2 wrong command line · 130 interrupted',
 ].join('\n')
 

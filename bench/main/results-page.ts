@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { markdownTable, RESULT_HEAD, type Report, resultRows, rounded } from '../report.ts'
+import { sectionHeading, writeSection } from '../results-file.ts'
 import { svgPlot } from '../svg-plot.ts'
 import { CPU_HEAD, type CpuUse, cpuRows } from './cpu.ts'
 import type { Findings, SweepStep } from './findings.ts'
@@ -17,12 +18,11 @@ export interface Page {
   readonly day: string
 }
 
-/** `RESULTS.md` and its plot beside the bench; the whole files, each time. */
+/** This question's section of `RESULTS.md`, and its plot beside the bench. */
 export function writeResults(page: Page, directory = BENCH_DIRECTORY): readonly string[] {
-  const files = [join(directory, 'RESULTS.md'), join(directory, PLOT_FILE)] as const
-  writeFileSync(files[0], resultsMarkdown(page))
-  writeFileSync(files[1], sweepPlot(page.findings.sweep))
-  return files
+  const plot = join(directory, PLOT_FILE)
+  writeFileSync(plot, sweepPlot(page.findings.sweep))
+  return [writeSection(directory, page.report.bench, resultsMarkdown(page)), plot]
 }
 
 export const SWEEP_HEAD = [
@@ -82,10 +82,10 @@ const METHOD: readonly string[] = [
 export function resultsMarkdown({ report, findings, cpu, day }: Page): string {
   const machine = Object.entries(report.machine).map(([name, value]) => [name, String(value)])
   const section = (title: string, ...parts: readonly string[]): readonly string[] =>
-    parts.some((part) => part !== '') ? [`## ${title}`, ...parts.filter((part) => part !== '')] : []
+    parts.some((part) => part !== '') ? [`### ${title}`, ...parts.filter((part) => part !== '')] : []
   const bullets = (lines: readonly string[]): string => lines.map((line) => `- ${line}`).join('\n')
   return `${[
-    '# What it does on one machine',
+    sectionHeading(report.bench, 'the main job'),
     `Written by \`npm run -s bench -- ${report.bench}\` on ${day}, commit ${report.commit}. Run it again rather than believe it.`,
     markdownTable(RESULT_HEAD, resultRows(report.results)),
     bullets([...findings.notes, ...findings.failures.map((failure) => `**Failed:** ${failure}`)]),

@@ -1,0 +1,116 @@
+import { systemClock } from '../engine/clock.ts'
+import { interrupted } from './interruption.ts'
+import { measureAppends } from './log/appending.ts'
+import { LOG_FIGURES, type LogFigureKey } from './log/figures.ts'
+import { type LogFindings, noLogFindings } from './log/findings.ts'
+import { measureGrowth } from './log/growth.ts'
+import { LogLab } from './log/lab.ts'
+import { anyMissing, type LibraryPage, librarySection, libraryText } from './log/page.ts'
+import { logPlanOf } from './log/plan.ts'
+import { measureProofs } from './log/proving.ts'
+import { measureReads } from './log/reading.ts'
+import { measureSealed } from './log/sealing.ts'
+import { measureSingles, measureWriters } from './log/singles.ts'
+import { commitOf, describeMachine } from './main/machine.ts'
+import type { BenchOptions } from './question.ts'
+import { type Report, reportLine, resultOf } from './report.ts'
+import { writeSection } from './results-file.ts'
+
+type Part = (lab: LogLab, findings: LogFindings) => Promise<void>
+
+/** By the names that `--only` takes. Those with the large log come last: its page cache and memory disturb the others. */
+const PARTS: readonly (readonly [name: string, about: string, part: Part])[] = [
+  ['append', 'durable appends of 1,000 events against everybody else', measureAppends],
+  ['single', 'one event a commit against the bytes alone', measureSingles],
+  ['writers', '64 writers of one event each', measureWriters],
+  ['sealed', 'appends with personal parts sealed', measureSealed],
+  ['audit', 'proofs and verification', measureProofs],
+  ['growth', 'appends to a large log against a small one', measureGrowth],
+  ['read', 'reading all, one type, one person', measureReads],
+]
+
+const ABOUT = 'the embedded log as a library'
+
+const METHOD: readonly string[] = [
+  'The load runs in the process that is measured: this is the library, without network, parsing or read models. Peers with servers of their own have them on loopback, on the same cores.',
+  'Events are about 300 bytes as JSON, made beforehand: ids at random, streams of eight events, ten types mixed, one identity each; encoding them counts. The log checks (source, id) against all it holds and what is under way, as the intake does.',
+  'Contenders take turns within each round, in rotating order, with the same batches; the first round only warms up. Rates are medians over rounds; those that can have four batches under way do.',
+]
+
+/** How long a part that was told to end may take for that. */
+const ABORT_WITHIN_MS = 5_000
+
+/** Measures the log. Exit code: 0 all figures were measured, 1 some weren't, 130 interrupted. */
+export async function benchLog(options: BenchOptions): Promise<number> {
+  const plan = logPlanOf(options.quick)
+  const lab = new LogLab(plan, systemClock, options.say)
+  const findings = noLogFindings()
+  const interruption = interrupted(plan.deadlineMs)
+  try {
+    const measuring = measureAll(lab, findings, options.only)
+    const why = await Promise.race([measuring, interruption.promise])
+    if (why !== 'done') {
+      findings.failures.push(why === 'signal' ? 'interrupted' : 'the time that a bench may take was over')
+      lab.abort()
+      await Promise.race([measuring, new Promise((resolve) => setTimeout(resolve, ABORT_WITHIN_MS).unref())])
+    }
+    if (why === 'signal') return 130
+    return present(lab, findings, options)
+  } finally {
+    interruption.dispose()
+    await lab.close()
+  }
+}
+
+async function measureAll(lab: LogLab, findings: LogFindings, only: readonly string[]): Promise<'done'> {
+  for (const [name, about, measure] of PARTS) {
+    if (lab.aborted) break
+    if (only.length > 0 && !only.includes(name)) continue
+    lab.say(`${name}: ${about} …`)
+    await measure(lab, findings).catch((error: unknown) => {
+      if (!lab.aborted)
+        findings.failures.push(`${name}: ${error instanceof Error ? error.message : String(error)}`)
+    })
+  }
+  return 'done'
+}
+
+export function logReportOf(findings: LogFindings, about: Pick<Report, 'commit' | 'machine'>): Report {
+  const keys = Object.keys(LOG_FIGURES) as readonly LogFigureKey[]
+  const results = keys.map((key) => resultOf(LOG_FIGURES[key], findings.measured.get(key)))
+  return { bench: 'log', ...about, results }
+}
+
+function present(lab: LogLab, findings: LogFindings, options: BenchOptions): number {
+  const report = logReportOf(findings, {
+    commit: commitOf(options.root),
+    machine: describeMachine(lab.directory),
+  })
+  const page = pageOf(report, findings)
+  options.print(libraryText(page))
+  if (!lab.plan.quick && options.only.length === 0) {
+    options.print(`written: ${writeSection(import.meta.dirname, report.bench, librarySection(page))}`)
+  }
+  if (options.json) options.print(reportLine(report))
+  const missing = options.only.length === 0 && anyMissing(report.results)
+  return missing || findings.failures.length > 0 ? 1 : 0
+}
+
+function pageOf(report: Report, findings: LogFindings): LibraryPage {
+  const rows = findings.contenders.map(({ name, eventsPerS, about }) => [
+    name,
+    eventsPerS === null ? null : Math.round(eventsPerS),
+    about,
+  ])
+  return {
+    report,
+    day: new Date(systemClock.nowMs()).toISOString().slice(0, 10),
+    about: ABOUT,
+    tables: [
+      { title: 'Durable append, 1,000 events a commit', head: ['contender', 'events/s', 'how'], rows },
+    ],
+    notes: findings.notes,
+    failures: findings.failures,
+    method: METHOD,
+  }
+}
