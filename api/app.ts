@@ -5,8 +5,10 @@ import { registerDocumentation } from './documentation.ts'
 import { nameAndPlace } from './failure-place.ts'
 import { PROBLEM_CONTENT_TYPE, Problem, problemBody, problemOfFramework, sendProblem } from './problem.ts'
 import { registerAnalytics } from './routes/analytics.ts'
+import { registerAudit } from './routes/audit.ts'
 import { registerConsole } from './routes/console.ts'
 import { registerDemo } from './routes/demo.ts'
+import { registerErasures } from './routes/erasure.ts'
 import { registerIngest } from './routes/ingest.ts'
 import { registerLog } from './routes/log.ts'
 import { registerOperations } from './routes/operations.ts'
@@ -51,7 +53,9 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   registerRecords(app, deps)
   registerAnalytics(app, deps)
   registerQuarantine(app, deps)
+  registerErasures(app, deps)
   registerLog(app, deps)
+  registerAudit(app, deps)
   registerOperations(app, deps)
   registerPulls(app, deps)
   registerDemo(app, deps)

@@ -47,6 +47,16 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./cli/why-merged.ts')).whyMerged,
   },
   {
+    name: 'erase',
+    summary: 'have a person forgotten: keys, read models, quarantine; answers with a certificate',
+    load: async () => (await import('./cli/erase.ts')).erase,
+  },
+  {
+    name: 'erasures',
+    summary: 'erasures that wait, are under way or done',
+    load: async () => (await import('./cli/erasures.ts')).erasures,
+  },
+  {
     name: 'open',
     summary: 'print the address of the page, with what opens it',
     load: async () => (await import('./cli/open.ts')).open,
@@ -55,6 +65,31 @@ const COMMANDS: readonly CommandEntry[] = [
     name: 'stats',
     summary: 'where the log and the read models stand',
     load: async () => (await import('./cli/stats.ts')).stats,
+  },
+  {
+    name: 'backup',
+    summary: 'back up log and keys, while the engine runs',
+    load: async () => (await import('./cli/backup.ts')).backupCommand,
+  },
+  {
+    name: 'restore',
+    summary: 'make a data directory from a backup, with every erasure since',
+    load: async () => (await import('./cli/restore.ts')).restoreCommand,
+  },
+  {
+    name: 'verify',
+    summary: 'read and check everything: log, keys, read models, backups',
+    load: async () => (await import('./cli/verify.ts')).verify,
+  },
+  {
+    name: 'keys',
+    summary: 'change the master key, or the key that identities are looked up by',
+    load: async () => (await import('./cli/keys.ts')).keysCommand,
+  },
+  {
+    name: 'audit',
+    summary: 'prove that an event is in the log, and that history was not changed',
+    load: async () => (await import('./cli/audit.ts')).audit,
   },
   {
     name: 'doctor',

@@ -46,10 +46,40 @@ const TABLE = {
     form: '32 bytes as 64 hexadecimal digits or as base64',
     secret: true,
   }),
+  auditKey: optionalText('HEADWATER_AUDIT_KEY', 'made at first start', {
+    about:
+      'Key that signs tree heads, as `headwater audit key --new` makes it; without it one is kept in the data directory.',
+    pattern: /^PRIVATE\+KEY\+[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]{44}$/,
+    form: 'PRIVATE+KEY+<name>+<id>+<base64>',
+    secret: true,
+  }),
+  auditOrigin: optionalText('HEADWATER_AUDIT_ORIGIN', '`headwater/<workspace>`', {
+    about: "The log's name in its tree heads and in the key that signs them; best a URL without its scheme.",
+    pattern: /^[^\s+]{1,200}$/,
+    form: '1 to 200 characters without spaces and +',
+  }),
+  treeHeadWebhook: optionalText('HEADWATER_TREE_HEAD_WEBHOOK', 'none', {
+    about: 'Address that signed tree heads are posted to, to be kept there; the newest one after a failure.',
+    pattern: /^https?:\/\/\S+$/,
+    form: 'an http or https address',
+    secret: true,
+  }),
   workspace: text('HEADWATER_WORKSPACE', 'default', {
     about: 'The workspace served: its own log, keys and read models.',
     pattern: /^[a-z0-9][a-z0-9_-]{0,62}$/,
     form: '1 to 63 lower-case letters, digits, - and _',
+  }),
+  logCompression: choice('HEADWATER_LOG_COMPRESSION', 'zstd', {
+    about:
+      'zstd: sealed segments of the log are compressed in the background; off: they stay as they are. Compressed ones are read either way.',
+    values: ['zstd', 'off'],
+  }),
+  indexMemoryMb: integer('HEADWATER_INDEX_MEMORY_MB', 256, {
+    about:
+      "Memory for the filters of the log's index, about 2 MB a million events. With less, the duplicate check reads files for older segments.",
+    unit: 'MiB',
+    min: 0,
+    max: 65_536,
   }),
   natsUrl: optionalText('NATS_URL', 'a nats-server of its own', {
     about: 'NATS servers, separated by commas; without it a nats-server from PATH is started on loopback.',
@@ -108,6 +138,19 @@ const TABLE = {
     unit: 'rows',
     min: 1,
     max: 10_000,
+  }),
+  keyBackupDays: integer('HEADWATER_KEY_BACKUP_DAYS', 30, {
+    about:
+      'Days after which a backup of the keys expires: at most the time in which an erasure must be complete.',
+    unit: 'days',
+    min: 1,
+    max: 3650,
+  }),
+  erasureWaitHours: integer('HEADWATER_ERASURE_WAIT_HOURS', 24, {
+    about: 'How long an erasure waits, and can be cancelled, where nothing else is asked for.',
+    unit: 'hours',
+    min: 0,
+    max: 720,
   }),
   pullFile: optionalText('HEADWATER_PULL', 'none', {
     about: 'File that lists the folders and URLs to fetch events from, see `api/pull/PULL.md`.',
@@ -168,7 +211,12 @@ function readAll(read: <T>(setting: Setting<T>) => T): Configuration {
     readToken: read(TABLE.readToken),
     allowedHosts: read(TABLE.allowedHosts),
     masterKey: read(TABLE.masterKey),
+    auditKey: read(TABLE.auditKey),
+    auditOrigin: read(TABLE.auditOrigin),
+    treeHeadWebhook: read(TABLE.treeHeadWebhook),
     workspace: read(TABLE.workspace),
+    logCompression: read(TABLE.logCompression),
+    indexMemoryMb: read(TABLE.indexMemoryMb),
     natsUrl: read(TABLE.natsUrl),
     natsIntake: read(TABLE.natsIntake),
     natsPort: read(TABLE.natsPort),
@@ -179,6 +227,8 @@ function readAll(read: <T>(setting: Setting<T>) => T): Configuration {
     queueBytes: read(TABLE.queueBytes),
     afterWaitMs: read(TABLE.afterWaitMs),
     pageLimit: read(TABLE.pageLimit),
+    keyBackupDays: read(TABLE.keyBackupDays),
+    erasureWaitHours: read(TABLE.erasureWaitHours),
     pullFile: read(TABLE.pullFile),
     url: read(TABLE.url),
     logLevel: read(TABLE.logLevel),

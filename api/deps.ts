@@ -1,3 +1,4 @@
+import type { AuditThread } from '../engine/audit/audit.ts'
 import type { IdentityDirectory } from '../engine/events/codec.ts'
 import type { RecordedEvent } from '../engine/events/event.ts'
 import type { Intake, IntakeResult } from '../engine/intake/result.ts'
@@ -11,6 +12,7 @@ import type { StoreReader } from '../engine/store/store.ts'
 import type { Configuration } from './configuration.ts'
 import type { Credentials } from './credentials.ts'
 import type { DemoLoader } from './demo-loader.ts'
+import type { Erasures } from './erasure/erasures.ts'
 import type { LiveRows } from './live-rows.ts'
 import type { Metrics } from './metrics.ts'
 import type { Pulls } from './pull/pulls.ts'
@@ -45,6 +47,8 @@ export interface EngineStatus {
   readonly writer: 'running' | 'read_only' | 'stopped'
   /** False after the wall clock jumped, until an operator confirms it. */
   readonly clockTrusted: boolean
+  /** `refused`: the log isn't what was signed before, or the key is missing; nothing else stops for that. */
+  readonly audit?: 'signing' | 'refused' | 'stopped' | undefined
   /** Position of the log's last durable event, and of the last one folded. */
   readonly head: number
   readonly projected: number
@@ -67,6 +71,8 @@ export interface ApiDeps {
   readonly credentials: Credentials
   readonly intake: Intake
   readonly log: Log
+  /** Absent where nothing is signed. */
+  readonly audit?: AuditThread | undefined
   readonly store: StoreReader
   readonly liveRows: LiveRows
   readonly directory: IdentityDirectory
@@ -79,6 +85,10 @@ export interface ApiDeps {
   readonly demo?: DemoLoader | undefined
   /** Absent where nothing is pulled. */
   readonly pulls?: Pick<Pulls, 'status'> | undefined
+  /** Absent where nobody can be erased. */
+  readonly erasures?: Erasures | undefined
+  /** How long an erasure waits where nothing is said, h. */
+  readonly erasureWaitHours?: number | undefined
   /** Of the package, for the documentation. */
   readonly version: string
   /** Puts an event's personal parts back in place, as far as their keys exist. */

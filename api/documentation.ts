@@ -6,11 +6,18 @@ import type { EventDefinition } from '../engine/events/codec.ts'
 import { jsonSchema } from '../engine/events/json-schema.ts'
 import type { JsonSchema } from './schemas.ts'
 import { array, INSTANT, INTEGER, object, POSITION, PROBLEM, STRING } from './schemas.ts'
+import { WRITE_KEY_HEADER } from './security.ts'
 
 const SECURITY_SCHEMES = {
   writeKey: { type: 'http', scheme: 'bearer', description: 'The write key: sends events.' },
   writeKeyBasic: { type: 'http', scheme: 'basic', description: 'The write key as user name, no password.' },
   readToken: { type: 'http', scheme: 'bearer', description: 'The read token: reads.' },
+  writeKeyBeside: {
+    type: 'apiKey',
+    in: 'header',
+    name: WRITE_KEY_HEADER,
+    description: 'The write key, beside the read token: what can’t be undone asks for both.',
+  },
 } as const
 
 const UI_POLICY =

@@ -28,12 +28,12 @@ export interface EngineMetrics {
 
 /** What gauges ask of the engine. */
 interface ObservedEngine {
-  readonly log: Pick<Engine['log'], 'head' | 'pendingBytes' | 'indexBytes'> & {
+  readonly log: Pick<Engine['log'], 'head' | 'pendingBytes' | 'indexBytes' | 'upkeepWaiting'> & {
     readonly syncTimes: SyncTimes
   }
   readonly intake: Pick<Engine['intake'], 'queue'>
-  readonly duplicates: Pick<Engine['duplicates'], 'sizeBytes'>
   readonly quarantine: Pick<Engine['quarantine'], 'usedBytes'>
+  readonly erasures?: Pick<Engine['erasures'], 'counts'> | undefined
   readonly store: Pick<StoreReader, 'aggregate' | 'poison'>
   projected(): {
     readonly position: number
@@ -168,7 +168,7 @@ function countNats(registry: Metrics, clock: Clock): Pick<EngineMetrics, 'timedF
 }
 
 function observe(registry: Metrics, clock: Clock, engine: ObservedEngine, facts: EngineFacts): void {
-  const { intake, duplicates } = engine
+  const { intake } = engine
   const { gauge } = registry
   registry.gauges(
     'headwater_build_info',
@@ -183,8 +183,20 @@ function observe(registry: Metrics, clock: Clock, engine: ObservedEngine, facts:
   const limit = 'under way at which senders are told to wait.'
   gauge('headwater_intake_queue_limit_events', `Events ${limit}`, () => facts.queueEvents)
   gauge('headwater_intake_queue_limit_bytes', `Bytes ${limit}`, () => facts.queueBytes)
-  gauge('headwater_duplicates_bytes', 'Memory of the duplicate check.', () => duplicates.sizeBytes)
   observeStored(registry, clock, engine, facts)
+  observeErasures(registry, engine)
+}
+
+function observeErasures({ gauge }: Metrics, { erasures }: ObservedEngine): void {
+  if (erasures === undefined) return
+  gauge('headwater_erasures_scheduled', 'Erasures that wait.', () => erasures.counts().scheduled)
+  gauge('headwater_erasures_executing', 'Erasures under way.', () => erasures.counts().executing)
+  gauge('headwater_erasures_done', 'Erasures that are carried out.', () => erasures.counts().done)
+  gauge(
+    'headwater_erasures_overdue',
+    'Erasures that should have been carried out more than a quarter of an hour ago.',
+    () => erasures.counts().overdue,
+  )
 }
 
 function observeLog(registry: Metrics, { log }: ObservedEngine): void {
@@ -192,8 +204,15 @@ function observeLog(registry: Metrics, { log }: ObservedEngine): void {
   registry.gauge('headwater_log_pending_bytes', 'Bytes appended and not durable yet.', () =>
     log.pendingBytes(),
   )
-  registry.gauge('headwater_log_index_bytes', "Memory of the log's index of streams and identities.", () =>
-    log.indexBytes(),
+  registry.gauge(
+    'headwater_log_index_bytes',
+    "Memory of the log's index of ids, streams and identities: the duplicate check among them.",
+    () => log.indexBytes(),
+  )
+  registry.gauge(
+    'headwater_log_upkeep_segments',
+    'Sealed segments of the log that wait for their index or for compression.',
+    () => log.upkeepWaiting(),
   )
   registry.readHistogram('headwater_log_fsync_duration_seconds', "Time that the log's fsyncs took.", () => ({
     bounds: SYNC_BOUNDS_S,

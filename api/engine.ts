@@ -1,18 +1,18 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
+import type { AuditThread, SignedTreeHead } from '../engine/audit/audit.ts'
+import { startAudit } from '../engine/audit/audit-thread.ts'
 import type { Clock } from '../engine/clock.ts'
 import { registry } from '../engine/events/registry.ts'
 import type { ClockGuard } from '../engine/intake/clock-guard.ts'
 import { guardClock } from '../engine/intake/clock-guard.ts'
-import type { Duplicates } from '../engine/intake/duplicates.ts'
-import { createDuplicates } from '../engine/intake/duplicates.ts'
 import type { EngineIntake } from '../engine/intake/intake.ts'
 import { createIntake } from '../engine/intake/intake.ts'
 import type { Quarantine } from '../engine/intake/quarantine.ts'
 import { openQuarantine } from '../engine/intake/quarantine.ts'
 import type { IntakeResult } from '../engine/intake/result.ts'
-import type { EmbeddedLog } from '../engine/log/embedded/embedded.ts'
+import type { Compression, EmbeddedLog } from '../engine/log/embedded/embedded.ts'
 import { openEmbeddedLog } from '../engine/log/embedded/embedded.ts'
 import type { OpenFailure } from '../engine/log/embedded/recovery.ts'
 import { openKeyStore } from '../engine/privacy/key-store.ts'
@@ -22,6 +22,11 @@ import type { Progress } from '../engine/projector/projector.ts'
 import { openSqliteReader } from '../engine/store/sqlite-reader.ts'
 import type { StoreReader } from '../engine/store/store.ts'
 import { projections } from '../projections/catalog.ts'
+import { makeDurably, writeDurably } from './backup/durable-files.ts'
+import { createErasingReads } from './erasing-reads.ts'
+import { createErasures, type Erasures } from './erasure/erasures.ts'
+import { openErasureRecords } from './erasure/operations-file.ts'
+import type { ErasureStep } from './erasure/steps.ts'
 import { failureText } from './failure-place.ts'
 import { createLiveRows, type LiveRows } from './live-rows.ts'
 import { watchPressure } from './pressure.ts'
@@ -29,6 +34,9 @@ import { startProjector } from './projector-thread.ts'
 
 /** Raise it when a data directory of the release before can't be opened any more as it is. */
 export const DATA_FORMAT = 1
+
+/** Stands for the format until a restore has applied every erasure: nothing may be served before. */
+export const RESTORING = 'restoring'
 
 interface EngineOptions {
   readonly directory: string
@@ -39,9 +47,20 @@ interface EngineOptions {
   readonly eventLimitBytes: number
   readonly queueEvents: number
   readonly queueBytes: number
+  readonly logCompression: Compression
+  /** Default: the log's own. */
+  readonly indexMemoryBytes?: number | undefined
+  /** Signs tree heads; else the data directory's own. */
+  readonly auditKey?: string | undefined
+  /** The log's name in tree heads; else `headwater/<workspace>`. */
+  readonly auditOrigin?: string | undefined
+  /** Told of every tree head that is signed, and of the last one at start. */
+  readonly onTreeHead?: ((head: SignedTreeHead) => void) | undefined
   readonly onResult: (result: IntakeResult, durationMs: number) => void
   /** Told of every commit of the read models. */
   readonly onProgress: (progress: Progress) => void
+  /** For tests of what a crash leaves: told of every step of an erasure. */
+  readonly onErasureStep?: ((step: ErasureStep) => void) | undefined
   /** One line about what happens inside, for the operator's log; never personal data. */
   readonly onNotice: (level: 'info' | 'warn' | 'error', message: string) => void
 }
@@ -55,7 +74,8 @@ export interface Engine {
   readonly store: StoreReader
   readonly liveRows: LiveRows
   readonly guard: ClockGuard
-  readonly duplicates: Duplicates
+  readonly erasures: Erasures
+  readonly audit: AuditThread
   /** What became of the last append: whether events can be taken. */
   writer(): 'running' | 'read_only' | 'stopped'
   /** How far the read models have got, and why they stopped if they did. */
@@ -68,10 +88,17 @@ type EngineFailure = string
 
 export async function openEngine(options: EngineOptions): Promise<E.Either<EngineFailure, Engine>> {
   const { directory } = options
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  makeDurably(directory)
   const format = checkFormat(directory)
   if (format !== undefined) return E.left(format)
-  const opened = await openEmbeddedLog(join(directory, 'log'), { workspace: options.workspace })
+  // What they will hold is synced by those who write it; that they are there at all must survive a power cut too.
+  for (const part of ['log', 'keys', 'quarantine']) makeDurably(join(directory, part))
+  const opened = await openEmbeddedLog(join(directory, 'log'), {
+    workspace: options.workspace,
+    compression: options.logCompression,
+    indexMemoryBytes: options.indexMemoryBytes,
+    onNotice: (message) => options.onNotice('warn', message),
+  })
   if (E.isLeft(opened)) return E.left(explainOpen(opened.left))
   const log = opened.right
   const torn = log.tornTail
@@ -109,11 +136,15 @@ function explainOpen(failure: OpenFailure): EngineFailure {
 
 function checkFormat(directory: string): EngineFailure | undefined {
   const path = join(directory, 'FORMAT')
-  if (!existsSync(path)) {
-    writeFileSync(path, `${DATA_FORMAT}\n`)
+  // Killed while it made it, the release before left it empty.
+  const stated = existsSync(path) ? readFileSync(path, 'utf8').trim() : ''
+  if (stated === '') {
+    writeDurably(path, `${DATA_FORMAT}\n`)
     return undefined
   }
-  const found = Number(readFileSync(path, 'utf8'))
+  if (stated === RESTORING)
+    return `${directory} holds a restore that was never finished: remove it, then restore again`
+  const found = Number(stated)
   if (found === DATA_FORMAT) return undefined
   return `${directory} has data format ${found}, this release reads ${DATA_FORMAT}: use the release that wrote it, or a newer one`
 }
@@ -127,7 +158,6 @@ async function assemble(options: EngineOptions, log: EmbeddedLog): Promise<Engin
     create: log.head().position === 0,
   })
   const quarantine = openQuarantine(join(directory, 'quarantine'), keyStore, clock)
-  const duplicates = createDuplicates()
   const guard = guardClock(clock, log.head().received)
   let writer: ReturnType<Engine['writer']> = 'running'
   const intake = createIntake({
@@ -139,16 +169,22 @@ async function assemble(options: EngineOptions, log: EmbeddedLog): Promise<Engin
     log,
     keyStore,
     quarantine,
-    duplicates,
     registry,
     guard,
     reassemble: (event) => reassemble(event, keyStore),
   })
-  await recall(log, duplicates, intake)
+  await recall(log, intake)
   const storePath = join(directory, 'read-models.sqlite')
   const projector = followLog(options, log, intake, { storePath, keysDirectory })
   const { store, liveRows } = await projector.openReader()
-  return {
+  const audit = auditLog(options, log)
+  const erasures = createErasures({
+    audit,
+    ...{ log, keyStore, quarantine, intake, store, reads: projector.erasing, clock },
+    ...{ workspace: options.workspace, onStep: options.onErasureStep, onNotice: options.onNotice },
+    records: openErasureRecords(directory),
+  })
+  const engine: Engine = {
     log,
     keyStore,
     quarantine,
@@ -156,19 +192,28 @@ async function assemble(options: EngineOptions, log: EmbeddedLog): Promise<Engin
     store,
     liveRows,
     guard,
-    duplicates,
+    erasures,
+    audit,
     writer: () => writer,
     projected: projector.progress,
     async stop() {
+      await erasures.close()
       await intake.close()
       const failures: unknown[] = []
-      for (const part of [{ close: projector.stop }, store, quarantine, keyStore, log]) {
+      for (const part of [audit, { close: projector.stop }, store, quarantine, keyStore, log]) {
         // One that fails must not keep the others open.
         await part.close().catch((error: unknown) => failures.push(error))
       }
       if (failures.length > 0) throw failures[0]
     },
   }
+  try {
+    await erasures.resume()
+  } catch (error) {
+    await engine.stop()
+    throw error
+  }
+  return engine
 }
 
 function writerAfter(
@@ -181,13 +226,33 @@ function writerAfter(
   return code === 'read_only' || code === 'stopped' ? code : before
 }
 
-/** What the intake knows by heart follows from the log. */
-async function recall(log: EmbeddedLog, duplicates: Duplicates, intake: EngineIntake): Promise<void> {
-  for await (const batch of log.read()) {
-    for (const event of batch) {
-      duplicates.add(event.source, event.id, event.position)
-      if (event.type === 'source.registered') intake.learn(event.type, event.data)
-    }
+const SOURCES: ReadonlySet<string> = new Set(['source.registered'])
+
+/** A log whose history can't be proven any more still takes events: that is for an operator to decide. */
+function auditLog(options: EngineOptions, log: EmbeddedLog): AuditThread {
+  const { directory, workspace, auditKey, auditOrigin, onTreeHead, onNotice } = options
+  let told = ''
+  return startAudit({
+    directory,
+    headSignal: log.headSignal,
+    origin: auditOrigin ?? `headwater/${workspace}`,
+    signingKey: auditKey,
+    onHead: (head) => onTreeHead?.(head),
+    onRefusal: ({ message, signed, found }) => {
+      const root = found?.root === undefined ? '' : ` ${Buffer.from(found.root).toString('base64')}`
+      const heads = `signed: ${JSON.stringify(signed)}; found: ${found === undefined ? 'not known' : `${found.size} events${root}`}`
+      const text = `audit: ${message} (${heads})`
+      if (text !== told) onNotice('error', text)
+      told = text
+    },
+    onFailure: (message) => onNotice('error', `audit: no tree head is signed any more: ${message}`),
+  })
+}
+
+/** What the intake knows by heart follows from the log: blocks without such events aren't read. */
+async function recall(log: EmbeddedLog, intake: EngineIntake): Promise<void> {
+  for await (const batch of log.read({ types: SOURCES })) {
+    for (const event of batch) intake.learn(event.type, event.data)
   }
 }
 
@@ -225,6 +290,10 @@ function followLog(
         case 'read':
           live?.answered(message.id, message.found)
           break
+        case 'forgot':
+        case 'erased':
+          erasing.answered(message)
+          break
         case 'build':
           options.onNotice(
             message.state === 'foreign' ? 'warn' : 'info',
@@ -239,12 +308,15 @@ function followLog(
         case 'failed':
           failure = message.message
           options.onNotice('error', `the projector has stopped: ${message.message}`)
+          erasing.end(`the projector has stopped: ${message.message}`)
           ready.resolve()
           break
       }
     },
   )
+  const erasing = createErasingReads((order) => thread.tell(order))
   return {
+    erasing: erasing.reads,
     progress: () => ({ position: progress.position, received: progress.received, failure }),
     async openReader(): Promise<Pick<Engine, 'store' | 'liveRows'>> {
       // The file and its tables are there once the projector has reported for the first time.
@@ -262,6 +334,7 @@ function followLog(
     },
     async stop(): Promise<void> {
       deadline.at(undefined)
+      erasing.end('the engine is stopping')
       pressure.close()
       await thread.stop()
     },

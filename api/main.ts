@@ -1,26 +1,33 @@
 import { randomInt } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Logger } from 'pino'
 import { pino } from 'pino'
+import type { AuditStatus, SignedTreeHead } from '../engine/audit/audit.ts'
 import { systemClock } from '../engine/clock.ts'
 import type { RecordedEvent } from '../engine/events/event.ts'
 import { registry } from '../engine/events/registry.ts'
 import type { NatsIntake, NatsOptions } from '../engine/intake/nats.ts'
-import { openNatsIntake, StreamCaptures } from '../engine/intake/nats.ts'
+import { openNatsIntake, publishText, StreamCaptures } from '../engine/intake/nats.ts'
 import { normaliseIdentity } from '../engine/intake/normalise.ts'
 import { decodeMasterKey } from '../engine/privacy/master-key.ts'
 import { openEvent } from '../engine/privacy/sealing.ts'
 import { projections } from '../projections/catalog.ts'
 import { buildApp } from './app.ts'
+import { observeAudit } from './audit/metrics.ts'
+import {
+  createTreeHeadPublisher,
+  type Outlet,
+  treeHeadSubject,
+  webhookOutlet,
+} from './audit/tree-head-publisher.ts'
 import type { Configuration } from './configuration.ts'
 import { loadConfiguration } from './configuration.ts'
 import type { LoadedCredentials } from './credentials.ts'
 import { loadCredentials } from './credentials.ts'
 import { createDemoLoader } from './demo-loader.ts'
-import type { ApiDeps } from './deps.ts'
+import type { ApiDeps, EngineStatus } from './deps.ts'
 import type { Engine } from './engine.ts'
 import { openEngine } from './engine.ts'
 import type { EngineMetrics } from './engine-metrics.ts'
@@ -29,6 +36,7 @@ import { failureText, withoutCredentials } from './failure-place.ts'
 import { boundHeapGrowth } from './heap-growth.ts'
 import { dieQuietly, openLogger } from './logging.ts'
 import { startNatsServer } from './nats-server.ts'
+import { packageVersion } from './package-version.ts'
 import { callable, pageAddress } from './page-address.ts'
 import { publishedConfiguration } from './published-configuration.ts'
 import { loadPulls } from './pull/pull-file.ts'
@@ -109,10 +117,13 @@ async function serve(
   const directory = resolve(configuration.dataDirectory)
   const { pullFile } = configuration
   const pulls = pullFile === undefined ? [] : orThrow(await loadPulls(pullFile, process.env))
+  const treeHeads = publishTreeHeads(configuration, logger)
   const engine = orThrow(
     await openEngine({
       ...configuration,
       directory,
+      onTreeHead: treeHeads.publish,
+      indexMemoryBytes: configuration.indexMemoryMb * 1024 * 1024,
       masterKey: configuration.masterKey === undefined ? undefined : decodeMasterKey(configuration.masterKey),
       clock: systemClock,
       onResult: metrics.onResult,
@@ -121,7 +132,9 @@ async function serve(
     }),
   )
   stops.push(engine.stop)
+  stops.push(treeHeads.stop)
   metrics.observe(engine, { ...configuration, directory, version: packageVersion() })
+  observeAudit(metrics.registry, engine.audit, engine.log, systemClock)
   const credentials = loadCredentials(directory, configuration)
   if (E.isLeft(credentials)) throw new Error(credentials.left.message)
   let address = ''
@@ -142,7 +155,7 @@ async function serve(
   address = callable(await app.listen({ host: configuration.host, port: configuration.port }))
   // Before the app closes: it goes on asking otherwise.
   if (demo !== undefined) stops.push(() => demo.stop())
-  const nats = await openNats(configuration, directory, logger, engine, metrics, stops)
+  const nats = await openNats(configuration, directory, logger, engine, metrics, stops, treeHeads.connected)
   pulling.start()
   stops.push(() => pulling.stop())
   expireQuarantine(engine, logger, stops)
@@ -155,6 +168,40 @@ async function serve(
 }
 
 const RANDOM_STEPS = 2 ** 32
+
+/** A proof holds against a tree head that was kept elsewhere, so they are sent out: on NATS, and to a webhook. */
+function publishTreeHeads({ workspace, treeHeadWebhook }: Configuration, logger: Logger) {
+  let nats: NatsIntake | undefined
+  const onNats: Outlet = {
+    name: 'NATS',
+    async send(note) {
+      if (nats !== undefined) await publishText(nats, treeHeadSubject(workspace), note)
+    },
+  }
+  const outlets = treeHeadWebhook === undefined ? [onNats] : [onNats, webhookOutlet(treeHeadWebhook)]
+  const publisher = createTreeHeadPublisher({
+    outlets,
+    onNotice: (level, message) => logger[level](message),
+  })
+  let last: SignedTreeHead | undefined
+  return {
+    stop: publisher.stop,
+    publish: (head: SignedTreeHead) => {
+      last = head
+      publisher.publish(head)
+    },
+    /** Whoever listens there may have missed what was signed before. */
+    connected: (intake: NatsIntake) => {
+      nats = intake
+      if (last !== undefined) publisher.publish(last)
+    },
+  }
+}
+
+function auditState({ failure, refusal }: AuditStatus): EngineStatus['audit'] {
+  if (failure !== undefined) return 'stopped'
+  return refusal === undefined ? 'signing' : 'refused'
+}
 
 function orThrow<T>(result: E.Either<string, T>): T {
   if (E.isLeft(result)) throw new Error(result.left)
@@ -187,8 +234,12 @@ function depsOf(
     openEvent: open,
     normaliseIdentity: (namespace, value) => normaliseIdentity(namespace, value),
     publishedConfiguration: publishedConfiguration(log, projections, open),
+    erasures: engine.erasures,
+    erasureWaitHours: configuration.erasureWaitHours,
     confirmClock: () => guard.confirm(),
+    audit: engine.audit,
     status: () => ({
+      audit: auditState(engine.audit.status()),
       caughtUp: engine.projected().position >= headAtStart && engine.projected().failure === undefined,
       writer: engine.writer(),
       clockTrusted: guard.trusted(),
@@ -196,13 +247,6 @@ function depsOf(
       projected: engine.projected().position,
     }),
   }
-}
-
-function packageVersion(): string {
-  const compiled = !import.meta.url.endsWith('.ts')
-  const path = new URL(compiled ? '../../package.json' : '../package.json', import.meta.url)
-  const { version } = JSON.parse(readFileSync(path, 'utf8')) as { version: string }
-  return version
 }
 
 /** Where NATS is, or one line that says why it is off. */
@@ -213,6 +257,7 @@ async function openNats(
   engine: Engine,
   metrics: EngineMetrics,
   stops: Stop[],
+  onConnected: (nats: NatsIntake) => void,
 ): Promise<{ readonly url: string; readonly note: string } | { readonly off: string }> {
   const given = configuration.natsUrl
   const server =
@@ -238,7 +283,7 @@ async function openNats(
       logger.info(`nats: ${status}`)
     },
   }
-  const connected = await keepConnecting(options, logger, stops)
+  const connected = await keepConnecting(options, logger, stops, onConnected)
   const moved = server?.right.onConfiguredPort === false ? `; port ${configuration.natsPort} was taken` : ''
   const whose = given === undefined ? `its own nats-server${moved}` : 'NATS_URL'
   return {
@@ -253,12 +298,18 @@ const RECONNECT_MS = 2_000
  * True if NATS answered at once; else it is tried again in the background, while everything else is up. A stream that
  * captures our subject is no outage: it ends the start.
  */
-async function keepConnecting(options: NatsOptions, logger: Logger, stops: Stop[]): Promise<boolean> {
+async function keepConnecting(
+  options: NatsOptions,
+  logger: Logger,
+  stops: Stop[],
+  onConnected: (nats: NatsIntake) => void,
+): Promise<boolean> {
   let nats: NatsIntake | undefined
   const stopping = new AbortController()
   const connect = async (): Promise<boolean> => {
     try {
       nats = await openNatsIntake(options)
+      onConnected(nats)
       return true
     } catch (error) {
       if (error instanceof StreamCaptures) throw error

@@ -154,6 +154,12 @@ export function readySchema(): FastifySchema {
         'until a restart.',
     },
     clockTrusted: { ...BOOLEAN, description: 'false: not ready until an operator confirms the clock.' },
+    audit: {
+      type: 'string',
+      enum: ['signing', 'refused', 'stopped'],
+      description:
+        "Whether tree heads are signed; refused: the log isn't what was signed before. It serves all the same.",
+    },
     head: POSITION,
     projected: POSITION,
   })

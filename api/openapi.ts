@@ -43,6 +43,7 @@ const SECURITY = {
   read: [{ readToken: [] }],
   write: [{ writeKey: [] }, { writeKeyBasic: [] }],
   tracking: [{ writeKey: [] }, { writeKeyBasic: [] }],
+  admin: [{ readToken: [], writeKeyBeside: [] }],
 } as const
 
 export function operation(stated: Operation): FastifySchema {

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import type { Erased } from '../engine/projector/erasing.ts'
 import type { LiveAnswer } from '../engine/projector/live-reads.ts'
 import type { Progress } from '../engine/projector/projector.ts'
 import { workerUrl } from '../engine/worker-url.ts'
@@ -19,6 +20,9 @@ export type ProjectorMessage =
   | { readonly kind: 'build'; readonly build: string; readonly state: 'building' | 'serving' | 'foreign' }
   | { readonly kind: 'notice'; readonly message: string }
   | { readonly kind: 'read'; readonly id: number; readonly found: LiveAnswer | undefined }
+  /** Nothing of theirs is opened from here on. */
+  | { readonly kind: 'forgot'; readonly id: number }
+  | { readonly kind: 'erased'; readonly id: number; readonly erased: Erased }
   | { readonly kind: 'failed'; readonly message: string }
 
 export interface ReadOrder {
@@ -36,14 +40,26 @@ interface HurryOrder {
   readonly position: number
 }
 
-export type ProjectorOrder =
-  | { readonly kind: 'stop' }
-  | { readonly kind: 'forget'; readonly owner: string }
-  | HurryOrder
-  | ReadOrder
+/** Keys of these owners are destroyed: what is cached of them goes. */
+interface ForgetOrder {
+  readonly kind: 'forget'
+  readonly id: number
+  readonly owners: readonly string[]
+}
+
+/** What events at these positions left in the read models is to be folded anew. */
+interface EraseOrder {
+  readonly kind: 'erase'
+  readonly id: number
+  readonly positions: readonly number[]
+}
+
+export type ErasingOrder = ForgetOrder | EraseOrder
+
+export type ProjectorOrder = { readonly kind: 'stop' } | ErasingOrder | HurryOrder | ReadOrder
 
 interface ProjectorThread {
-  tell(order: ReadOrder | HurryOrder): void
+  tell(order: ReadOrder | HurryOrder | ErasingOrder): void
   /** Commits what is folded and ends the thread. */
   stop(): Promise<void>
 }

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict'
-import { readlinkSync } from 'node:fs'
-import { constants, setPriority } from 'node:os'
-import { basename } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { systemClock } from '../engine/clock.ts'
 import { registry } from '../engine/events/registry.ts'
+import { giveWay } from '../engine/give-way.ts'
 import { DEFAULT_RULES } from '../engine/identity/identity.ts'
 import { openEmbeddedReader } from '../engine/log/embedded/reader.ts'
 import type { LogReader } from '../engine/log/log.ts'
@@ -38,7 +36,12 @@ port.on('message', (order: ProjectorOrder) => {
       stopping.abort()
       break
     case 'forget':
-      keys?.forget(order.owner)
+      for (const owner of order.owners) keys?.forget(owner)
+      tell({ kind: 'forgot', id: order.id })
+      break
+    case 'erase':
+      erasings.set(order.id, order.positions)
+      erase(order.id, order.positions)
       break
     case 'read':
       read(order)
@@ -55,6 +58,19 @@ function read({ id, projections, key, after, withinMs }: ReadOrder): void {
   else projector.read({ projections, key, after, withinMs, answer })
 }
 
+/** Those not carried out yet: a projector that ended for want of room leaves them to the next one. */
+const erasings = new Map<number, readonly number[]>()
+
+function erase(id: number, positions: readonly number[]): void {
+  projector?.erase({
+    positions,
+    done: (erased) => {
+      erasings.delete(id)
+      tell({ kind: 'erased', id, erased })
+    },
+  })
+}
+
 /** How long a full disk is waited for before the next try. */
 const NO_ROOM_MS = 1_000
 
@@ -65,20 +81,6 @@ try {
   tell({ kind: 'failed', message: failureText(error) })
 } finally {
   port.close()
-}
-
-/**
- * Folding is work that may wait: when cores are short, the intake, queries and the log come first. On Linux priorities
- * are a thread's own; elsewhere nothing is done.
- */
-function giveWay(): void {
-  if (process.platform !== 'linux') return
-  try {
-    const thread = Number(basename(readlinkSync('/proc/thread-self')))
-    setPriority(thread, constants.priority.PRIORITY_BELOW_NORMAL)
-  } catch {
-    // No /proc, or not allowed: then it shares as every thread does.
-  }
 }
 
 async function project(): Promise<void> {
@@ -112,6 +114,7 @@ async function projectWhileRoom(log: LogReader, opener: KeyReader): Promise<bool
       onCommit: (progress) => tell({ kind: 'progress', progress }),
       onBuild: (build, state) => tell({ kind: 'build', build, state }),
     })
+    for (const [id, positions] of erasings) erase(id, positions)
     await projector.run(stopping.signal)
     return true
   } catch (error) {

@@ -5,9 +5,13 @@ import { Problem } from './problem.ts'
 
 /**
  * Who may call a route. `open`: anybody who can reach the port. `tracking`: whoever has the write key, which may stand in
- * the body too, so the route itself asks for it (`trackingChecker`).
+ * the body too, so the route itself asks for it (`trackingChecker`). `admin`: whoever has both: a write key may stand in
+ * the source of a web page, so it alone must not destroy anything.
  */
-export type Access = 'open' | 'read' | 'write' | 'tracking'
+export type Access = 'open' | 'read' | 'write' | 'tracking' | 'admin'
+
+/** Where `admin` routes are handed the write key; the read token is in Authorization. */
+export const WRITE_KEY_HEADER = 'headwater-write-key'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -88,6 +92,13 @@ export function accessChecker(
   const expected = { read: digest(credentials.readToken), write: digest(credentials.writeKey) }
   return (access, request) => {
     if (access === 'open' || access === 'tracking') return
+    if (access === 'admin') {
+      const second = request.headers[WRITE_KEY_HEADER]
+      const isRead = secretIs(presented(request.headers.authorization, false)?.secret, expected.read)
+      const isWrite = secretIs(typeof second === 'string' ? second : undefined, expected.write)
+      if (isRead && isWrite) return
+      throw isRead || isWrite ? new Problem('forbidden', NEEDS.admin) : unauthorised('read', NEEDS.admin)
+    }
     const needed = access ?? 'write'
     const given = presented(request.headers.authorization, needed === 'write') ?? inQuery(request)
     if (given === undefined) throw unauthorised(needed, 'No usable Authorization header was sent.')
@@ -97,6 +108,10 @@ export function accessChecker(
     if (timingSafeEqual(sent, other)) throw new Problem('forbidden', NEEDS[needed])
     throw unauthorised(needed, 'The credentials are unknown.')
   }
+}
+
+function secretIs(given: string | undefined, expected: Buffer): boolean {
+  return given !== undefined && timingSafeEqual(digest(given), expected)
 }
 
 function inQuery({ headers, routeOptions, url }: FastifyRequest): Presented {
@@ -153,6 +168,7 @@ export function trackingChecker(
 const NEEDS = {
   read: 'This needs the read token; a write key only sends events.',
   write: 'This needs the write key; a read token only reads.',
+  admin: `This needs both: the read token in Authorization, and the write key in ${WRITE_KEY_HEADER}.`,
 } as const
 
 function unauthorised(needed: 'read' | 'write', detail: string): Problem {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as t from 'io-ts'
 import { connectionProblem } from '../import/http-sender.ts'
+import { WRITE_KEY_HEADER } from '../security.ts'
 import { CommandFailed, type Terminal, UsageError } from './command.ts'
 import { findRunningDemo } from './running-demo.ts'
 
@@ -72,6 +73,9 @@ interface Request {
   readonly path: string
   /** Posted as JSON; absent: a GET. */
   readonly body?: unknown
+  readonly method?: 'DELETE' | undefined
+  /** Hands in the write key too, for what can't be undone. */
+  readonly admin?: boolean | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -79,17 +83,25 @@ const TIMEOUT_MS = 30_000
 
 /** Any answer with a JSON body; throws `CommandFailed` where there is none. */
 export async function ask(connection: Connection, request: Request): Promise<Reply> {
-  const { readToken, url } = connection
+  const { readToken, writeKey, url } = connection
   const timeout = AbortSignal.timeout(TIMEOUT_MS)
   const signal = request.signal === undefined ? timeout : AbortSignal.any([timeout, request.signal])
   const headers = {
     accept: 'application/json',
     ...(readToken === undefined ? {} : { authorization: `Bearer ${readToken}` }),
     ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
+    ...(request.admin === true && writeKey !== undefined ? { [WRITE_KEY_HEADER]: writeKey } : {}),
   }
+  const method = request.method === undefined ? {} : { method: request.method }
   const post = request.body === undefined ? {} : { method: 'POST', body: JSON.stringify(request.body) }
   try {
-    const response = await fetch(`${url}${request.path}`, { ...post, headers, signal, redirect: 'error' })
+    const response = await fetch(`${url}${request.path}`, {
+      ...post,
+      ...method,
+      headers,
+      signal,
+      redirect: 'error',
+    })
     return { status: response.status, body: JSON.parse(await response.text()) as unknown }
   } catch (error) {
     if (request.signal?.aborted) throw error

@@ -64,3 +64,43 @@ function plainLines(terminal: Terminal): ProgressBar {
     stop: () => {},
   }
 }
+
+/** How far a piece of work is whose size is known; `what` names the step. */
+interface WorkBar {
+  readonly update: (what: string, done: number, of: number) => void
+  stop(): void
+}
+
+export function createWorkBar(terminal: Terminal): WorkBar {
+  return terminal.interactive ? drawnWork() : workLines(terminal)
+}
+
+function drawnWork(): WorkBar {
+  const options = { format: '{bar} {percentage} % | {what}', stream: process.stderr }
+  const bar = new SingleBar({ ...options, hideCursor: true, clearOnComplete: true }, Presets.shades_classic)
+  let shown: string | undefined
+  return {
+    update: (what, done, of) => {
+      if (what !== shown) bar.start(Math.max(of, 1), done, { what })
+      else bar.update(done, { what })
+      shown = what
+    },
+    stop: () => {
+      if (shown !== undefined) bar.stop()
+      shown = undefined
+    },
+  }
+}
+
+function workLines(terminal: Terminal): WorkBar {
+  let lastMs = terminal.clock.monotonicMs()
+  return {
+    update: (what, done, of) => {
+      const nowMs = terminal.clock.monotonicMs()
+      if (nowMs - lastMs < LINE_EVERY_MS) return
+      lastMs = nowMs
+      terminal.err(`${what}: ${Math.floor((100 * done) / Math.max(of, 1))} %`)
+    },
+    stop: () => {},
+  }
+}

@@ -4,9 +4,11 @@ import { isLockedElsewhere } from '../../engine/log/embedded/lock.ts'
 import { decodeMasterKey } from '../../engine/privacy/master-key.ts'
 import type { Configuration } from '../configuration.ts'
 import { failureText } from '../failure-place.ts'
+import { checkAudit } from './audit.ts'
 import { checkCredentials, checkFormat, checkPermissions } from './directory.ts'
 import { checkFileSystem, checkSpace, checkSync } from './disk.ts'
 import { checkEnvironment, type Environment } from './environment.ts'
+import { checkErasures } from './erasures.ts'
 import { type Finding, fail, ok, warn } from './finding.ts'
 import { checkKeys } from './keys.ts'
 import { checkClock, checkLog } from './log.ts'
@@ -101,11 +103,14 @@ async function examineFiles(
     ),
   )
   await check('quarantine', () => [checkQuarantine(directory)])
+  await check('erasures', () => [checkErasures(directory, clock)])
   if (known === undefined) {
     check.add([warn('read models', 'not compared: the log can’t be read', 'see log')])
     return
   }
   await check('clock', () => [checkClock(clock, known)])
+  const keyHandedIn = configuration.auditKey !== undefined
+  await check('audit', () => [checkAudit(machine, directory, known, { clock, keyHandedIn })])
   await check('read models', () => checkReadModels(directory, known))
 }
 

@@ -5,6 +5,7 @@ import { type Head, LogDamaged, type LogReader } from '../../engine/log/log.ts'
 import { KeyStoreError, type KeyStoreFailure } from '../../engine/privacy/failure.ts'
 import { type KeyReader, openOpener } from '../../engine/privacy/opener.ts'
 import { SealBroken } from '../../engine/privacy/privacy.ts'
+import { forgottenUntil } from '../backup/forgotten.ts'
 import { counted, type Finding, fail, ok, warn } from './finding.ts'
 
 /** Opens the key store as a reader does, and tries its keys on the log's oldest and newest events. */
@@ -20,7 +21,7 @@ export async function checkKeys(
   try {
     keys = openOpener(place, { masterKey })
   } catch (error) {
-    if (error instanceof KeyStoreError) return [refused(error.failure)]
+    if (error instanceof KeyStoreError) return [refusedKeys(error.failure)]
     throw error
   }
   try {
@@ -31,7 +32,7 @@ export async function checkKeys(
   }
 }
 
-function refused(failure: KeyStoreFailure): Finding {
+export function refusedKeys(failure: KeyStoreFailure): Finding {
   const RESTORE = 'restore the key store from its backup, with every erasure since'
   switch (failure._tag) {
     case 'WrongMasterKey':
@@ -86,8 +87,9 @@ async function compare(directory: string, keys: KeyReader): Promise<Finding> {
   let log: LogReader | undefined
   try {
     log = openEmbeddedReader(join(directory, 'log'))
-    const newest = await sample(log.readBackwards({ limit: SAMPLE_EVENTS }), keys)
-    const oldest = await sample(log.read({ limit: SAMPLE_EVENTS }), keys)
+    const from = forgottenUntil(directory) + 1
+    const newest = await sample(log.readBackwards({ limit: SAMPLE_EVENTS }), keys, from)
+    const oldest = await sample(log.read({ from, limit: SAMPLE_EVENTS }), keys, from)
     return judge(newest, oldest)
   } catch (error) {
     if (error instanceof SealBroken) {
@@ -105,12 +107,16 @@ async function compare(directory: string, keys: KeyReader): Promise<Finding> {
   }
 }
 
-async function sample(batches: ReturnType<LogReader['read']>, keys: KeyReader): Promise<Sample> {
+async function sample(
+  batches: ReturnType<LogReader['read']>,
+  keys: KeyReader,
+  from: number,
+): Promise<Sample> {
   let parts = 0
   let unknown = 0
   for await (const batch of batches)
-    for (const { sealed, source, id, type } of batch)
-      for (const part of sealed) {
+    for (const { position, sealed, source, id, type } of batch)
+      for (const part of position < from ? [] : sealed) {
         parts += 1
         if (keys.open(part, { source, id, type }) === undefined) unknown += 1
       }

@@ -1,28 +1,13 @@
-import { strict as assert } from 'node:assert'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../../engine/clock.ts'
-import type { Files } from '../../engine/log/embedded/files.ts'
+import { withCompressed } from '../../engine/log/embedded/compressed-files.ts'
 import { type OpenFailure, recover, type TornTail } from '../../engine/log/embedded/recovery.ts'
 import { SegmentList } from '../../engine/log/embedded/segment-list.ts'
 import type { Head } from '../../engine/log/log.ts'
+import { readOnly } from '../backup/stored-log.ts'
 import { counted, type Finding, fail, ok, shownBytes, shownDuration, warn } from './finding.ts'
 import type { Machine } from './machine.ts'
-
-/** A disk that nothing is changed on: what opening the log for writing would cut and sync stays as it is. */
-function readOnly(files: Files): Files {
-  const refuse = (): never => assert.fail('a check writes nothing')
-  return {
-    makeDirectory: refuse,
-    list: files.list,
-    openRead: files.openRead,
-    openWrite: (path) => ({ ...files.openRead(path), write: refuse, truncate: () => {}, sync: () => {} }),
-    create: refuse,
-    rename: refuse,
-    remove: refuse,
-    syncDirectory: () => {},
-  }
-}
 
 /** Reads and verifies the whole log, as a start does. `head`: undefined where it can't be opened. */
 export function checkLog(
@@ -32,7 +17,7 @@ export function checkLog(
 ): { readonly findings: readonly Finding[]; readonly head: Head | undefined } {
   const place = join(directory, 'log')
   if (!existsSync(place)) return { findings: [ok('log', 'empty')], head: { position: 0, received: 0 } }
-  const disk = readOnly(files)
+  const disk = withCompressed(readOnly(files))
   const segments = new SegmentList(disk, place)
   try {
     const recovered = recover(disk, place, workspace, segments, { add: () => {} })

@@ -1,19 +1,24 @@
 import * as t from 'io-ts'
 import { connectionProblem } from '../import/http-sender.ts'
+import { auditFinding } from './audit.ts'
+import { overdueFinding } from './erasures.ts'
 import { counted, type Finding, fail, ok, warn } from './finding.ts'
 import { poisonFinding, quarantineFinding } from './read-models.ts'
 
 const ASK_WITHIN_MS = 3_000
 
-const readiness = t.type({
-  ready: t.boolean,
-  reasons: t.array(t.string),
-  caughtUp: t.boolean,
-  writer: t.keyof({ running: null, read_only: null, stopped: null }),
-  clockTrusted: t.boolean,
-  head: t.number,
-  projected: t.number,
-})
+const readiness = t.intersection([
+  t.type({
+    ready: t.boolean,
+    reasons: t.array(t.string),
+    caughtUp: t.boolean,
+    writer: t.keyof({ running: null, read_only: null, stopped: null }),
+    clockTrusted: t.boolean,
+    head: t.number,
+    projected: t.number,
+  }),
+  t.partial({ audit: t.keyof({ signing: null, refused: null, stopped: null }) }),
+])
 
 type Readiness = t.TypeOf<typeof readiness>
 
@@ -49,7 +54,7 @@ export async function checkRunning(url: string): Promise<readonly Finding[]> {
       ),
     ]
   }
-  return [running(url, engine), ...judge(engine), ...(await fromMetrics(url))]
+  return [running(url, engine), ...judge(engine), ...(await fromMetrics(url, engine.audit))]
 }
 
 function running(url: string, { ready, reasons }: Readiness): Finding {
@@ -100,7 +105,7 @@ function writerFinding(writer: Readiness['writer']): Finding {
 }
 
 /** The metrics are open to whoever reaches the port, so no token is needed. */
-async function fromMetrics(url: string): Promise<readonly Finding[]> {
+async function fromMetrics(url: string, audit: Readiness['audit']): Promise<readonly Finding[]> {
   const text = await get(`${url}/metrics`).catch(() => '')
   const read = (series: string): number =>
     Number(
@@ -112,12 +117,17 @@ async function fromMetrics(url: string): Promise<readonly Finding[]> {
   const poison = read('headwater_projector_poison_events')
   const stopped = text.includes('\nheadwater_projector_running 0\n')
   const logged = read('headwater_logged_lines_total{level="error"}')
+  const size = read('headwater_audit_tree_head_size')
+  const ageS = read('headwater_audit_tree_head_age_seconds')
+  const overdue = read('headwater_erasures_overdue')
   return [
     quarantineFinding(read('headwater_quarantine_events{status="open"}')),
     ...(poison > 0 ? [poisonFinding(poison)] : []),
     ...(stopped
       ? [fail('projector', 'it has stopped: views stand still', 'the log of the engine says why; restart it')]
       : []),
+    ...(overdue > 0 ? [overdueFinding(overdue)] : []),
+    ...(audit === undefined ? [] : [auditFinding(audit, { size, ageS })]),
     ...(logged > 0
       ? [warn('errors', `${counted(logged, 'error')} logged since it started`, 'look at its log')]
       : []),

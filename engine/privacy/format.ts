@@ -5,6 +5,8 @@ import { strict as assert } from 'node:assert'
 export const FORMAT_VERSION = 1
 
 export const KEY_FILE = 'master.key'
+/** The next master key, while the store is being put under it; see rotate-master.ts. */
+export const NEXT_KEY_FILE = 'master.key.new'
 export const DATABASE_FILE = 'keys.sqlite'
 
 /** AES-256 and HMAC keys. */

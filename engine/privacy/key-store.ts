@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import type { Clock } from '../clock.ts'
 import type { ErasingKeyStore } from './privacy.ts'
+import { settleRotation } from './rotate-master.ts'
 import { SqliteKeyWriter } from './sqlite-key-writer.ts'
 import { prepareDirectory, SqliteTables } from './sqlite-tables.ts'
 import { WritingStore } from './writing-store.ts'
@@ -29,6 +30,7 @@ interface KeyStoreOptions {
  */
 export function openKeyStore(directory: string, options: KeyStoreOptions): ErasingKeyStore {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
+  settleRotation(directory)
   const masterKey = prepareDirectory(directory, options.masterKey, options.create ?? true)
   const tables = new SqliteTables(directory)
   try {

@@ -3,13 +3,21 @@ import { closeSync, existsSync, fsyncSync, openSync, readFileSync, rmSync, write
 import { join } from 'node:path'
 import { randomKey } from './aead.ts'
 import { KeyStoreError } from './failure.ts'
-import { DATABASE_FILE, ID_BYTES, KEY_BYTES, KEY_FILE, LABELS } from './format.ts'
+import { DATABASE_FILE, ID_BYTES, KEY_BYTES, KEY_FILE, LABELS, NEXT_KEY_FILE } from './format.ts'
+import * as sql from './sqlite-file.ts'
 
-/** Base64 or base64url of 32 bytes, as in `HEADWATER_MASTER_KEY`. Throws `KeyStoreError` `MasterKeyMalformed`. */
+/**
+ * Base64, base64url or hexadecimal of 32 bytes, as in `HEADWATER_MASTER_KEY`. Throws `KeyStoreError`
+ * `MasterKeyMalformed`.
+ */
 export function decodeMasterKey(text: string): Uint8Array {
   const trimmed = text.trim()
+  if (/^[0-9a-fA-F]{64}$/.test(trimmed)) return Buffer.from(trimmed, 'hex')
   if (!/^[A-Za-z0-9+/_-]{43}=?$/.test(trimmed)) {
-    throw new KeyStoreError({ _tag: 'MasterKeyMalformed', why: 'expected 32 bytes in base64' })
+    throw new KeyStoreError({
+      _tag: 'MasterKeyMalformed',
+      why: 'expected 32 bytes in base64, or as 64 hexadecimal digits',
+    })
   }
   return checked(Buffer.from(trimmed, 'base64'), 'the key handed in')
 }
@@ -26,10 +34,37 @@ export function masterKeyId(masterKey: Uint8Array): Buffer {
 export function masterKeyFor(directory: string, handedIn: Uint8Array | undefined): Uint8Array {
   if (handedIn !== undefined) return checked(Buffer.from(handedIn), 'the key handed in')
   const path = join(directory, KEY_FILE)
-  if (existsSync(join(directory, DATABASE_FILE))) return readMasterKey(path)
+  if (existsSync(join(directory, DATABASE_FILE))) return nextMasterKey(directory) ?? readMasterKey(path)
   // Made, but torn before it was durable: nothing was ever written under it.
   if (existsSync(path) && readFileSync(path).length < KEY_BYTES) rmSync(path)
   return existsSync(path) ? readMasterKey(path) : createMasterKey(directory, path)
+}
+
+/** Names the master key that a directory's store is under, in hexadecimal. Throws `KeyStoreError` `Damaged`. */
+export function storedMasterKeyId(directory: string): string {
+  return sql.reporting(() => {
+    const database = sql.openForReading(join(directory, DATABASE_FILE))
+    try {
+      const query = `SELECT value FROM meta WHERE name = 'master_key_id'`
+      const row = sql.columns(sql.arrays(database, query).get())
+      if (row === undefined) throw new KeyStoreError({ _tag: 'Damaged', cause: 'it names no master key' })
+      return sql.blobHex(sql.asBlob(row[0]))
+    } finally {
+      database.close()
+    }
+  })
+}
+
+/**
+ * The key that a rotation wrote beside the old one, where the store is under it already: a crash may have come before
+ * it was given its name.
+ */
+export function nextMasterKey(directory: string): Uint8Array | undefined {
+  const path = join(directory, NEXT_KEY_FILE)
+  if (!existsSync(path)) return undefined
+  const key = readFileSync(path)
+  if (key.length !== KEY_BYTES) return undefined
+  return masterKeyId(key).toString('hex') === storedMasterKeyId(directory) ? key : undefined
 }
 
 function readMasterKey(path: string): Uint8Array {
@@ -47,16 +82,21 @@ function checked(key: Buffer, what: string): Uint8Array {
 
 function createMasterKey(directory: string, path: string): Uint8Array {
   const key = randomKey()
+  writeKeyFile(path, key)
+  syncDirectory(directory)
+  return key
+}
+
+/** A new file for its owner only; its name is durable after `syncDirectory`. */
+export function writeKeyFile(path: string, content: Uint8Array): void {
   const file = openSync(path, 'wx', 0o600)
   try {
     // A short write reports no error.
-    if (writeSync(file, key) !== KEY_BYTES) throw new Error(`short write to ${path}`)
+    if (writeSync(file, content) !== content.length) throw new Error(`short write to ${path}`)
     fsyncSync(file)
   } finally {
     closeSync(file)
   }
-  syncDirectory(directory)
-  return key
 }
 
 /** Makes the names of files in a directory durable. */

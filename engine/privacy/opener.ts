@@ -1,7 +1,7 @@
 import type { IdentityDirectory } from '../events/codec.ts'
 import type { IdentityId } from '../events/identity.ts'
 import { masterKeyFor } from './master-key.ts'
-import type { Opener } from './privacy.ts'
+import type { Holdings, Opener } from './privacy.ts'
 import { SqliteTables } from './sqlite-tables.ts'
 import { Vault } from './vault.ts'
 
@@ -20,6 +20,8 @@ export interface KeyReader extends Opener, IdentityDirectory {
    * told, or it goes on opening what it has opened before.
    */
   forget(owner: IdentityId): void
+  /** What there is of these identities. */
+  holdings(ids: readonly IdentityId[]): Holdings
   close(): void
 }
 
@@ -34,6 +36,7 @@ export function openOpener(directory: string, options: OpenerOptions = {}): KeyR
       reveal: (id) => vault.reveal(id),
       open: (part, context) => vault.open(part, context),
       forget: (owner) => vault.forget(owner),
+      holdings: (ids) => vault.holdings(ids),
       close: () => {
         vault.forgetEverything()
         tables.close()

@@ -5,6 +5,15 @@ import type { IdentityId, StatedIdentity } from '../events/identity.ts'
 /** The data keys of events without any identity belong to the workspace itself. */
 export const WORKSPACE_OWNER: IdentityId = '0'.repeat(32)
 
+/** Every class that a person's own keys are of. */
+export const RETENTION_CLASSES: readonly RetentionClass[] = [
+  'profile',
+  'behaviour',
+  'transaction',
+  'service',
+  'governance',
+]
+
 /** What a data key is for: the keys of an owner are destroyed class by class, or all at once. */
 export type KeyClass = RetentionClass | `quarantine:${string}`
 
@@ -52,8 +61,18 @@ export interface KeyStore extends IdentityDirectory, Opener {
   close(): Promise<void>
 }
 
+/** What a key store has of people. */
+export interface Holdings {
+  /** How many of them it knows the values of. */
+  readonly mappings: number
+  /** Of their data keys. */
+  readonly keyIds: readonly string[]
+}
+
 /** A key store that can also forget people; only an erasure is handed one. */
 export interface ErasingKeyStore extends KeyStore {
+  /** What there is to destroy of these identities; after `destroyOwner` nothing is. */
+  holdings(ids: readonly IdentityId[]): Holdings
   /**
    * Deletes mapping and all keys of these identities and marks them as suppressed, in one transaction. Durable when
    * resolved; until then this process already answers as if it were done. Other threads' openers must be told to

@@ -14,7 +14,7 @@ import type { KeyClass } from './privacy.ts'
 import * as sql from './sqlite-file.ts'
 
 /** Associated data of a wrapped MAC key. */
-function macKeyLabel(generation: number): Buffer {
+export function macKeyLabel(generation: number): Buffer {
   const label = Buffer.from(`${LABELS.macKey}0000`)
   label.writeUInt32BE(generation, label.length - 4)
   return label
@@ -211,7 +211,7 @@ function dataKeyRow(found: unknown): DataKeyRow | undefined {
   }
 }
 
-function asKeyClass(text: string): KeyClass {
+export function asKeyClass(text: string): KeyClass {
   switch (text) {
     case 'profile':
     case 'behaviour':

@@ -10,8 +10,8 @@ import type { DataKeyRow, IdentityRow, KeyTables } from './key-tables.ts'
 import type { MacKey } from './macs.ts'
 import { identityMac, newest, valueBytes, valueText } from './macs.ts'
 import { LONGEST_CACHED_VALUE, NamesCache } from './names-cache.ts'
-import type { KeyClass, Opener, SealContext } from './privacy.ts'
-import { SealBroken } from './privacy.ts'
+import type { Holdings, KeyClass, Opener, SealContext } from './privacy.ts'
+import { RETENTION_CLASSES, SealBroken } from './privacy.ts'
 
 /** A data key, unwrapped. */
 export interface DataKey {
@@ -102,6 +102,20 @@ export class Vault implements IdentityDirectory, Opener {
     if (this.#macsOfAllGenerations(stated).some((mac) => this.#tables.isSuppressed(mac))) return true
     this.#unmarked.set(namespace, value, true)
     return false
+  }
+
+  /** By the tables alone, whatever is cached. */
+  holdings(ids: readonly IdentityId[]): Holdings {
+    const keyIds: string[] = []
+    let mappings = 0
+    for (const id of ids) {
+      if (this.#tables.identityById(id) !== undefined) mappings += 1
+      for (const retention of RETENTION_CLASSES) {
+        const row = this.#tables.dataKeyOf(id, retention)
+        if (row !== undefined) keyIds.push(row.keyId)
+      }
+    }
+    return { mappings, keyIds }
   }
 
   /** A row for an identity that isn't known. */
@@ -197,11 +211,11 @@ function damaged(what: string): KeyStoreError {
   return new KeyStoreError({ _tag: 'Damaged', cause: `${what} doesn't open under the master key` })
 }
 
-function identityLabel(id: IdentityId, namespace: string): Buffer {
+export function identityLabel(id: IdentityId, namespace: string): Buffer {
   return Buffer.concat([Buffer.from(LABELS.identity), Buffer.from(id, 'hex'), Buffer.from(namespace)])
 }
 
-function dataKeyLabel(key: Pick<DataKeyRow, 'keyId' | 'owner' | 'retention'>): Buffer {
+export function dataKeyLabel(key: Pick<DataKeyRow, 'keyId' | 'owner' | 'retention'>): Buffer {
   const { keyId, owner, retention } = key
   return Buffer.concat([
     Buffer.from(LABELS.dataKey),

@@ -8,7 +8,7 @@ import { KeyStoreError } from './failure.ts'
 import type { KeyWriter, StoredTables, SuppressionMark } from './key-tables.ts'
 import { identityMac, newest } from './macs.ts'
 import { Overlay } from './overlay.ts'
-import type { ErasingKeyStore, KeyClass, SealContext } from './privacy.ts'
+import type { ErasingKeyStore, Holdings, KeyClass, SealContext } from './privacy.ts'
 import { WORKSPACE_OWNER } from './privacy.ts'
 import type { DataKey, VaultSecrets } from './vault.ts'
 import { macUnder, Vault } from './vault.ts'
@@ -90,6 +90,11 @@ export class WritingStore implements ErasingKeyStore {
     this.#vault.forget(owner, retention)
     this.#committer.push({ kind: 'destroy_key', owner, retention })
     await this.#purge()
+  }
+
+  holdings(ids: readonly IdentityId[]): Holdings {
+    this.#assertOpen()
+    return this.#vault.holdings(ids)
   }
 
   async destroyOwner(ids: readonly IdentityId[]): Promise<void> {

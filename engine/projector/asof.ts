@@ -68,7 +68,9 @@ export function foldEntity(
     membersOf: (profile: string) => (profile === key ? atoms : [profile]),
   }
   const { write } = fold.freeze(grouping, new Set())
-  const states = new Map(Array.from(write.states, ({ key: atom, state }) => [atom, unpackr.unpack(state)]))
+  const states = new Map<string, unknown>()
+  for (const { key: atom, state } of write.states)
+    if (state !== undefined) states.set(atom, unpackr.unpack(state))
   let joined: unknown
   for (const atom of atoms) {
     const state: unknown = states.get(atom)

@@ -57,6 +57,25 @@ export class BuildFold {
     }
   }
 
+  /** The same build with nothing in memory but what the store holds. */
+  renewed(): BuildFold {
+    return new BuildFold(this.projection, this.build, this.#config, this.#store)
+  }
+
+  /** The same build as if no event had touched these keys yet, and as if no other key were ever touched. */
+  anew(keys: ReadonlySet<string>): BuildFold {
+    const { projection } = this
+    const narrowed: AnyProjection = {
+      ...projection,
+      keys: (event) => projection.keys(event).filter((key) => keys.has(key)),
+    }
+    const others: StoredStates = {
+      state: (build, key) => (keys.has(key) ? undefined : this.#store.state(build, key)),
+      due: () => [],
+    }
+    return new BuildFold(narrowed, this.build, this.#config, others)
+  }
+
   /** Whether time alone may change its states. */
   get isTimed(): boolean {
     return this.#due !== undefined

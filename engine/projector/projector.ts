@@ -9,11 +9,13 @@ import { type BuildFold, freezeAll } from './build-fold.ts'
 import { Builds } from './builds.ts'
 import { Committer } from './committer.ts'
 import { ConfigurationState } from './configuration.ts'
+import { anyOfTypes, type Erasing, Erasings, positionsOf, purge } from './erasing.ts'
 import { IdentityFold } from './identity-fold.ts'
 import { type LiveRead, LiveReads } from './live-reads.ts'
 import { markOf } from './mark.ts'
 import { type Batch, Pace } from './pace.ts'
 import type { AnyProjection, DecodedEvent } from './projection.ts'
+import { refold } from './refold.ts'
 import { Routes } from './routes.ts'
 
 interface ProjectorOptions {
@@ -47,6 +49,8 @@ export interface Progress {
   readonly writes?: number | undefined
 }
 
+const NOBODY: ReadonlyMap<string, string> = new Map()
+
 /** Folding and writing a commit take turns of this length; between turns readers are answered. */
 const SLICE_MS = 2
 
@@ -62,6 +66,8 @@ export interface Projector {
   read(read: LiveRead): void
   /** Somebody waits for this position to be committed. */
   hurry(position: number): void
+  /** Keys were destroyed: what events under them left in the read models is to vanish. Carried out while it runs. */
+  erase(erasing: Erasing): void
 }
 
 export function createProjector(options: ProjectorOptions): Projector {
@@ -77,12 +83,13 @@ export function createProjector(options: ProjectorOptions): Projector {
     },
     read: (read) => folding.read(read),
     hurry: (position) => folding.hurry(position),
+    erase: (erasing) => folding.erase(erasing),
   }
 }
 
 class Folding {
   readonly #options: ProjectorOptions
-  readonly #configuration = new ConfigurationState()
+  #configuration = new ConfigurationState()
   readonly #configures: ReadonlySet<string>
   readonly #identity: IdentityFold
   #folds: readonly BuildFold[] = []
@@ -98,6 +105,7 @@ class Folding {
   readonly #committer: Committer
   readonly #builds: Builds
   readonly #reads: LiveReads
+  readonly #erasings = new Erasings()
 
   constructor(options: ProjectorOptions) {
     this.#options = options
@@ -129,12 +137,48 @@ class Folding {
 
   async follow(signal: AbortSignal): Promise<void> {
     const events = this.#options.log.subscribe({ from: this.#position + 1, signal })[Symbol.asyncIterator]()
+    let next = events.next()
     for (;;) {
-      const batch = await this.#commitUntil(events.next(), signal)
+      const batch = await this.#commitUntil(this.#erasings.orArriving(next), signal)
+      if (batch === 'erasing') {
+        await this.#erase(signal)
+        continue
+      }
       if (batch.done === true) break
       await this.#foldBatch(batch.value, signal)
+      next = events.next()
     }
     this.#commitAll()
+  }
+
+  erase(erasing: Erasing): void {
+    this.#erasings.add(erasing)
+  }
+
+  /** All that are asked for, in one pass. Readers see the rows before or those after. */
+  async #erase(signal: AbortSignal): Promise<void> {
+    this.#commitAll()
+    const { log, store, open } = this.#options
+    const erasings = this.#erasings.take()
+    const positions = positionsOf(erasings)
+    // What was published may have had personal parts too: builds then differ by it, as they would after a restart.
+    if (await anyOfTypes(log, positions, this.#configures)) {
+      this.#configuration = new ConfigurationState()
+      await this.#readConfiguration()
+      await this.#serveWanted(signal)
+    }
+    const until = { position: this.#position, received: this.#received }
+    const { grouping } = this.#identity
+    const refolded = await refold(this.#folds, positions, { log, open, grouping, until, signal })
+    if (refolded === undefined) return
+    const { writes, poison, keys } = refolded
+    const builds = this.#folds.map((fold) => fold.build)
+    const commit = { builds, ...until, mark: this.#mark(), writes, poison, members: NOBODY, evidence: [] }
+    this.#committer.begin(commit, keys, () => undefined)
+    this.#committer.finish()
+    this.#setFolds(this.#folds.map((fold) => fold.renewed()))
+    const purged = await purge(store, signal)
+    for (const { done } of erasings) done({ keys, position: until.position, purged })
   }
 
   /** Whoever still waits to read is told that nothing comes. */
@@ -307,7 +351,10 @@ class Folding {
     this.#isSwitching = true
     const folds = await this.#builds.serveWanted(config, this.#folds, at, signal)
     this.#isSwitching = false
-    if (folds === undefined) return
+    if (folds !== undefined) this.#setFolds(folds)
+  }
+
+  #setFolds(folds: readonly BuildFold[]): void {
     this.#folds = folds
     this.#routes = new Routes(folds)
   }

@@ -23,13 +23,16 @@ export class UnderWay {
     else states.set(state.key, state)
   }
 
-  state(build: string, key: string): Uint8Array | undefined {
-    return this.#states.get(build)?.get(key)?.state
+  /** undefined: nothing of this key is written yet. */
+  state(build: string, key: string): StateWrite | undefined {
+    return this.#states.get(build)?.get(key)
   }
 
   statesOf(build: string, { states }: MemoryTables): MemoryTables['states'] {
     const all = new Map(states)
-    for (const [key, { state, due }] of this.#states.get(build) ?? []) all.set(key, { state, due })
+    for (const [key, { state, due }] of this.#states.get(build) ?? [])
+      if (state === undefined) all.delete(key)
+      else all.set(key, { state, due })
     return all
   }
 

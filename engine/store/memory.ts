@@ -74,8 +74,8 @@ class MemoryWriter implements StoreWriter {
   }
 
   state(build: string, key: string): Uint8Array | undefined {
-    const written = this.#underWay?.state(build, key) ?? this.#tables(build).states.get(key)?.state
-    return written?.slice()
+    const { state } = this.#underWay?.state(build, key) ?? this.#tables(build).states.get(key) ?? {}
+    return state?.slice()
   }
 
   due(build: string, at: number): readonly { readonly key: string; readonly due: number }[] {
@@ -203,7 +203,7 @@ function* encodeWrite(
   for (const { key, state, due } of write.states) {
     assert(due === undefined || Number.isSafeInteger(due), 'an instant is a safe integer')
     // Copied at once: the next one may be made in the same memory.
-    const copied = { key: checkedText('key', key), state: state.slice(), due }
+    const copied = { key: checkedText('key', key), state: state?.slice(), due }
     states.push(copied)
     underWay.write(write.build, copied)
     yield
@@ -244,7 +244,9 @@ function apply(
   poison: readonly PoisonEvent[],
 ): void {
   for (const { tables, states, rows } of encoded) {
-    for (const { key, state, due } of states) tables.states.set(key, { state, due })
+    for (const { key, state, due } of states)
+      if (state === undefined) tables.states.delete(key)
+      else tables.states.set(key, { state, due })
     for (const { key, parts } of rows)
       if (parts.size === 0) tables.rows.delete(key)
       else tables.rows.set(key, parts)

@@ -71,6 +71,11 @@ export class SqliteBuild {
   }
 
   writeState({ key, state, due }: StateWrite): void {
+    if (state === undefined) {
+      this.#statement(`DELETE FROM ${this.#state} WHERE "key" = ?`).run(checkedText('key', key))
+      this.#states.set(key, NOWHERE, NO_STATE)
+      return
+    }
     const row = due === undefined ? this.#states.numberOf(key) : undefined
     if (row === undefined || row === TIMED) this.#upsertState(key, state, due)
     else if (row === NOWHERE) {
@@ -128,6 +133,11 @@ export class SqliteBuild {
   /** Forgets what a transaction that failed has changed. */
   discard(): void {
     this.#search?.discard()
+    this.forget()
+  }
+
+  /** Nothing of the file's content stays in memory. */
+  forget(): void {
     this.#rows.forget()
     this.#states.clear()
   }

@@ -232,6 +232,7 @@ class SqliteWriter implements StoreWriter {
     this.#transaction(() => {
       for (const build of this.#builds.values()) this.#db.exec(purgeDdl(build))
     })
+    for (const table of this.#tables.values()) table.forget()
     this.#db.exec(`PRAGMA busy_timeout = ${PURGE_TIMEOUT_MS}`)
     const result = this.#db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()
     this.#db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)

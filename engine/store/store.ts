@@ -6,8 +6,8 @@ export type BuildName = string
 /** What one key's fold came to: its state, and its rows where the grain isn't `profile`. */
 export interface StateWrite {
   readonly key: string
-  /** MessagePack bytes of the state. */
-  readonly state: Uint8Array
+  /** MessagePack bytes of the state; undefined: the key has none any more. */
+  readonly state: Uint8Array | undefined
   /** When time alone would change it (ms). */
   readonly due?: number | undefined
 }
@@ -132,8 +132,8 @@ export interface StoreWriter {
    */
   reset(): void
   /**
-   * Overwrites what deleted and replaced rows have left in files, as an erasure must. False if a reader still looked at
-   * an older snapshot: call again.
+   * Overwrites what deleted and replaced rows have left in files, as an erasure must, and forgets what is kept of them in
+   * memory. False if a reader still looked at an older snapshot: call again.
    */
   purge(): boolean
   close(): void

@@ -68,6 +68,8 @@ export function arrayLog(batchSize = 2): ArrayLog {
       }
     },
     append: () => Promise.reject(new Error('this log is for reading')),
+    idCandidates: (source, id) =>
+      events.filter((event) => event.source === source && event.id === id).map(({ position }) => position),
     streamHead: () => undefined,
     readStream: (stream, { direction, from, limit } = {}) => {
       const found = events.filter((event) => event.stream === stream)

@@ -24,6 +24,13 @@ function refused(env: Record<string, string>) {
 describe('the configuration', () => {
   it('has the documented defaults', () => {
     expect(loaded({})).toEqual({
+      erasureWaitHours: 24,
+      auditKey: undefined,
+      auditOrigin: undefined,
+      treeHeadWebhook: undefined,
+      indexMemoryMb: 256,
+      keyBackupDays: 30,
+      pullFile: undefined,
       dataDirectory: './data',
       host: '127.0.0.1',
       port: 7070,
@@ -32,6 +39,7 @@ describe('the configuration', () => {
       allowedHosts: [],
       masterKey: undefined,
       workspace: 'default',
+      logCompression: 'zstd',
       natsUrl: undefined,
       natsIntake: 'direct',
       natsPort: 4222,

@@ -113,6 +113,7 @@ function plain(intake: EngineIntake): EngineIntake {
     record: (event) => intake.record(event),
     learn: (type, data) => intake.learn(type, data),
     queue: intake.queue,
+    drain: () => intake.drain(),
     close: () => intake.close(),
   }
 }
@@ -148,6 +149,7 @@ describe('events that were too new', () => {
       },
       markResubmitted: (id) => world.quarantine.markResubmitted(id),
       expire: () => world.quarantine.expire(),
+      forget: (names, since) => world.quarantine.forget(names, since),
       usedBytes: world.quarantine.usedBytes,
       close: () => world.quarantine.close(),
     }

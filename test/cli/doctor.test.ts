@@ -156,7 +156,7 @@ test('a stopped installation that is well: everything is looked at, nothing fail
   expect([...new Set(checks.map(({ check }) => check))]).toEqual([
     ...['node', 'processor', 'memory', 'open files', 'environment', 'file system', 'disk space', 'fsync'],
     ...['data', 'permissions', 'credentials', 'engine', 'log', 'key store', 'keys and log', 'quarantine'],
-    ...['clock', 'read models', 'port', 'nats'],
+    ...['erasures', 'clock', 'audit', 'read models', 'port', 'nats'],
   ])
   expect(of(checks, 'log')[0]?.message).toMatch(/^1 segment verified, last position 454$/)
   expect(of(checks, 'keys and log')[0]?.message).toMatch(/^of (\d+) sealed parts .* \1 open$/)
@@ -259,6 +259,7 @@ describe('keys and read models', () => {
     rmSync(join(data, 'log'), { recursive: true })
     cpSync(join(earlier, 'log'), join(data, 'log'), { recursive: true })
     expect(failures(await doctor())).toEqual([
+      'audit: the log ends at position 3, and a tree head of 454 events is signed',
       'read models: they hold up to position 454, but the log ends at 3',
     ])
   })

@@ -100,6 +100,7 @@ function bound(log: Log): Log {
     close: () => log.close(),
     append: (events, options) => log.append(events, options),
     streamHead: (stream) => log.streamHead(stream),
+    idCandidates: (source, id) => log.idCandidates(source, id),
     readStream: (stream, options) => log.readStream(stream, options),
     readIdentity: (id, options) => log.readIdentity(id, options),
   }

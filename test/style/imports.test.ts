@@ -12,6 +12,7 @@ const ROOT = join(import.meta.dirname, '..', '..')
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'engine/clock.ts': [],
   'engine/worker-url.ts': [],
+  'engine/give-way.ts': [],
   'engine/bounded-cache.ts': [],
   'engine/keyed-hash.ts': [],
   'engine/hash-table.ts': [],
@@ -20,12 +21,22 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'engine/events',
     'engine/clock.ts',
     'engine/worker-url.ts',
+    'engine/give-way.ts',
+    'engine/bounded-cache.ts',
     'engine/keyed-hash.ts',
     'engine/hash-table.ts',
   ],
   'engine/store': ['engine/events', 'engine/clock.ts', 'engine/worker-url.ts', 'engine/bounded-cache.ts'],
   'engine/reducers': ['engine/events'],
   'engine/identity': ['engine/events'],
+  'engine/audit': [
+    'engine/events',
+    'engine/log',
+    'engine/clock.ts',
+    'engine/worker-url.ts',
+    'engine/give-way.ts',
+    'engine/bounded-cache.ts',
+  ],
   'engine/privacy': ['engine/events', 'engine/clock.ts', 'engine/worker-url.ts', 'engine/bounded-cache.ts'],
   'engine/intake': [
     'engine/events',
@@ -58,7 +69,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
   nats: ['engine/intake/nats.ts'],
   '@eventstore/db-client': ['engine/log/eventstore.ts'],
-  pg: ['engine/store/postgres.ts'],
+  pg: ['engine/store/postgres.ts', 'bench/log/peers/postgres.ts'],
 }
 
 /** Files that a projection may see only as types: erased, they can't become a dependency at run time. */

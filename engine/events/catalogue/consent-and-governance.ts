@@ -86,10 +86,15 @@ export const consentAndGovernance = {
     category: 'person',
     codec: t.partial({ ...person, reason: orNull(text), request_id: orNull(id), by: orNull(text) }),
   },
+  /** Names nobody: `erased` are identity ids, whose values and keys are destroyed as this is written. */
   'person.erased': {
-    ...base,
+    ...nobody,
     category: 'person',
-    codec: shape({ certificate: longText }, { ...person, request_id: orNull(id), by: orNull(text) }),
+    record: 'certificate',
+    codec: shape(
+      { certificate: id, erased: t.array(id) },
+      { round: orNull(integer), reason: orNull(longText), request_id: orNull(id), by: orNull(text) },
+    ),
   },
   'event.quarantined': {
     ...nobody,

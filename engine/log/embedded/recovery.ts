@@ -4,7 +4,7 @@ import { type Head, LogDamaged } from '../log.ts'
 import type { Block } from './block-decoder.ts'
 import { readBlockHeader } from './block-header.ts'
 import { isZeroFrom } from './block-search.ts'
-import { type Files, UnreadableBytes } from './files.ts'
+import { type Files, type LogFile, UnreadableBytes, writeFully } from './files.ts'
 import { BLOCK, UNFINISHED_COMPRESSED_SUFFIX, UNFINISHED_SUFFIX } from './format.ts'
 import { coverOf } from './index/build-segment-index.ts'
 import type { Cover } from './index/cover.ts'
@@ -179,6 +179,18 @@ function damagedEnd(segment: SegmentReader, head: Head): LogDamaged {
   return new LogDamaged(segment.name, segment.end, head.position + 1, undefined, why)
 }
 
+/**
+ * After an fsync that failed, Linux keeps what wasn't written in its page cache and calls it clean: it can be read, later
+ * fsyncs succeed, and it never gets to the disk. Only writing it again makes it durable, or fails again. Blocks are
+ * written one after another, each when the one before is durable, so that only the last one can be such.
+ */
+function writeAgain(file: LogFile, segment: SegmentReader): void {
+  const last = segment.blockCount - 1
+  const place = segment.place(last)
+  const block = segment.verified(last)
+  if (place !== undefined && block !== undefined) writeFully(file, block, place.offset)
+}
+
 function recoverLast(
   files: Files,
   directory: string,
@@ -191,6 +203,7 @@ function recoverLast(
   const file = files.openWrite(join(directory, segment.name))
   try {
     if (tornAt !== undefined) file.truncate(tornAt)
+    writeAgain(file, segment)
     // What a killed process wrote may not be durable yet, and readers are about to rely on it.
     file.sync()
   } finally {

@@ -1,6 +1,6 @@
 import { LogDamaged } from '../log.ts'
 import type { Block } from './block-decoder.ts'
-import type { Files } from './files.ts'
+import { type Files, isDiskError } from './files.ts'
 import { MIB } from './format.ts'
 import { SegmentIndexes } from './index/segment-indexes.ts'
 import { parseSegmentName, segmentName } from './segment.ts'
@@ -132,8 +132,13 @@ export class SegmentList {
 
   /** Tells of a block that has just become durable. */
   note(first: number, place: BlockPlace): void {
-    if (this.#firsts.at(-1) !== first) this.refresh()
-    this.at(this.#firsts.indexOf(first))?.note(place)
+    if (this.#firsts.at(-1) !== first) this.#firsts = [...this.#firsts, first]
+    try {
+      this.at(this.#firsts.length - 1)?.note(place)
+    } catch (error) {
+      // The block is durable all the same: whoever reads it looks for it, and is told then.
+      if (!(error instanceof LogDamaged) && !isDiskError(error)) throw error
+    }
   }
 
   /** A verified block, from memory where it was read lately. */

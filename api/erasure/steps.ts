@@ -1,0 +1,248 @@
+import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
+import * as E from 'fp-ts/lib/Either.js'
+import type { Clock } from '../../engine/clock.ts'
+import type { Identity, IdentityId, StatedIdentity } from '../../engine/events/identity.ts'
+import type { EngineIntake } from '../../engine/intake/intake.ts'
+import type { Quarantine } from '../../engine/intake/quarantine.ts'
+import type { Log } from '../../engine/log/log.ts'
+import { KeyStoreError } from '../../engine/privacy/failure.ts'
+import type { ErasingKeyStore } from '../../engine/privacy/privacy.ts'
+import type { StoreReader } from '../../engine/store/store.ts'
+import type { ErasingReads } from '../erasing-reads.ts'
+import type { ErasureRecords, Round, StoredErasure } from './operations-file.ts'
+import { touchedPositions } from './touched.ts'
+import { type NameSearch, searchFor } from './values.ts'
+
+/** What an erasure has just done, durably: a crash may come after any of them. In their order. */
+export const ERASURE_STEPS = [
+  'planned',
+  'recorded',
+  'searched',
+  'destroyed',
+  'forgotten',
+  'refolded',
+] as const
+export type ErasureStep = (typeof ERASURE_STEPS)[number]
+
+export interface ErasingParts {
+  readonly log: Log
+  readonly keyStore: ErasingKeyStore
+  readonly quarantine: Pick<Quarantine, 'forget'>
+  readonly intake: Pick<EngineIntake, 'record' | 'drain'>
+  readonly store: Pick<StoreReader, 'members' | 'waitFor'>
+  readonly reads: ErasingReads
+  readonly records: ErasureRecords
+  readonly clock: Clock
+  /** Told of every step; what it throws ends the erasure there. */
+  readonly onStep?: ((step: ErasureStep) => void) | undefined
+}
+
+/** It can't go on for now: the kind of failure, never personal data. It is tried again later. */
+export class ErasureHeldUp extends Error {
+  constructor(why: string) {
+    super(why)
+    this.name = 'Error'
+  }
+}
+
+/** How many states were folded anew. */
+interface Carried {
+  readonly erasures: readonly StoredErasure[]
+  readonly keys: number
+}
+
+/**
+ * Carries out erasures, all in one pass: the log says so first, then bodies in quarantine, mapping and keys go, and last
+ * what the read models hold. Each step may be done again, so an erasure that a crash has cut off is simply begun anew
+ * from what `records` says. Whoever is linked to a person while that happens is forgotten in another round.
+ */
+export async function carryOut(parts: ErasingParts, begun: readonly StoredErasure[]): Promise<Carried> {
+  let erasures = begun
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    const planned = await withRounds(parts, erasures, round)
+    if (round > 0 && planned.every((each, at) => each === erasures[at])) break
+    erasures = planned
+    parts.onStep?.('planned')
+    erasures = await recorded(parts, erasures)
+    parts.onStep?.('recorded')
+    erasures = await destroyed(parts, erasures)
+    await parts.reads.forget(idsOf(erasures))
+    // What was sealed before may be on its way into the log still.
+    await parts.intake.drain()
+    parts.onStep?.('forgotten')
+  }
+  const keys = await refolded(parts, idsOf(erasures))
+  parts.onStep?.('refolded')
+  return { erasures, keys }
+}
+
+/** Events under way may bring one more round or two; after that every event of theirs is refused. */
+const MOST_ROUNDS = 8
+
+export function idsOf(erasures: readonly StoredErasure[]): readonly IdentityId[] {
+  const ids = erasures.flatMap(({ plan }) =>
+    plan.rounds.flatMap(({ identities }) => identities.map(({ id }) => id)),
+  )
+  return [...new Set(ids)]
+}
+
+/** Adds a round to each whose component has identities that no round has yet; the others stay the same object. */
+async function withRounds(
+  parts: ErasingParts,
+  erasures: readonly StoredErasure[],
+  round: number,
+): Promise<readonly StoredErasure[]> {
+  const next: StoredErasure[] = []
+  for (const erasure of erasures) {
+    const isCutOff = round === 0 && erasure.plan.rounds.length > 0
+    const identities = isCutOff ? [] : await newlyKnown(parts, erasure)
+    if (isCutOff || (identities.length === 0 && round > 0)) {
+      next.push(erasure)
+      continue
+    }
+    const holdings = parts.keyStore.holdings(identities.map(({ id }) => id))
+    const added: Round = {
+      identities: [...identities],
+      mappings: holdings.mappings,
+      keyIds: [...holdings.keyIds],
+      position: null,
+    }
+    const rounds = [...erasure.plan.rounds, added]
+    next.push(kept(parts, { ...erasure, state: 'executing', plan: { ...erasure.plan, rounds } }))
+  }
+  return next
+}
+
+async function newlyKnown(
+  parts: ErasingParts,
+  { identity, plan }: StoredErasure,
+): Promise<readonly Identity[]> {
+  const planned = new Set(plan.rounds.flatMap(({ identities }) => identities.map(({ id }) => id)))
+  const component = await componentOf(parts, identity)
+  return component.filter(({ id }) => !planned.has(id))
+}
+
+/** The identities of a person's profile that are still known, once the read models hold all that the log holds now. */
+export async function componentOf(
+  { log, store, keyStore }: Pick<ErasingParts, 'log' | 'store' | 'keyStore'>,
+  identity: IdentityId,
+  withinMs: number = CATCH_UP_MS,
+): Promise<readonly Identity[]> {
+  const head = log.head().position
+  if (!(await store.waitFor(head, withinMs))) throw new ErasureHeldUp('the read models lag behind the log')
+  const { value } = await store.members([identity])
+  return (value.get(identity)?.members ?? [identity]).flatMap((id) => {
+    const stated = keyStore.reveal(id)
+    return stated === undefined ? [] : [{ id, namespace: stated.namespace }]
+  })
+}
+
+const CATCH_UP_MS = 600_000
+
+async function recorded(
+  parts: ErasingParts,
+  erasures: readonly StoredErasure[],
+): Promise<readonly StoredErasure[]> {
+  const next: StoredErasure[] = []
+  for (const erasure of erasures) {
+    const { number, plan, reason } = erasure
+    const rounds: Round[] = []
+    for (const [at, round] of plan.rounds.entries()) {
+      const erased = round.identities.map(({ id }) => id)
+      const data = { certificate: number, erased, round: at, ...(reason === undefined ? {} : { reason }) }
+      rounds.push({
+        ...round,
+        position: round.position ?? (await record(parts, `erased-${number}-${at}`, data)),
+      })
+    }
+    next.push(kept(parts, { ...erasure, plan: { ...plan, rounds } }))
+  }
+  return next
+}
+
+/** Its position; the same one where a crash came between the log and the records. */
+async function record(
+  { intake }: ErasingParts,
+  id: string,
+  data: Readonly<Record<string, unknown>>,
+): Promise<number> {
+  const result = await intake.record({ type: 'person.erased', id, data })
+  switch (result.status) {
+    case 'appended':
+    case 'duplicate':
+      return result.position
+    case 'refused':
+      throw new ErasureHeldUp(result.refusal.message)
+    case 'quarantined':
+      return assert.fail(`the log has another event under ${id}`)
+  }
+}
+
+/** Bodies first: which of them name somebody can't be told once nobody knows the values any more. */
+async function destroyed(
+  parts: ErasingParts,
+  erasures: readonly StoredErasure[],
+): Promise<readonly StoredErasure[]> {
+  const { keyStore, clock } = parts
+  const ids = idsOf(erasures)
+  const people = ids.flatMap((id): StatedIdentity[] => {
+    const stated = keyStore.reveal(id)
+    return stated === undefined ? [] : [stated]
+  })
+  const search = searchFor(people)
+  const since = clock.nowMs()
+  const before = people.length === 0 ? 0 : await withoutBodies(parts, search)
+  parts.onStep?.('searched')
+  await destroy(parts, ids)
+  parts.onStep?.('destroyed')
+  // What was refused while the others were looked through.
+  const after = people.length === 0 ? 0 : await withoutBodies(parts, search, since)
+  const bodies = before + after
+  if (bodies === 0) return erasures
+  // They name one of them, who can't be told; each certificate counts all.
+  return erasures.map((erasure) =>
+    kept(parts, { ...erasure, plan: { ...erasure.plan, bodies: erasure.plan.bodies + bodies } }),
+  )
+}
+
+async function withoutBodies(
+  { quarantine }: ErasingParts,
+  search: NameSearch,
+  since?: number,
+): Promise<number> {
+  const forgotten = await quarantine.forget(search.inBody, since)
+  if (E.isLeft(forgotten)) throw new ErasureHeldUp(`quarantine: ${forgotten.left._tag}`)
+  if (!forgotten.right.purged) throw new ErasureHeldUp('quarantine: a reader was in the way')
+  return forgotten.right.bodies
+}
+
+async function destroy({ keyStore }: ErasingParts, ids: readonly IdentityId[]): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await keyStore.destroyOwner(ids)
+      break
+    } catch (error) {
+      if (!(error instanceof KeyStoreError)) throw error
+      if (error.failure._tag !== 'NotPurged' || tries >= MOST_TRIES) throw new ErasureHeldUp(error.message)
+      await sleep(AGAIN_MS)
+    }
+  }
+  const { mappings, keyIds } = keyStore.holdings(ids)
+  assert(mappings === 0 && keyIds.length === 0, 'nothing is left of an erased identity')
+}
+
+const MOST_TRIES = 20
+const AGAIN_MS = 100
+
+/** How many states were folded anew. */
+async function refolded({ log, keyStore, reads }: ErasingParts, ids: readonly IdentityId[]): Promise<number> {
+  const { keys, purged } = await reads.erase(await touchedPositions(log, keyStore, ids))
+  if (!purged) throw new ErasureHeldUp('the read models: a reader was in the way of overwriting them')
+  return keys
+}
+
+function kept({ records }: ErasingParts, erasure: StoredErasure): StoredErasure {
+  records.put(erasure)
+  return erasure
+}
