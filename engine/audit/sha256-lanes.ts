@@ -29,6 +29,13 @@ export interface Sha256Lanes {
   readonly hash4: (blocks: number, ...places: readonly [...FourPlaces, ...FourPlaces]) => void
 }
 
+/** The part of the standard that is used here; Node's types leave it out. */
+declare const WebAssembly: {
+  readonly Memory: abstract new () => { readonly buffer: ArrayBuffer }
+  readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object
+  readonly Instance: new (module: object) => { readonly exports: Readonly<Record<string, unknown>> }
+}
+
 type Code = readonly number[]
 
 function unsigned(value: number): Code {

@@ -87,8 +87,6 @@ export class FakeDisk {
   #count = 0
   /** How many bytes files may still grow by. */
   roomBytes = Number.POSITIVE_INFINITY
-  /** Whether listing a directory is among the operations. */
-  listingFails = true
   /** Kinds of the operations so far, since `files`. */
   readonly operations: Operation[] = []
   readonly happened: Fault[] = []
@@ -99,7 +97,6 @@ export class FakeDisk {
     this.#process = { dead: false }
     this.#faults = faults
     this.#count = 0
-    this.listingFails = true
     this.operations.length = 0
     this.happened.length = 0
     return this.#view(this.#process)
@@ -195,10 +192,7 @@ export class FakeDisk {
     }
     return {
       makeDirectory: (directory) => perform('make_directory', () => this.#makeDirectory(directory)),
-      list: (directory) => {
-        const names = () => [...this.#directory(directory).cache.keys()].sort()
-        return process.dead || !this.listingFails ? names() : perform('list', names)
-      },
+      list: (directory) => perform('list', () => [...this.#directory(directory).cache.keys()].sort()),
       openRead: (path) => this.#open(path, perform),
       openWrite: (path) => this.#open(path, perform),
       create: (path) =>

@@ -87,7 +87,7 @@ export async function checkReopened(
   await again.close()
 }
 
-async function opened(script: Settings, files: Files): Promise<EmbeddedLog> {
+export async function opened(script: Settings, files: Files): Promise<EmbeddedLog> {
   const { segmentBytes, chunkBytes, compression } = script
   const result = await openEmbeddedLog(DIRECTORY, { segmentBytes, chunkBytes, compression, files })
   if (E.isLeft(result)) throw new Error(`the log doesn't open: ${JSON.stringify(result.left)}`)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Identity } from '../../events/identity.ts'
 import { readBlockHeader } from './block-header.ts'
+import type { ByteSink } from './byte-sink.ts'
 import { type Columns, readColumns } from './columns.ts'
 import { BLOCK } from './format.ts'
 import { binHeadBytes, type Payload, readPayload, readShapes, type Shape } from './payload-reader.ts'
@@ -98,6 +99,16 @@ export class Block implements PayloadSource {
     const start = this.#payloadEnd(index - 1)
     const { bytes } = this.#unpacker
     return bytes.subarray(start + binHeadBytes(bytes[start]), this.#payloadEnd(index))
+  }
+
+  /** The same, written as a `bin` in its shortest encoding. */
+  writePayload(sink: ByteSink, index: number): void {
+    const start = this.#payloadEnd(index - 1)
+    const end = this.#payloadEnd(index)
+    const { bytes } = this.#unpacker
+    const from = start + binHeadBytes(bytes[start])
+    sink.binHead(end - from)
+    sink.part(bytes, from, end)
   }
 
   payload(index: number): Payload {

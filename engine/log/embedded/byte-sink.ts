@@ -22,6 +22,7 @@ import {
 const TWO_32 = 0x1_0000_0000
 /** Below this length a loop beats the call into the runtime. */
 const SHORT_STRING = 12
+const SHORT_PART = 48
 
 /** A buffer that grows while MessagePack is written to it. Everything before `length` is written. */
 export class ByteSink {
@@ -55,6 +56,20 @@ export class ByteSink {
     this.reserve(bytes.length)
     this.bytes.set(bytes, this.length)
     this.length += bytes.length
+  }
+
+  /** The bytes [from, until) of others. */
+  part(bytes: Uint8Array, from: number, until: number): void {
+    const count = until - from
+    this.reserve(count)
+    if (count > SHORT_PART) {
+      this.bytes.set(bytes.subarray(from, until), this.length)
+    } else {
+      const into = this.bytes
+      const shift = this.length - from
+      for (let at = from; at < until; at++) into[at + shift] = bytes[at] ?? 0
+    }
+    this.length += count
   }
 
   /** uint 32, always five bytes. */
@@ -195,12 +210,12 @@ export class ByteSink {
     this.#strHead(at, sizeBytes)
   }
 
-  /** A string whose UTF-8 bytes are at hand. */
-  stringBytes(utf8: Uint8Array): void {
+  /** A string whose UTF-8 bytes are [from, until) of others. */
+  stringPart(bytes: Uint8Array, from: number, until: number): void {
     this.reserve(5)
-    this.#strHead(this.length, utf8.length)
-    this.length += strHeadBytes(utf8.length)
-    this.raw(utf8)
+    this.#strHead(this.length, until - from)
+    this.length += strHeadBytes(until - from)
+    this.part(bytes, from, until)
   }
 
   #strHead(at: number, sizeBytes: number): void {

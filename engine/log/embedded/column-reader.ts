@@ -1,3 +1,4 @@
+import type { ByteSink } from './byte-sink.ts'
 import { IDENTITY_BYTES } from './format.ts'
 import { hexAt, MalformedError, textAt, type Unpacker } from './unpack.ts'
 
@@ -121,10 +122,11 @@ export class TextColumn {
     return this.at(index)
   }
 
-  /** The UTF-8 bytes as stored; undefined where absent. */
-  utf8(index: number): Buffer | undefined {
-    if (this.#presence !== undefined && !this.#presence.at(index)) return undefined
-    return this.#bytes.subarray(index === 0 ? 0 : this.#ends.at(index - 1), this.#ends.at(index))
+  /** Writes the UTF-8 bytes as stored, as a string; false where absent. */
+  write(sink: ByteSink, index: number): boolean {
+    if (this.#presence !== undefined && !this.#presence.at(index)) return false
+    sink.stringPart(this.#bytes, index === 0 ? 0 : this.#ends.at(index - 1), this.#ends.at(index))
+    return true
   }
 }
 
@@ -182,13 +184,13 @@ export class IdentityColumn {
     return identities
   }
 
-  /** Where the event's identities stand among all: [from, until). */
-  range(index: number): readonly [from: number, until: number] {
-    return [index === 0 ? 0 : this.#ends.at(index - 1), this.#ends.at(index)]
+  /** Where the event's identities end among all; they begin where those of the one before end. */
+  endAt(index: number): number {
+    return index < 0 ? 0 : this.#ends.at(index)
   }
 
-  idBytes(at: number): Buffer {
-    return this.#ids.subarray(at * IDENTITY_BYTES, (at + 1) * IDENTITY_BYTES)
+  writeId(sink: ByteSink, at: number): void {
+    sink.part(this.#ids, at * IDENTITY_BYTES, (at + 1) * IDENTITY_BYTES)
   }
 
   get namespaces(): DictionaryColumn {

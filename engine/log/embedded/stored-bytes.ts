@@ -45,7 +45,7 @@ export class StoredBytes {
     text(sink, columns.correlation, index)
     sink.number(columns.normaliser?.at(index) ?? 0)
     sink.raw(this.#keys(this.#block.shapeAt(index)))
-    sink.bin(this.#block.payloadBytes(index))
+    this.#block.writePayload(sink, index)
   }
 
   #named(sink: ByteSink, column: DictionaryColumn | undefined, index: number): void {
@@ -61,19 +61,20 @@ export class StoredBytes {
     }
     const bytes = encoded[column.indexes.at(index)]
     assert.ok(bytes !== undefined, 'the dictionary was checked when the block was read')
-    sink.raw(bytes)
+    sink.part(bytes, 0, bytes.length)
   }
 
   #identities(sink: ByteSink, index: number): void {
     const column = this.#block.columns.identities
-    const [from, until] = column?.range(index) ?? [0, 0]
+    const from = column?.endAt(index - 1) ?? 0
+    const until = column?.endAt(index) ?? 0
     sink.array(until - from)
     if (column === undefined) return
     for (let at = from; at < until; at++) {
       sink.array(2)
       this.#entry(sink, column.namespaces, at)
       sink.binHead(IDENTITY_BYTES)
-      sink.raw(column.idBytes(at))
+      column.writeId(sink, at)
     }
   }
 
@@ -104,9 +105,7 @@ function optional(sink: ByteSink, value: string | undefined): void {
 }
 
 function text(sink: ByteSink, column: TextColumn | undefined, index: number): void {
-  const bytes = column?.utf8(index)
-  if (bytes === undefined) sink.byte(NIL)
-  else sink.stringBytes(bytes)
+  if (column?.write(sink, index) !== true) sink.byte(NIL)
 }
 
 function number(sink: ByteSink, column: NumberColumn | undefined, index: number): void {
