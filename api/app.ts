@@ -3,7 +3,14 @@ import { fastify } from 'fastify'
 import type { ApiDeps } from './deps.ts'
 import { registerDocumentation } from './documentation.ts'
 import { nameAndPlace } from './failure-place.ts'
-import { PROBLEM_CONTENT_TYPE, Problem, problemBody, problemOfFramework, sendProblem } from './problem.ts'
+import {
+  PROBLEM_CONTENT_TYPE,
+  Problem,
+  problemBody,
+  problemOfFramework,
+  problemOfLog,
+  sendProblem,
+} from './problem.ts'
 import { registerAnalytics } from './routes/analytics.ts'
 import { registerAudit } from './routes/audit.ts'
 import { registerConsole } from './routes/console.ts'
@@ -137,7 +144,7 @@ function answerErrors(app: FastifyInstance, deps: ApiDeps): void {
 }
 
 function problemOf(error: unknown): Problem | undefined {
-  return error instanceof Problem ? error : problemOfFramework(error)
+  return error instanceof Problem ? error : (problemOfLog(error) ?? problemOfFramework(error))
 }
 
 function malformed(): Problem {

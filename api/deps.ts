@@ -43,6 +43,8 @@ export type Resubmission =
 export interface EngineStatus {
   /** The read models have reached the head that the log had at start. */
   readonly caughtUp: boolean
+  /** The read models can't follow the log any more: it is damaged, say. They are served as they are. */
+  readonly viewsStopped?: boolean | undefined
   /** `read_only`: no room on the disk. `stopped`: a write failed; only a restart helps. */
   readonly writer: 'running' | 'read_only' | 'stopped'
   /** False after the wall clock jumped, until an operator confirms it. */

@@ -112,7 +112,6 @@ export async function openEngine(options: EngineOptions): Promise<E.Either<Engin
   try {
     return E.right(await assemble(options, log))
   } catch (error) {
-    await log.close()
     return E.left(failureText(error))
   }
 }
@@ -149,7 +148,36 @@ function checkFormat(directory: string): EngineFailure | undefined {
   return `${directory} has data format ${found}, this release reads ${DATA_FORMAT}: use the release that wrote it, or a newer one`
 }
 
+interface Part {
+  close(): Promise<void>
+}
+
+/** What is open so far, in the order in which it is closed: who sends first, what it is sent to last. */
+type Parts = Partial<
+  Record<'erasures' | 'intake' | 'audit' | 'projector' | 'store' | 'quarantine' | 'keyStore' | 'log', Part>
+>
+
+async function closeAll(parts: Parts): Promise<void> {
+  const { erasures, intake, audit, projector, store, quarantine, keyStore, log } = parts
+  const failures: unknown[] = []
+  for (const part of [erasures, intake, audit, projector, store, quarantine, keyStore, log]) {
+    // One that fails must not keep the others open.
+    await part?.close().catch((error: unknown) => failures.push(error))
+  }
+  if (failures.length > 0) throw failures[0]
+}
+
 async function assemble(options: EngineOptions, log: EmbeddedLog): Promise<Engine> {
+  const parts: Parts = { log }
+  try {
+    return await assembleInto(parts, options, log)
+  } catch (error) {
+    await closeAll(parts).catch((failure: unknown) => options.onNotice('error', failureText(failure)))
+    throw error
+  }
+}
+
+async function assembleInto(parts: Parts, options: EngineOptions, log: EmbeddedLog): Promise<Engine> {
   const { directory, clock } = options
   const keysDirectory = join(directory, 'keys')
   const keyStore = openKeyStore(keysDirectory, {
@@ -157,7 +185,9 @@ async function assemble(options: EngineOptions, log: EmbeddedLog): Promise<Engin
     masterKey: options.masterKey,
     create: log.head().position === 0,
   })
+  parts.keyStore = keyStore
   const quarantine = openQuarantine(join(directory, 'quarantine'), keyStore, clock)
+  parts.quarantine = quarantine
   const guard = guardClock(clock, log.head().received)
   let writer: ReturnType<Engine['writer']> = 'running'
   const intake = createIntake({
@@ -173,17 +203,22 @@ async function assemble(options: EngineOptions, log: EmbeddedLog): Promise<Engin
     guard,
     reassemble: (event) => reassemble(event, keyStore),
   })
+  parts.intake = intake
   await recall(log, intake)
   const storePath = join(directory, 'read-models.sqlite')
   const projector = followLog(options, log, intake, { storePath, keysDirectory })
+  parts.projector = { close: projector.stop }
   const { store, liveRows } = await projector.openReader()
+  parts.store = store
   const audit = auditLog(options, log)
+  parts.audit = audit
   const erasures = createErasures({
     audit,
     ...{ log, keyStore, quarantine, intake, store, reads: projector.erasing, clock },
     ...{ workspace: options.workspace, onStep: options.onErasureStep, onNotice: options.onNotice },
     records: openErasureRecords(directory),
   })
+  parts.erasures = erasures
   const engine: Engine = {
     log,
     keyStore,
@@ -196,23 +231,9 @@ async function assemble(options: EngineOptions, log: EmbeddedLog): Promise<Engin
     audit,
     writer: () => writer,
     projected: projector.progress,
-    async stop() {
-      await erasures.close()
-      await intake.close()
-      const failures: unknown[] = []
-      for (const part of [audit, { close: projector.stop }, store, quarantine, keyStore, log]) {
-        // One that fails must not keep the others open.
-        await part.close().catch((error: unknown) => failures.push(error))
-      }
-      if (failures.length > 0) throw failures[0]
-    },
+    stop: () => closeAll(parts),
   }
-  try {
-    await erasures.resume()
-  } catch (error) {
-    await engine.stop()
-    throw error
-  }
+  await erasures.resume()
   return engine
 }
 

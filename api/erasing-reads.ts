@@ -1,8 +1,9 @@
 import type { IdentityId } from '../engine/events/identity.ts'
 import type { Erased } from '../engine/projector/erasing.ts'
+import { ErasureHeldUp } from './erasure/held-up.ts'
 import type { ErasingOrder, ProjectorMessage } from './projector-thread.ts'
 
-/** What an erasure asks of the read models; both reject once the projector has stopped. */
+/** What an erasure asks of the read models; both reject with `ErasureHeldUp` once the projector has stopped. */
 export interface ErasingReads {
   /** Their keys are destroyed; resolves when the projector has forgotten what it had cached of them. */
   forget(owners: readonly IdentityId[]): Promise<void>
@@ -52,7 +53,7 @@ export function createErasingReads(tell: (order: ErasingOrder) => void) {
     },
     /** Nothing is answered any more. */
     end(why: string): void {
-      ended ??= new Error(why)
+      ended ??= new ErasureHeldUp(why)
       for (const { reject } of waiting.values()) reject(ended)
       waiting.clear()
     },

@@ -17,8 +17,10 @@ const MOST_FRAMES = 10
 
 /** Errors whose messages are ours, and name files, positions and formats. */
 const OWN: ReadonlySet<string> = new Set([
+  'ErasureUnfinished',
   'KeyStoreError',
   'LogDamaged',
+  'OperationsUnreadable',
   'QuarantineUnreadable',
   'SealBroken',
   'StoreUnusable',

@@ -241,6 +241,7 @@ function depsOf(
     status: () => ({
       audit: auditState(engine.audit.status()),
       caughtUp: engine.projected().position >= headAtStart && engine.projected().failure === undefined,
+      viewsStopped: engine.projected().failure !== undefined,
       writer: engine.writer(),
       clockTrusted: guard.trusted(),
       head: log.head().position,

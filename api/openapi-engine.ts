@@ -146,6 +146,7 @@ export function readySchema(): FastifySchema {
     ready: BOOLEAN,
     reasons: { ...array(STRING), description: 'Why it is not ready; empty when it is.' },
     caughtUp: BOOLEAN,
+    viewsStopped: BOOLEAN,
     writer: {
       type: 'string',
       enum: ['running', 'read_only', 'stopped'],

@@ -16,6 +16,10 @@ const CERTIFICATE = {
       erased: INSTANT,
       reason: { type: ['string', 'null'] },
       identities: array(object({ id: STRING, namespace: STRING })),
+      linkedSince: {
+        ...array(STRING),
+        description: 'Which of the identities were linked only after the erasure was asked for.',
+      },
       destroyed: object({ mappings: INTEGER, keys: INTEGER, keyIds: array(STRING) }),
       positions: { ...array(POSITION), description: 'Of the `person.erased` events.' },
       purged: object({ readModelStates: INTEGER, quarantinedBodies: INTEGER }),

@@ -1,4 +1,5 @@
 import type { FastifyReply } from 'fastify'
+import { LogDamaged } from '../engine/log/log.ts'
 import type { StoreFailure } from '../engine/store/store.ts'
 
 /** One thing that was wrong; `message` never repeats what was sent. */
@@ -137,6 +138,15 @@ export function problemOfStore(failure: StoreFailure): Problem {
         headers: { 'retry-after': '5' },
       })
   }
+}
+
+/** Damage is the operator's to see: it names places, and nobody. */
+export function problemOfLog(error: unknown): Problem | undefined {
+  if (!(error instanceof LogDamaged)) return undefined
+  const { segment, offset, fromPosition, untilPosition } = error
+  return new Problem('log_damaged', error.message, {
+    extensions: { segment, offset, fromPosition, untilPosition },
+  })
 }
 
 interface FrameworkError {

@@ -27,6 +27,11 @@ interface PublisherOptions {
 const RETRY_MS = 1_000
 const LONGEST_RETRY_MS = 60_000
 
+/** What is waited after so many failures in a row. */
+export function retryAfterMs(failures: number, firstMs: number): number {
+  return Math.min(firstMs * 2 ** (failures - 1), LONGEST_RETRY_MS)
+}
+
 /** Sends tree heads to every outlet, one after the other. */
 export function createTreeHeadPublisher({
   outlets,
@@ -68,8 +73,7 @@ function newestWins(
       if (failures === 1)
         onNotice('warn', `a tree head didn't reach ${name}, it is tried again: ${connectionProblem(error)}`)
       waiting ??= note
-      const waitMs = Math.min(retryMs * 2 ** (failures - 1), LONGEST_RETRY_MS)
-      await sleep(waitMs, undefined, { signal }).catch(() => undefined)
+      await sleep(retryAfterMs(failures, retryMs), undefined, { signal }).catch(() => undefined)
     }
   }
   const run = async (): Promise<void> => {

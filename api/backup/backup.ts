@@ -1,10 +1,11 @@
-import { existsSync, mkdirSync } from 'node:fs'
-import { join, resolve, sep } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, realpathSync } from 'node:fs'
+import { basename, dirname, join, resolve, sep } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Files } from '../../engine/log/embedded/files.ts'
 import { lockDirectory } from '../../engine/log/embedded/lock.ts'
 import { LogDamaged } from '../../engine/log/log.ts'
 import { KeyStoreError } from '../../engine/privacy/failure.ts'
+import { DATA_FORMAT, RESTORING } from '../engine.ts'
 import { backupKeys, type KeyBackupReport } from './backup-keys.ts'
 import { backupLog, type LogBackupReport } from './backup-log.ts'
 import { BackupRefused } from './failure.ts'
@@ -67,9 +68,10 @@ async function locked<T>(to: string | undefined, work: (to: string) => Promise<T
 function checkPlaces({ data, log, keys }: BackupOptions): void {
   if (!existsSync(join(data, 'log')) && !existsSync(join(data, 'keys')))
     throw new BackupRefused(`${data} is no data directory: it has neither log nor keys; set HEADWATER_DATA`)
-  const places = [log, keys].filter((place) => place !== undefined).map((place) => resolve(place))
+  checkFormat(data)
+  const places = [log, keys].filter((place) => place !== undefined).map(realPath)
   for (const place of places) {
-    if (isWithin(place, resolve(data)) || isWithin(resolve(data), place))
+    if (isWithin(place, realPath(data)) || isWithin(realPath(data), place))
       throw new BackupRefused(`${place} and the data directory lie in each other: a backup belongs elsewhere`)
   }
   const [first, second] = places
@@ -77,6 +79,26 @@ function checkPlaces({ data, log, keys }: BackupOptions): void {
     throw new BackupRefused(
       'the places of log and keys lie in each other: whoever has both can read everything',
     )
+}
+
+/** What hasn't been restored to its end knows people who were erased; of a newer format nobody here knows what it holds. */
+function checkFormat(data: string): void {
+  const path = join(data, 'FORMAT')
+  const stated = existsSync(path) ? readFileSync(path, 'utf8').trim() : ''
+  if (stated === RESTORING)
+    throw new BackupRefused(`${data} holds a restore that was never finished: there is nothing to back up`)
+  if (stated !== '' && stated !== String(DATA_FORMAT))
+    throw new BackupRefused(
+      `${data} has another data format than ${DATA_FORMAT}, which this release backs up: use the release that wrote it`,
+    )
+}
+
+/** Where a path leads, links followed as far as it exists. */
+export function realPath(path: string): string {
+  const whole = resolve(path)
+  if (existsSync(whole)) return realpathSync(whole)
+  const above = dirname(whole)
+  return above === whole ? whole : join(realPath(above), basename(whole))
 }
 
 export function isWithin(inner: string, outer: string): boolean {

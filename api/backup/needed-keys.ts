@@ -5,13 +5,17 @@ import type { LogReader } from '../../engine/log/log.ts'
 import { OVERHEAD_BYTES } from '../../engine/privacy/format.ts'
 import type { KeyReader } from '../../engine/privacy/opener.ts'
 import { SealBroken } from '../../engine/privacy/privacy.ts'
+import { GROUP_TYPES } from '../erasure/touched.ts'
 
 /** What became of the sealed parts of a log under a key store. */
 export interface NeededKeys {
   readonly events: number
   readonly parts: number
   readonly opened: number
-  /** Under keys that are gone, in events that name somebody whom `person.erased` names, or from before a restore without keys. */
+  /**
+   * Under keys that are gone, in events that name somebody whom `person.erased` names, or may have had them take part, or
+   * from before a restore without keys.
+   */
   readonly erased: number
   /** Under keys that are gone, of people who aren't known, and whom no `person.erased` names. */
   readonly unexplained: Places
@@ -91,9 +95,15 @@ class Tally {
     }
   }
 
-  #missing({ identities, position }: RecordedEvent): void {
-    const isErased = position <= this.#forgottenUntil || identities.some(({ id }) => this.#erased.has(id))
+  #missing({ identities, position, type }: RecordedEvent): void {
+    // Of those who only took part the envelope doesn't tell whose part it is.
+    const mayBeOthers = GROUP_TYPES.has(type)
+    const isErased =
+      position <= this.#forgottenUntil ||
+      identities.some(({ id }) => this.#erased.has(id)) ||
+      (mayBeOthers && this.#erased.size > 0)
     if (isErased) this.#erasedParts += 1
+    else if (mayBeOthers) this.#unexplained.add(position)
     else if (identities.length > 0 && !identities.every(({ id }) => this.#isKnown(id)))
       this.#unexplained.add(position)
     else this.#lost.add(position)

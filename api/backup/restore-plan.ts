@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { KEY_FILE } from '../../engine/privacy/format.ts'
 import { masterKeyId } from '../../engine/privacy/master-key.ts'
 import { DATA_FORMAT, RESTORING } from '../engine.ts'
-import { isWithin } from './backup.ts'
+import { isWithin, realPath } from './backup.ts'
 import { BackupRefused } from './failure.ts'
 import {
   type KeyBackup,
@@ -52,11 +52,11 @@ export function planRestore(options: {
 }
 
 /** Names of what a file system puts into an empty directory by itself. */
-const OF_THE_SYSTEM: ReadonlySet<string> = new Set(['lost+found'])
+export const OF_THE_SYSTEM: ReadonlySet<string> = new Set(['lost+found'])
 
 function checkTarget(to: string, sources: readonly string[]): void {
   for (const source of sources) {
-    if (isWithin(resolve(to), resolve(source)) || isWithin(resolve(source), resolve(to)))
+    if (isWithin(realPath(to), realPath(source)) || isWithin(realPath(source), realPath(to)))
       throw new BackupRefused(`${to} and ${source} lie in each other: restore elsewhere`)
   }
   if (!existsSync(to)) return

@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Clock } from '../../engine/clock.ts'
@@ -6,13 +6,14 @@ import type { IdentityId } from '../../engine/events/identity.ts'
 import { openQuarantine } from '../../engine/intake/quarantine.ts'
 import type { Files } from '../../engine/log/embedded/files.ts'
 import { lockDirectory } from '../../engine/log/embedded/lock.ts'
+import { lastErasure } from '../../engine/privacy/check-key-store.ts'
 import { KEY_FILE } from '../../engine/privacy/format.ts'
 import { openKeyStore } from '../../engine/privacy/key-store.ts'
 import { syncDirectory } from '../../engine/privacy/master-key.ts'
 import { openOpener } from '../../engine/privacy/opener.ts'
 import type { KeyStore } from '../../engine/privacy/privacy.ts'
 import { DATA_FORMAT, RESTORING } from '../engine.ts'
-import { searchFor } from '../erasure/values.ts'
+import { type NameSearch, searchFor } from '../erasure/values.ts'
 import { sentenceOf } from './backup.ts'
 import { checkBlocks, checkStored, checkStoredLog } from './check-files.ts'
 import { copyDurably, makeDurably, writeDurably } from './durable-files.ts'
@@ -22,7 +23,7 @@ import { forgottenUntil, writeForgotten } from './forgotten.ts'
 import { openPrefix } from './log-prefix.ts'
 import type { BackupHead, Manifest } from './manifest.ts'
 import { checkNeededKeys, type NeededKeys } from './needed-keys.ts'
-import { masterKeyOf, planRestore, type RestorePlan } from './restore-plan.ts'
+import { masterKeyOf, OF_THE_SYSTEM, planRestore, type RestorePlan } from './restore-plan.ts'
 
 export interface RestoreOptions {
   readonly log: string
@@ -50,7 +51,7 @@ export interface RestoreReport {
     readonly named: number
     readonly mappings: number
     readonly keys: number
-    /** Refused events about them. */
+    /** Refused events about them, and all that may be. */
     readonly bodies: number
   }
   readonly keysNeeded: NeededKeys | undefined
@@ -60,7 +61,7 @@ export interface RestoreReport {
 /**
  * Makes a data directory from a backup of log and keys. Whoever was erased after the keys were copied is forgotten
  * before the directory can be opened: until the end its FORMAT says that it isn't restored yet, and no engine
- * opens it. The left side is a whole sentence.
+ * opens it; what fails leaves nothing behind. The left side is a whole sentence.
  */
 export async function restore(options: RestoreOptions): Promise<E.Either<string, RestoreReport>> {
   try {
@@ -71,6 +72,14 @@ export async function restore(options: RestoreOptions): Promise<E.Either<string,
   } catch (error) {
     return E.left(sentenceOf(error))
   }
+}
+
+/** What a restore that failed has made knows people, and is of no use; what says so goes last. */
+function undo(to: string, isNew: boolean): void {
+  const names = readdirSync(to).filter((name) => !OF_THE_SYSTEM.has(name) && name !== 'FORMAT')
+  for (const name of names) rmSync(join(to, name), { recursive: true })
+  rmSync(join(to, 'FORMAT'))
+  if (isNew) rmdirSync(to)
 }
 
 /** Forgotten in one transaction each. */
@@ -90,30 +99,41 @@ class Restore {
 
   async run(): Promise<RestoreReport> {
     const { to } = this.#options
-    const { log, keys, objections } = this.#plan
     const erased = await this.#check()
-    makeDurably(join(to, 'log'))
+    const isNew = !existsSync(to)
+    // First of all: a log without it would be taken for a new installation's.
+    makeDurably(to)
     writeDurably(join(to, 'FORMAT'), `${RESTORING}\n`)
+    makeDurably(join(to, 'log'))
     const lock = lockDirectory(join(to, 'log'))
     if (lock === undefined) throw new BackupRefused(`${to} is open in another process`)
+    let report: RestoreReport | undefined
     try {
-      this.#copy()
-      const destroyed = await this.#forget(erased)
-      const head = checkBlocks(this.#options.files, join(to, 'log'))
-      if (keys === undefined) writeForgotten(to, head.position)
-      const keysNeeded = await this.#checkKeys(head, erased)
-      writeDurably(join(to, 'FORMAT'), `${DATA_FORMAT}\n`)
-      return {
-        head,
-        logTakenAt: log.manifest.takenAt,
-        keysTakenAt: keys?.manifest.takenAt,
-        overruled: objections,
-        erased: { named: erased.size, ...destroyed },
-        keysNeeded,
-        hasCredentials: keys?.manifest.files.some(({ path }) => path === 'credentials.json') ?? false,
-      }
+      report = await this.#make(erased)
+      return report
     } finally {
       lock.release()
+      if (report === undefined) undo(to, isNew)
+    }
+  }
+
+  async #make(erased: ReadonlySet<IdentityId>): Promise<RestoreReport> {
+    const { to } = this.#options
+    const { log, keys, objections } = this.#plan
+    this.#copy()
+    const destroyed = await this.#forget(erased)
+    const head = checkBlocks(this.#options.files, join(to, 'log'))
+    if (keys === undefined) writeForgotten(to, head.position)
+    const keysNeeded = await this.#checkKeys(head, erased)
+    writeDurably(join(to, 'FORMAT'), `${DATA_FORMAT}\n`)
+    return {
+      head,
+      logTakenAt: log.manifest.takenAt,
+      keysTakenAt: keys?.manifest.takenAt,
+      overruled: objections,
+      erased: { named: erased.size, ...destroyed },
+      keysNeeded,
+      hasCredentials: keys?.manifest.files.some(({ path }) => path === 'credentials.json') ?? false,
     }
   }
 
@@ -180,6 +200,7 @@ class Restore {
     let keys = 0
     let bodies = 0
     try {
+      bodies += await this.#forgetBodiesSince(lastErasure(directory), store)
       const all = [...erased]
       for (let at = 0; at < all.length; at += ERASED_AT_ONCE) {
         const ids = all.slice(at, at + ERASED_AT_ONCE)
@@ -196,14 +217,27 @@ class Restore {
     return { mappings, keys, bodies }
   }
 
+  /**
+   * Whoever was erased between the copies of log and keys is named by refused events in the one, and by nobody in the
+   * other: which those are can't be told any more, so all go that were refused until then.
+   */
+  async #forgetBodiesSince(erasedMs: number, store: KeyStore): Promise<number> {
+    if (erasedMs < Date.parse(this.#plan.log.manifest.takenAt)) return 0
+    return this.#forgetAll(() => true, store)
+  }
+
   /** Refused events about these people, which the erasure had deleted too; found as long as their values are known. */
   async #forgetBodies(ids: readonly IdentityId[], store: KeyStore): Promise<number> {
+    const people = ids.flatMap((id) => store.reveal(id) ?? [])
+    return this.#forgetAll(searchFor(people).inBody, store)
+  }
+
+  async #forgetAll(names: NameSearch['inBody'], store: KeyStore): Promise<number> {
     const directory = join(this.#options.to, 'quarantine')
     if (!existsSync(directory)) return 0
-    const people = ids.flatMap((id) => store.reveal(id) ?? [])
     const quarantine = openQuarantine(directory, store, this.#options.clock)
     try {
-      const forgotten = await quarantine.forget(searchFor(people).inBody)
+      const forgotten = await quarantine.forget(names)
       if (forgotten._tag === 'Right') return forgotten.right.bodies
       throw new BackupRefused(`refused events of erased people can't be deleted: ${forgotten.left._tag}`)
     } finally {

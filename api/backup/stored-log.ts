@@ -11,7 +11,13 @@ export function readOnly(files: Files): Files {
     makeDirectory: refuse,
     list: files.list,
     openRead: files.openRead,
-    openWrite: (path) => ({ ...files.openRead(path), write: refuse, truncate: () => {}, sync: () => {} }),
+    // Recovery writes the last block again as it is, and cuts what is torn.
+    openWrite: (path) => ({
+      ...files.openRead(path),
+      write: (bytes) => bytes.length,
+      truncate: () => {},
+      sync: () => {},
+    }),
     create: refuse,
     rename: refuse,
     remove: refuse,

@@ -120,6 +120,8 @@ function print({ out, style }: Terminal, to: string, report: RestoreReport): voi
     out(`and the keys as of ${keysTakenAt}`)
     const again = erased.mappings + erased.keys > 0 ? `: ${erased.mappings} were forgotten again` : ''
     out(`${counted(erased.named, 'identity id')} of erased people named${again}`)
+    if (erased.bodies > 0)
+      out(`${counted(erased.bodies, 'refused event')} deleted that named them, or may have`)
   }
   if (keysNeeded !== undefined && keysNeeded.unexplained.count > 0) {
     const { count, first, last } = keysNeeded.unexplained

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import * as t from 'io-ts'
-import { DATA_FORMAT } from '../engine.ts'
+import { DATA_FORMAT, RESTORING } from '../engine.ts'
 import { type Finding, fail, ok, warn } from './finding.ts'
 import type { Machine } from './machine.ts'
 
@@ -20,6 +20,10 @@ export function checkFormat({ readText }: Machine, directory: string): Finding {
       `${join(directory, 'FORMAT')} is missing`,
       `if this is a restored backup, restore it whole; a start writes ${DATA_FORMAT} into it`,
     )
+  }
+  if (stated === RESTORING) {
+    const message = `${directory} holds a restore that was never finished`
+    return fail('data', message, 'remove it, then restore again')
   }
   const found = /^\d{1,9}$/.test(stated) ? stated : 'that is no number'
   return fail(

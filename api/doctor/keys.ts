@@ -1,11 +1,14 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Identity, IdentityId } from '../../engine/events/identity.ts'
 import { openEmbeddedReader } from '../../engine/log/embedded/reader.ts'
 import { type Head, LogDamaged, type LogReader } from '../../engine/log/log.ts'
 import { KeyStoreError, type KeyStoreFailure } from '../../engine/privacy/failure.ts'
 import { type KeyReader, openOpener } from '../../engine/privacy/opener.ts'
 import { SealBroken } from '../../engine/privacy/privacy.ts'
+import { erasedInLog } from '../backup/erasures.ts'
 import { forgottenUntil } from '../backup/forgotten.ts'
+import { GROUP_TYPES } from '../erasure/touched.ts'
 import { counted, type Finding, fail, ok, warn } from './finding.ts'
 
 /** Opens the key store as a reader does, and tries its keys on the log's oldest and newest events. */
@@ -79,8 +82,10 @@ const SAMPLE_EVENTS = 200
 
 interface Sample {
   readonly parts: number
-  /** Under keys that the store doesn't know. */
+  /** Under keys that the store doesn't know, though no erasure explains it. */
   readonly unknown: number
+  /** Of these, those of people whom it knows. */
+  readonly lost: number
 }
 
 async function compare(directory: string, keys: KeyReader): Promise<Finding> {
@@ -88,8 +93,9 @@ async function compare(directory: string, keys: KeyReader): Promise<Finding> {
   try {
     log = openEmbeddedReader(join(directory, 'log'))
     const from = forgottenUntil(directory) + 1
-    const newest = await sample(log.readBackwards({ limit: SAMPLE_EVENTS }), keys, from)
-    const oldest = await sample(log.read({ from, limit: SAMPLE_EVENTS }), keys, from)
+    const erased = await erasedInLog(log)
+    const newest = await sample(log.readBackwards({ limit: SAMPLE_EVENTS }), { keys, from, erased })
+    const oldest = await sample(log.read({ from, limit: SAMPLE_EVENTS }), { keys, from, erased })
     return judge(newest, oldest)
   } catch (error) {
     if (error instanceof SealBroken) {
@@ -109,18 +115,31 @@ async function compare(directory: string, keys: KeyReader): Promise<Finding> {
 
 async function sample(
   batches: ReturnType<LogReader['read']>,
-  keys: KeyReader,
-  from: number,
+  {
+    keys,
+    from,
+    erased,
+  }: { readonly keys: KeyReader; readonly from: number; readonly erased: ReadonlySet<IdentityId> },
 ): Promise<Sample> {
   let parts = 0
   let unknown = 0
+  let lost = 0
   for await (const batch of batches)
-    for (const { position, sealed, source, id, type } of batch)
+    for (const { position, sealed, source, id, type, identities } of batch)
       for (const part of position < from ? [] : sealed) {
         parts += 1
-        if (keys.open(part, { source, id, type }) === undefined) unknown += 1
+        if (keys.open(part, { source, id, type }) !== undefined) continue
+        const mayBeOthers = GROUP_TYPES.has(type)
+        if (identities.some((each) => erased.has(each.id)) || (mayBeOthers && erased.size > 0)) continue
+        unknown += 1
+        if (!mayBeOthers && areKnown(identities, keys)) lost += 1
       }
-  return { parts, unknown }
+  return { parts, unknown, lost }
+}
+
+/** Known, all of them, so that the keys of what is about them should be too. */
+function areKnown(identities: readonly Identity[], keys: KeyReader): boolean {
+  return identities.length > 0 && identities.every(({ id }) => keys.holdings([id]).mappings > 0)
 }
 
 /** Erased people's keys are unknown by right, so one alone says nothing. */
@@ -128,7 +147,11 @@ function judge(newest: Sample, oldest: Sample): Finding {
   const parts = newest.parts + oldest.parts
   const unknown = newest.unknown + oldest.unknown
   if (parts === 0) return ok('keys and log', 'nothing sealed among the oldest and newest events')
-  const message = `of ${counted(parts, 'sealed part')} among the oldest and newest events, ${parts - unknown} open`
+  if (newest.lost + oldest.lost > 0) {
+    const message = `the keys of ${counted(newest.lost + oldest.lost, 'sealed part')} among the oldest and newest events are gone, though their owners are known and were not erased`
+    return fail('keys and log', message, 'headwater verify tells all of them; restore the key store')
+  }
+  const message = `of ${counted(parts, 'sealed part')} among the oldest and newest events, ${parts - unknown} open or are of erased people`
   if (unknown === parts) {
     return fail('keys and log', message, "the key store is not this log's: restore the one that is")
   }

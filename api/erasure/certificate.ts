@@ -34,8 +34,12 @@ export const certificateCodec = t.intersection([
     purged: t.type({ readModelStates: t.number, quarantinedBodies: t.number }),
     remains: t.array(t.string),
   }),
-  /** Inclusion proofs of those events; absent where there is no tree head yet. */
-  t.partial({ proofs: t.array(bundle) }),
+  t.partial({
+    /** Which of the identities were linked to the person only after the erasure was asked for. */
+    linkedSince: t.array(t.string),
+    /** Inclusion proofs of those events; absent where there is no tree head yet. */
+    proofs: t.array(bundle),
+  }),
 ])
 
 export type Certificate = t.TypeOf<typeof certificateCodec>
@@ -47,6 +51,8 @@ export function certificateOf(
   const { number, requested, reason, plan } = erasure
   const { rounds } = plan
   const keyIds = rounds.flatMap((round) => round.keyIds)
+  const identities = rounds.flatMap((round) => round.identities)
+  const asked = plan.asked === undefined ? undefined : new Set(plan.asked)
   return {
     format: CERTIFICATE_FORMAT,
     number,
@@ -54,7 +60,10 @@ export function certificateOf(
     requested: formatInstant(requested),
     erased: formatInstant(done.finished),
     reason: reason ?? null,
-    identities: rounds.flatMap(({ identities }) => identities),
+    identities,
+    ...(asked !== undefined && {
+      linkedSince: identities.flatMap(({ id }) => (asked.has(id) ? [] : [id])),
+    }),
     destroyed: {
       mappings: rounds.reduce((sum, { mappings }) => sum + mappings, 0),
       keys: keyIds.length,

@@ -6,10 +6,10 @@ import type { Audit } from '../../engine/audit/audit.ts'
 import type { IdentityId } from '../../engine/events/identity.ts'
 import { failureText } from '../failure-place.ts'
 import { type Certificate, certificateCodec, certificateOf, proofsOf } from './certificate.ts'
+import { ErasureHeldUp, ErasureUnfinished } from './held-up.ts'
 import { type ErasureState, NO_PLAN, type StoredErasure } from './operations-file.ts'
 import { reapplyErasures } from './reapply.ts'
-import { carryOut, componentOf, type ErasingParts, ErasureHeldUp } from './steps.ts'
-import { touchedPositions } from './touched.ts'
+import { carryOut, componentOf, type ErasingParts } from './steps.ts'
 import { searchFor } from './values.ts'
 import { type Finding, verifyErasure } from './verify.ts'
 
@@ -111,10 +111,7 @@ class ScheduledErasures implements Erasures {
     const due = clock.nowMs() + waitMs
     const open = records.open().find((each) => ids.has(each.identity) || isPlanned(each, ids))
     if (open !== undefined) {
-      const sooner = open.state === 'scheduled' && due < open.due ? { ...open, due } : open
-      if (sooner !== open) records.put(sooner)
-      this.#schedule()
-      return E.right(this.#shown(sooner))
+      return E.right(this.#shown(this.#askedAgain(open, { due, asked: component.map(({ id }) => id) })))
     }
     if (component.length === 0) {
       const before = records.list().find((each) => each.state === 'done' && isPlanned(each, ids))
@@ -124,10 +121,22 @@ class ScheduledErasures implements Erasures {
     if (reason !== undefined && searchFor(people).inText(reason)) return E.left({ _tag: 'NamesPerson' })
     const requested = clock.nowMs()
     const number = `${new Date(requested).toISOString().slice(0, 10)}-${randomBytes(6).toString('hex')}`
-    const made = { number, identity, requested, due, reason, plan: NO_PLAN, state: 'scheduled' } as const
+    const plan = { ...NO_PLAN, asked: component.map(({ id }) => id) }
+    const made = { number, identity, requested, due, reason, plan, state: 'scheduled' } as const
     records.put({ ...made, finished: undefined, certificate: undefined })
     this.#schedule()
     return E.right(this.#shown({ ...made, finished: undefined, certificate: undefined }))
+  }
+
+  #askedAgain(
+    open: StoredErasure,
+    { due, asked }: { readonly due: number; readonly asked: string[] },
+  ): StoredErasure {
+    if (open.state !== 'scheduled') return open
+    const again = { ...open, due: Math.min(due, open.due), plan: { ...open.plan, asked } }
+    this.#parts.records.put(again)
+    this.#schedule()
+    return again
   }
 
   list(): readonly Erasure[] {
@@ -151,8 +160,10 @@ class ScheduledErasures implements Erasures {
   }
 
   verify(certificate: Certificate): Promise<readonly Finding[]> {
-    const { log, keyStore, audit } = this.#parts
-    return verifyErasure(certificate, { log, keys: keyStore, audit })
+    const { log, keyStore, audit, records } = this.#parts
+    const record = records.get(certificate.number)
+    const issued = record === undefined ? undefined : certificateIn(record)
+    return verifyErasure(certificate, { log, keys: keyStore, audit, issued })
   }
 
   counts() {
@@ -170,7 +181,7 @@ class ScheduledErasures implements Erasures {
       await this.#complete(cutOff)
     }
     await this.#reapply()
-    this.#schedule()
+    this.#schedule(this.#heldUp === undefined ? 0 : AGAIN_MS)
   }
 
   async close(): Promise<void> {
@@ -188,27 +199,26 @@ class ScheduledErasures implements Erasures {
     try {
       await this.#carryOut(cutOff)
     } catch (error) {
-      if (!(error instanceof ErasureHeldUp)) throw error
+      const why = error instanceof ErasureHeldUp ? error.message : failureText(error)
       const hasBegun = this.#parts.records
         .open()
         .some(({ plan }) => plan.rounds.some(({ position }) => position !== null))
-      if (hasBegun) throw new Error(`an erasure that has begun can't be completed: ${error.message}`)
-      this.#heldUp = error.message
+      if (hasBegun) throw new ErasureUnfinished(why)
+      this.#heldUp = why
+      this.#parts.onNotice('error', `an erasure is held up: ${why}; it is tried again in a minute`)
     }
   }
 
   /** A key store from a backup may know again whom the log says to be erased. */
   async #reapply(): Promise<void> {
-    const { log, keyStore, reads, onNotice } = this.#parts
-    const known = await reapplyErasures(log, keyStore)
-    if (known.length === 0) return
-    onNotice(
-      'warn',
-      `the key store knew ${known.length} identities that are erased: they are forgotten again`,
-    )
-    await reads.forget(known)
-    const { purged } = await reads.erase(await touchedPositions(log, keyStore, known))
-    assert(purged, 'nobody reads before anything is served')
+    try {
+      await reapplyErasures(this.#parts, (count) => {
+        const message = `the key store knew ${count} identities that are erased: they are forgotten again`
+        this.#parts.onNotice('warn', message)
+      })
+    } catch (error) {
+      throw new ErasureUnfinished(error instanceof ErasureHeldUp ? error.message : failureText(error))
+    }
   }
 
   #schedule(afterMs = 0): void {

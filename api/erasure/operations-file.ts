@@ -27,6 +27,9 @@ CREATE TABLE erasure(
 CREATE INDEX erasure_state ON erasure(state, due);
 `
 
+/** Came later, and is made where it is missing: the release before doesn't look at it. */
+const FORGETTING = 'CREATE TABLE IF NOT EXISTS forgetting(identity TEXT PRIMARY KEY) STRICT'
+
 const identity = t.type({ id: t.string, namespace: t.string })
 
 /** One round of an erasure: usually the only one. */
@@ -40,11 +43,15 @@ const round = t.type({
   position: t.union([t.number, t.null]),
 })
 
-const plan = t.type({
-  rounds: t.array(round),
-  /** Bodies deleted from quarantine. */
-  bodies: t.number,
-})
+const plan = t.intersection([
+  t.type({
+    rounds: t.array(round),
+    /** Bodies deleted from quarantine. */
+    bodies: t.number,
+  }),
+  /** Ids of the component as it was when the erasure was asked for. */
+  t.partial({ asked: t.array(t.string) }),
+])
 
 export type Round = t.TypeOf<typeof round>
 export type Plan = t.TypeOf<typeof plan>
@@ -72,7 +79,7 @@ export interface StoredErasure {
 export class OperationsUnreadable extends Error {
   constructor(path: string, why: string) {
     super(`${path} ${why}`)
-    this.name = 'Error'
+    this.name = 'OperationsUnreadable'
   }
 }
 
@@ -86,6 +93,9 @@ export interface ErasureRecords {
   /** How many are carried out. */
   done(): number
   put(erasure: StoredErasure): void
+  /** Ids that a key store from a backup knew again, as long as read models may still hold something of them. */
+  forgetting(): readonly string[]
+  putForgetting(ids: readonly string[]): void
   close(): void
 }
 
@@ -131,6 +141,7 @@ function prepared(path: string): DatabaseSync {
         `has version ${version}, which is newer: use the release that wrote it`,
       )
     if (version === 0) database.exec(`BEGIN IMMEDIATE; ${SCHEMA} PRAGMA user_version = ${VERSION}; COMMIT`)
+    database.exec(FORGETTING)
     return database
   } catch (error) {
     database.close()
@@ -193,6 +204,23 @@ class SqliteRecords implements ErasureRecords {
     this.#put.run(number, id, state, requested, due, ...late)
   }
 
+  forgetting(): readonly string[] {
+    const rows = sql.arrays(this.#database, 'SELECT identity FROM forgetting').all()
+    return rows.map((row) => sql.asText(sql.columns(row)?.[0]))
+  }
+
+  putForgetting(ids: readonly string[]): void {
+    this.#database.exec('BEGIN IMMEDIATE; DELETE FROM forgetting')
+    try {
+      const insert = this.#database.prepare('INSERT INTO forgetting(identity) VALUES (?)')
+      for (const id of ids) insert.run(id)
+      this.#database.exec('COMMIT')
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      throw error
+    }
+  }
+
   close(): void {
     this.#database.close()
   }
@@ -200,7 +228,7 @@ class SqliteRecords implements ErasureRecords {
 
 function erasureOf(found: unknown): StoredErasure {
   const row = sql.columns(found) ?? []
-  const decoded = plan.decode(JSON.parse(sql.asText(row[7])))
+  const decoded = plan.decode(jsonIn(sql.asText(row[7])))
   if (decoded._tag === 'Left')
     throw new OperationsUnreadable(OPERATIONS_FILE, 'holds a plan that is not whole')
   return {
@@ -213,6 +241,14 @@ function erasureOf(found: unknown): StoredErasure {
     reason: row[6] === null ? undefined : sql.asText(row[6]),
     plan: decoded.right,
     certificate: row[8] === null ? undefined : sql.asText(row[8]),
+  }
+}
+
+function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
   }
 }
 

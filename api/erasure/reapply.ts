@@ -1,8 +1,8 @@
 import type { IdentityId } from '../../engine/events/identity.ts'
 import type { LogReader } from '../../engine/log/log.ts'
 import type { ErasingKeyStore } from '../../engine/privacy/privacy.ts'
-
-const ERASED: ReadonlySet<string> = new Set(['person.erased'])
+import { ERASED, idsIn } from './logged-rounds.ts'
+import { type ErasingParts, forget, refolded } from './steps.ts'
 
 /**
  * Identities that the log says to be erased and the key store knows all the same, as one from a backup may. Whoever
@@ -22,19 +22,23 @@ export async function knownAgain(
   return [...known]
 }
 
-function idsIn(erased: unknown): readonly IdentityId[] {
-  return Array.isArray(erased) ? erased.filter((id) => typeof id === 'string') : []
-}
-
 /**
- * Applies every erasure of the log to a key store, before anything is served from the two of them. Answers whom it had
- * known again. What they left in read models, if those are kept, is to be folded anew.
+ * Applies every erasure of the log to a key store and what was folded with it, before anything is served from them.
+ * Whom that concerns is kept first: once their keys are gone again nothing else tells what a crash has left to do.
+ * Throws `ErasureHeldUp`, and what the stores throw.
  */
 export async function reapplyErasures(
-  log: Pick<LogReader, 'read'>,
-  keyStore: ErasingKeyStore,
-): Promise<readonly IdentityId[]> {
+  parts: Pick<ErasingParts, 'log' | 'keyStore' | 'clock' | 'quarantine' | 'reads' | 'records' | 'onStep'>,
+  onKnown: (count: number) => void,
+): Promise<void> {
+  const { log, keyStore, reads, records } = parts
   const known = await knownAgain(log, keyStore)
-  if (known.length > 0) await keyStore.destroyOwner(known)
-  return known
+  const ids = [...new Set([...records.forgetting(), ...known])]
+  if (ids.length === 0) return
+  records.putForgetting(ids)
+  onKnown(ids.length)
+  await forget(parts, ids)
+  await reads.forget(ids)
+  await refolded(parts, ids)
+  records.putForgetting([])
 }

@@ -10,6 +10,8 @@ import { KeyStoreError } from '../../engine/privacy/failure.ts'
 import type { ErasingKeyStore } from '../../engine/privacy/privacy.ts'
 import type { StoreReader } from '../../engine/store/store.ts'
 import type { ErasingReads } from '../erasing-reads.ts'
+import { ErasureHeldUp } from './held-up.ts'
+import { withLoggedRounds } from './logged-rounds.ts'
 import type { ErasureRecords, Round, StoredErasure } from './operations-file.ts'
 import { touchedPositions } from './touched.ts'
 import { type NameSearch, searchFor } from './values.ts'
@@ -30,7 +32,7 @@ export interface ErasingParts {
   readonly keyStore: ErasingKeyStore
   readonly quarantine: Pick<Quarantine, 'forget'>
   readonly intake: Pick<EngineIntake, 'record' | 'drain'>
-  readonly store: Pick<StoreReader, 'members' | 'waitFor'>
+  readonly store: Pick<StoreReader, 'builds' | 'members' | 'waitFor'>
   readonly reads: ErasingReads
   readonly records: ErasureRecords
   readonly clock: Clock
@@ -38,17 +40,10 @@ export interface ErasingParts {
   readonly onStep?: ((step: ErasureStep) => void) | undefined
 }
 
-/** It can't go on for now: the kind of failure, never personal data. It is tried again later. */
-export class ErasureHeldUp extends Error {
-  constructor(why: string) {
-    super(why)
-    this.name = 'Error'
-  }
-}
-
-/** How many states were folded anew. */
 interface Carried {
+  /** Without those that were taken back at the last moment. */
   readonly erasures: readonly StoredErasure[]
+  /** How many states were folded anew. */
   readonly keys: number
 }
 
@@ -58,9 +53,10 @@ interface Carried {
  * from what `records` says. Whoever is linked to a person while that happens is forgotten in another round.
  */
 export async function carryOut(parts: ErasingParts, begun: readonly StoredErasure[]): Promise<Carried> {
-  let erasures = begun
+  let erasures = await withLoggedRounds(parts, begun)
   for (let round = 0; round < MOST_ROUNDS; round++) {
     const planned = await withRounds(parts, erasures, round)
+    if (planned.length === 0) return { erasures: [], keys: 0 }
     if (round > 0 && planned.every((each, at) => each === erasures[at])) break
     erasures = planned
     parts.onStep?.('planned')
@@ -101,6 +97,8 @@ async function withRounds(
       next.push(erasure)
       continue
     }
+    // Whoever took it back while the read models were waited for was told that it is.
+    if (round === 0 && parts.records.get(erasure.number)?.state === 'cancelled') continue
     const holdings = parts.keyStore.holdings(identities.map(({ id }) => id))
     const added: Round = {
       identities: [...identities],
@@ -127,10 +125,10 @@ async function newlyKnown(
 export async function componentOf(
   { log, store, keyStore }: Pick<ErasingParts, 'log' | 'store' | 'keyStore'>,
   identity: IdentityId,
-  withinMs: number = CATCH_UP_MS,
+  withinMs?: number,
 ): Promise<readonly Identity[]> {
-  const head = log.head().position
-  if (!(await store.waitFor(head, withinMs))) throw new ErasureHeldUp('the read models lag behind the log')
+  if (!(await hasCaughtUp(store, log.head().position, withinMs)))
+    throw new ErasureHeldUp('the read models lag behind the log')
   const { value } = await store.members([identity])
   return (value.get(identity)?.members ?? [identity]).flatMap((id) => {
     const stated = keyStore.reveal(id)
@@ -138,7 +136,23 @@ export async function componentOf(
   })
 }
 
-const CATCH_UP_MS = 600_000
+/** Without `withinMs` as long as it takes, if only they get on: they may be folded anew from a long log. */
+async function hasCaughtUp(
+  store: Pick<StoreReader, 'builds' | 'waitFor'>,
+  head: number,
+  withinMs: number | undefined,
+): Promise<boolean> {
+  if (withinMs !== undefined) return store.waitFor(head, withinMs)
+  for (let before = ''; ; ) {
+    if (await store.waitFor(head, STANDSTILL_MS)) return true
+    const { position, value } = await store.builds()
+    const now = JSON.stringify([position, value.map((build) => [build.build, build.position])])
+    if (now === before) return false
+    before = now
+  }
+}
+
+const STANDSTILL_MS = 300_000
 
 async function recorded(
   parts: ErasingParts,
@@ -179,13 +193,27 @@ async function record(
   }
 }
 
-/** Bodies first: which of them name somebody can't be told once nobody knows the values any more. */
 async function destroyed(
   parts: ErasingParts,
   erasures: readonly StoredErasure[],
 ): Promise<readonly StoredErasure[]> {
+  const bodies = await forget(parts, idsOf(erasures))
+  if (bodies === 0) return erasures
+  // They name one of them, who can't be told; each certificate counts all.
+  return erasures.map((erasure) =>
+    kept(parts, { ...erasure, plan: { ...erasure.plan, bodies: erasure.plan.bodies + bodies } }),
+  )
+}
+
+/**
+ * Refused bodies, mapping and keys of these go; answers how many bodies. Bodies first: which of them name somebody can't
+ * be told once nobody knows the values any more.
+ */
+export async function forget(
+  parts: Pick<ErasingParts, 'keyStore' | 'clock' | 'quarantine' | 'onStep'>,
+  ids: readonly IdentityId[],
+): Promise<number> {
   const { keyStore, clock } = parts
-  const ids = idsOf(erasures)
   const people = ids.flatMap((id): StatedIdentity[] => {
     const stated = keyStore.reveal(id)
     return stated === undefined ? [] : [stated]
@@ -198,16 +226,11 @@ async function destroyed(
   parts.onStep?.('destroyed')
   // What was refused while the others were looked through.
   const after = people.length === 0 ? 0 : await withoutBodies(parts, search, since)
-  const bodies = before + after
-  if (bodies === 0) return erasures
-  // They name one of them, who can't be told; each certificate counts all.
-  return erasures.map((erasure) =>
-    kept(parts, { ...erasure, plan: { ...erasure.plan, bodies: erasure.plan.bodies + bodies } }),
-  )
+  return before + after
 }
 
 async function withoutBodies(
-  { quarantine }: ErasingParts,
+  { quarantine }: Pick<ErasingParts, 'quarantine'>,
   search: NameSearch,
   since?: number,
 ): Promise<number> {
@@ -217,7 +240,10 @@ async function withoutBodies(
   return forgotten.right.bodies
 }
 
-async function destroy({ keyStore }: ErasingParts, ids: readonly IdentityId[]): Promise<void> {
+async function destroy(
+  { keyStore }: Pick<ErasingParts, 'keyStore'>,
+  ids: readonly IdentityId[],
+): Promise<void> {
   for (let tries = 1; ; tries++) {
     try {
       await keyStore.destroyOwner(ids)
@@ -236,7 +262,10 @@ const MOST_TRIES = 20
 const AGAIN_MS = 100
 
 /** How many states were folded anew. */
-async function refolded({ log, keyStore, reads }: ErasingParts, ids: readonly IdentityId[]): Promise<number> {
+export async function refolded(
+  { log, keyStore, reads }: Pick<ErasingParts, 'log' | 'keyStore' | 'reads'>,
+  ids: readonly IdentityId[],
+): Promise<number> {
   const { keys, purged } = await reads.erase(await touchedPositions(log, keyStore, ids))
   if (!purged) throw new ErasureHeldUp('the read models: a reader was in the way of overwriting them')
   return keys

@@ -19,14 +19,16 @@ const PHONE_LIKE = /\d(?:[ ().\-/]{0,2}\d){6,}/g
 export function searchFor(people: readonly StatedIdentity[]): NameSearch {
   const wanted = people.map(({ value }) => folded(value))
   const long = wanted.filter((value) => value.length >= DISTINCTIVE_LENGTH)
+  const inLong = containsAny(long)
   const short = new Set(wanted.filter((value) => value.length < DISTINCTIVE_LENGTH))
-  const phones = people.filter(({ namespace }) => namespace === 'phone').map(({ value }) => value.slice(1))
+  const phones = Map.groupBy(
+    people.filter(({ namespace }) => namespace === 'phone').map(({ value }) => value.slice(1)),
+    lastDigits,
+  )
 
   const inText = (text: string): boolean => {
     const searched = [folded(text), folded(percentDecoded(text))]
-    return searched.some(
-      (each) => short.has(each) || long.some((value) => each.includes(value)) || namesPhone(each, phones),
-    )
+    return searched.some((each) => short.has(each) || inLong(each) || namesPhone(each, phones))
   }
   return {
     inText,
@@ -37,6 +39,22 @@ export function searchFor(people: readonly StatedIdentity[]): NameSearch {
       const parsed = parseValue(body)
       return parsed._tag === 'Right' && leaves(parsed.right, (leaf, key) => inLeaf(leaf, key, inText, short))
     },
+  }
+}
+
+/** A profile may have ten thousand identities, and the quarantine a gigabyte: each value by itself would take hours. */
+const MOST_ONE_BY_ONE = 16
+
+/** Whether a text contains one of these values, each of at least `DISTINCTIVE_LENGTH`. */
+function containsAny(values: readonly string[]): (text: string) => boolean {
+  if (values.length <= MOST_ONE_BY_ONE) return (text) => values.some((value) => text.includes(value))
+  const byBeginning = Map.groupBy(values, (value) => value.slice(0, DISTINCTIVE_LENGTH))
+  return (text) => {
+    for (let at = 0; at + DISTINCTIVE_LENGTH <= text.length; at++) {
+      const candidates = byBeginning.get(text.slice(at, at + DISTINCTIVE_LENGTH))
+      if (candidates?.some((value) => text.startsWith(value, at))) return true
+    }
+    return false
   }
 }
 
@@ -68,18 +86,20 @@ function percentDecoded(text: string): string {
   })
 }
 
-/** In whatever way it is written: with blanks and dashes, without the country's code. */
-function namesPhone(text: string, phones: readonly string[]): boolean {
-  if (phones.length === 0) return false
+/** In whatever way it is written: with blanks and dashes, without the country's code. `phones`: by their last digits. */
+function namesPhone(text: string, phones: ReadonlyMap<string, readonly string[]>): boolean {
+  if (phones.size === 0) return false
   for (const [written] of text.matchAll(PHONE_LIKE)) {
     const digits = written.replaceAll(/\D/g, '').replace(/^0+/, '')
-    if (
-      digits.length >= LEAST_PHONE_DIGITS &&
-      phones.some((phone) => phone.endsWith(digits) || digits.endsWith(phone))
-    )
-      return true
+    if (digits.length < LEAST_PHONE_DIGITS) continue
+    const candidates = phones.get(lastDigits(digits))
+    if (candidates?.some((phone) => phone.endsWith(digits) || digits.endsWith(phone))) return true
   }
   return false
+}
+
+function lastDigits(digits: string): string {
+  return digits.slice(-LEAST_PHONE_DIGITS)
 }
 
 /** Without recursion: a refused body may be nested deeper than the stack. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Audit } from '../../engine/audit/audit.ts'
 import { entryOf } from '../../engine/audit/verify.ts'
 import type { LogReader } from '../../engine/log/log.ts'
@@ -6,7 +7,7 @@ import type { Certificate } from './certificate.ts'
 
 /** One thing that a certificate claims, and whether it is so; a whole sentence. */
 export interface Finding {
-  readonly check: 'event' | 'proof' | 'mappings' | 'keys' | 'parts'
+  readonly check: 'record' | 'event' | 'proof' | 'mappings' | 'keys' | 'parts'
   readonly ok: boolean
   readonly message: string
 }
@@ -15,6 +16,8 @@ interface Evidence {
   readonly log: Pick<LogReader, 'at' | 'read'>
   readonly keys: Opener & { holdings(ids: readonly string[]): Holdings }
   readonly audit?: Audit | undefined
+  /** What was answered when this erasure was done; undefined where that isn't known any more. */
+  readonly issued?: Certificate | undefined
 }
 
 /**
@@ -23,11 +26,12 @@ interface Evidence {
  */
 export async function verifyErasure(
   certificate: Certificate,
-  { log, keys, audit }: Evidence,
+  { log, keys, audit, issued }: Evidence,
 ): Promise<readonly Finding[]> {
   const ids = certificate.identities.map(({ id }) => id)
   const { mappings, keyIds } = keys.holdings(ids)
   return [
+    ...checkRecord(certificate, issued),
     await checkEvents(certificate, log),
     ...(await checkProofs(certificate, audit)),
     finding(
@@ -45,8 +49,16 @@ function finding(check: Finding['check'], ok: boolean, yes: string, no: string):
   return { check, ok, message: ok ? yes : no }
 }
 
+/** Log and keys don't say when it was done, how much was purged, and which keys there had been: the record does. */
+function checkRecord(certificate: Certificate, issued: Certificate | undefined): readonly Finding[] {
+  if (issued === undefined) return []
+  // Proofs came later than the rest, or a tree head later than they.
+  const same = isDeepStrictEqual({ ...certificate, proofs: [] }, { ...issued, proofs: [] })
+  return [finding('record', same, 'it is as it was issued', 'it was changed since it was issued')]
+}
+
 async function checkEvents(
-  { number, positions, identities }: Certificate,
+  { number, positions, identities, reason }: Certificate,
   log: Evidence['log'],
 ): Promise<Finding> {
   const said = new Set<string>()
@@ -54,6 +66,8 @@ async function checkEvents(
     const event = await log.at(position)
     const isIt = event?.type === 'person.erased' && event.data['certificate'] === number
     if (!isIt) return finding('event', false, '', `position ${position} of the log is not this erasure`)
+    if ((event.data['reason'] ?? null) !== reason)
+      return finding('event', false, '', 'the log’s person.erased states another reason')
     const erased: unknown = event.data['erased']
     if (Array.isArray(erased)) for (const id of erased) said.add(String(id))
   }

@@ -1,10 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import type { RecordedEvent } from '../../engine/events/event.ts'
 import type { Log, ReadOptions } from '../../engine/log/log.ts'
-import { LogDamaged } from '../../engine/log/log.ts'
 import type { ApiDeps } from '../deps.ts'
 import { logSchema } from '../openapi.ts'
-import { Problem } from '../problem.ts'
 import { standing } from './answer.ts'
 import { showEvent } from './events.ts'
 import { decodeQuery, parsed, position, queryPairs, wholeNumber } from './query.ts'
@@ -37,12 +35,12 @@ export function registerLog(app: FastifyInstance, deps: ApiDeps): void {
     const after = query.after ?? 0
     const options = { from: after + 1, limit: query.limit ?? fallback, types: query.types }
     const head = deps.log.head()
-    let events = await readable(() => readSome(deps.log, options))
+    let events = await readSome(deps.log, options)
     let at = head
     if (events.length === 0 && (query.wait ?? 0) > 0) {
       const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(query.wait ?? 0)])
       const from = Math.max(after, head.position) + 1
-      events = await readable(() => awaitSome(deps.log, { ...options, from }, signal))
+      events = await awaitSome(deps.log, { ...options, from }, signal)
       at = deps.log.head()
     }
     // With nothing more to give, a follower goes on behind all that was looked at.
@@ -74,17 +72,4 @@ async function awaitSome(
     return batch.slice(0, options.limit)
   }
   return []
-}
-
-/** Damage is the operator's to see: it names places, and nobody. */
-async function readable<T>(read: () => Promise<T>): Promise<T> {
-  try {
-    return await read()
-  } catch (error) {
-    if (!(error instanceof LogDamaged)) throw error
-    const { segment, offset, fromPosition, untilPosition } = error
-    throw new Problem('log_damaged', error.message, {
-      extensions: { segment, offset, fromPosition, untilPosition },
-    })
-  }
 }

@@ -45,7 +45,9 @@ function registerHealth(app: FastifyInstance, deps: ApiDeps): void {
 /** What only an operator's hand or time ends; a full disk is told by `writer`, and queries are answered meanwhile. */
 function reasonsAgainst(status: EngineStatus): readonly string[] {
   const reasons: string[] = []
-  if (!status.caughtUp) reasons.push("the views haven't caught up with the log yet")
+  if (status.viewsStopped === true)
+    reasons.push("the views have stopped following the log; the engine's log says why")
+  else if (!status.caughtUp) reasons.push("the views haven't caught up with the log yet")
   if (status.writer === 'stopped') reasons.push("the log's writer has stopped")
   if (!status.clockTrusted) reasons.push('the wall clock jumped, and nobody has confirmed it')
   return reasons

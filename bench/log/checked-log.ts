@@ -25,8 +25,7 @@ export async function openCheckedLog(
   const opened = await openEmbeddedLog(directory, options)
   if (E.isLeft(opened)) throw new Error(`the log does not open: ${opened.left._tag}`)
   const log = opened.right
-  /** Ids of the batches that are being appended, each batch's by itself. */
-  const underWay = new Set<ReadonlySet<string>>()
+  const underWay = idsUnderWay()
   const refuseKnown = async (batch: readonly BenchEvent[]): Promise<void> => {
     for (const event of batch) {
       const candidates = log.idCandidates(event.source, event.id)
@@ -41,21 +40,48 @@ export async function openCheckedLog(
     append: async (batch) => {
       let suspects = 0
       const appends: AppendEvent[] = []
-      const ids = new Set<string>()
+      const done = underWay.hold(batch)
       for (const event of batch) {
-        for (const others of underWay) if (others.has(event.id)) assert.fail('an event of a bench came twice')
         suspects += log.idCandidates(event.source, event.id).length
-        ids.add(event.id)
         appends.push({ event })
       }
-      underWay.add(ids)
-      assert(ids.size === batch.length, 'an event of a bench came twice')
       // Two ids in some million share a hash; then the log itself tells.
       if (suspects > 0) await refuseKnown(batch)
       const results = await log.append(appends)
       if (!results.every(E.isRight)) throw new Error('the log did not take every event')
-      underWay.delete(ids)
+      done()
     },
     close: () => log.close(),
+  }
+}
+
+/** Ids of batches that began about the same time, let go together. */
+interface Generation {
+  readonly ids: Set<string>
+  underWay: number
+}
+
+/** Refuses an id that is under way already. */
+function idsUnderWay(): { hold(batch: readonly BenchEvent[]): () => void } {
+  let young: Generation = { ids: new Set(), underWay: 0 }
+  let old: Generation = young
+  return {
+    hold: (batch) => {
+      if (old.underWay === 0) {
+        old = young
+        young = { ids: new Set(), underWay: 0 }
+      }
+      const mine = young
+      const before = mine.ids.size
+      for (const { id } of batch) {
+        assert(!old.ids.has(id), 'an event of a bench came twice')
+        mine.ids.add(id)
+      }
+      assert(mine.ids.size === before + batch.length, 'an event of a bench came twice')
+      mine.underWay++
+      return () => {
+        mine.underWay--
+      }
+    },
   }
 }

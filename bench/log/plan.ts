@@ -34,12 +34,12 @@ const QUICK: LogPlan = {
   deadlineMs: 50_000,
   shareMs: 6_000,
   append: { rounds: 3, batches: 50, withinMs: 300 },
-  single: { rounds: 3, events: 300 },
+  single: { rounds: 3, events: 1_200 },
   writers: { windows: 3, windowMs: 500 },
   growth: { events: 1_000_000, rounds: 2, batches: 30 },
   read: { rounds: 3, events: 300_000, people: 100 },
   sealed: { rounds: 3, batches: 10 },
-  audit: { events: 200_000, proofs: 1_000 },
+  audit: { events: 400_000, proofs: 1_000 },
 }
 
 /** Small logs that the large one is compared with. */

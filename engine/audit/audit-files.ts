@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path'
-import { errorCode, type Files } from '../log/embedded/files.ts'
+import { errorCode, type Files, isDiskError } from '../log/embedded/files.ts'
 import { UNFINISHED_SUFFIX } from './format.ts'
 
 /** The audit directory: small files that are written whole, under paths with forward slashes. */
@@ -37,6 +37,16 @@ export class AuditFiles {
     } catch (error) {
       if (isAbsent(error)) return []
       throw error
+    }
+  }
+
+  /** Writes again what could be made anew, durably. Where the disk refuses it, that is done again when it is read next. */
+  restore(path: string, bytes: Uint8Array): void {
+    try {
+      this.write(path, bytes)
+      this.flush()
+    } catch (error) {
+      if (!isDiskError(error)) throw error
     }
   }
 

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../clock.ts'
 import type { Block } from '../log/embedded/block-decoder.ts'
@@ -37,16 +38,18 @@ export interface AuditProgress {
   readonly rebuiltTiles: number
 }
 
-/** A tree head is at most a second behind: gathering, hashing and signing included. */
-const SIGN_EVERY_MS = 600
-const GATHER_MS = 150
+/** A tree head is at most a second behind: gathering and waiting take half of it, hashing and signing have the rest. */
+export const SIGN_EVERY_MS = 400
+export const GATHER_MS = 100
 /** Events between two turns of the event loop, which proofs wait for. */
 const STEP_EVENTS = 2_000
 /** Hashed at most when closing, so that closing is quick. */
 const LAST_EVENTS = 20_000
 /** How long a full disk is waited for. */
 const NO_ROOM_MS = 1_000
-const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT'])
+const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
+
+assert.ok(SIGN_EVERY_MS + GATHER_MS <= 500)
 
 /** Follows a log, hashes it into the tree, and signs tree heads. Everything else about it is synchronous. */
 export class Auditor {

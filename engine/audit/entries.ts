@@ -146,8 +146,14 @@ export class EntryHasher {
       const to = HASHES_AT + i * HASH_BYTES
       this.#lanes.hash4(
         1,
-        from, from + BLOCK_BYTES, from + 2 * BLOCK_BYTES, from + 3 * BLOCK_BYTES,
-        to, to + HASH_BYTES, to + 2 * HASH_BYTES, to + 3 * HASH_BYTES,
+        from,
+        from + BLOCK_BYTES,
+        from + 2 * BLOCK_BYTES,
+        from + 3 * BLOCK_BYTES,
+        to,
+        to + HASH_BYTES,
+        to + 2 * HASH_BYTES,
+        to + 3 * HASH_BYTES,
       )
     }
   }

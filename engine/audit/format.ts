@@ -70,6 +70,19 @@ export function levelCount(level: number, size: number): number {
   return Math.floor(size / TILE_WIDTH ** level)
 }
 
+/** The partial tiles of a tree of `size` leaves, the bundle first. */
+export function partialTiles(size: number): readonly TileId[] {
+  const tiles: TileId[] = []
+  const width = size % TILE_WIDTH
+  if (width > 0) tiles.push({ level: 'entries', index: Math.floor(size / TILE_WIDTH), width })
+  for (let level = 0; levelCount(level, size) > 0; level++) {
+    const count = levelCount(level, size)
+    if (count % TILE_WIDTH > 0)
+      tiles.push({ level, index: Math.floor(count / TILE_WIDTH), width: count % TILE_WIDTH })
+  }
+  return tiles
+}
+
 assert.equal(2 + ENTRY_BYTES, BUNDLED_BYTES)
 assert.ok(ENTRY_BYTES < 2 ** 16, 'an entry fits its length')
 assert.ok(TILE_WIDTH ** MAX_LEVELS > Number.MAX_SAFE_INTEGER)

@@ -1,10 +1,18 @@
 import { setImmediate } from 'node:timers/promises'
 import type { AuditFiles } from './audit-files.ts'
 import { splitBundle } from './entries.ts'
-import { BUNDLED_BYTES, HASH_BYTES, levelCount, TILE_BYTES, TILE_WIDTH, tilePath } from './format.ts'
+import {
+  BUNDLED_BYTES,
+  HASH_BYTES,
+  levelCount,
+  partialTiles,
+  TILE_BYTES,
+  TILE_WIDTH,
+  tilePath,
+} from './format.ts'
 import { Frontier } from './frontier.ts'
 import { type AuditLog, LogDiffers } from './log-source.ts'
-import { partialTiles, type StoredTree } from './stored-tree.ts'
+import type { StoredTree } from './stored-tree.ts'
 import { TileTree } from './tile-tree.ts'
 import { leafHash, type TreeHead } from './verify.ts'
 

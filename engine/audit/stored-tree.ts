@@ -2,10 +2,12 @@ import assert from 'node:assert/strict'
 import { BoundedCache } from '../bounded-cache.ts'
 import type { AuditFiles } from './audit-files.ts'
 import { entryPosition, splitBundle } from './entries.ts'
+import { type Comparison, comparisonWith, leafFrom } from './entry-search.ts'
 import {
   BUNDLED_BYTES,
   HASH_BYTES,
   levelCount,
+  partialTiles,
   TILE_BYTES,
   TILE_HEIGHT,
   TILE_WIDTH,
@@ -155,8 +157,7 @@ export class StoredTree implements TileSink {
       (level === 0 ? undefined : this.#ofChildren(level, index, expected)) ?? this.#ofLog(level, index)
     if (!tree.root.equals(expected)) throw this.#difference(level, index)
     this.rebuiltTiles += 1
-    this.#files.write(tilePath({ level, index, width: TILE_WIDTH }), tree.hashes())
-    this.#files.flush()
+    this.#files.restore(tilePath({ level, index, width: TILE_WIDTH }), tree.hashes())
     return tree
   }
 
@@ -201,6 +202,11 @@ export class StoredTree implements TileSink {
     )
   }
 
+  /** Told of the log's entries in order, knows the first that isn't the stored one. */
+  comparison(): Comparison {
+    return comparisonWith((leaf) => this.#entriesUnchecked(leaf))
+  }
+
   /** Compares the log with the stored entries of the leaves [from, until). */
   findDifference(from: number, until: number): LogDiffers | undefined {
     let leaf = from
@@ -215,28 +221,6 @@ export class StoredTree implements TileSink {
     const missing = this.#entriesUnchecked(leaf)?.[leaf % TILE_WIDTH]
     const position = missing === undefined ? undefined : entryPosition(missing)
     return new LogDiffers(position, `the log ends after ${leaf} of the tree's events`, 'log_shorter')
-  }
-
-  /** Told of the log's entries in order, knows the first that isn't the stored one. */
-  comparison(): {
-    each(entry: Uint8Array, leaf: number): void
-    first(): LogDiffers | undefined
-  } {
-    let found: LogDiffers | undefined
-    let bundle: number | undefined
-    let entries: readonly Uint8Array[] | undefined
-    return {
-      each: (entry, leaf) => {
-        if (found !== undefined) return
-        const index = Math.floor(leaf / TILE_WIDTH)
-        if (index !== bundle) entries = this.#entriesUnchecked(leaf)
-        bundle = index
-        const stored = entries?.[leaf % TILE_WIDTH]
-        if (stored !== undefined && Buffer.compare(stored, entry) !== 0)
-          found = differenceBetween(stored, entry)
-      },
-      first: () => found,
-    }
   }
 
   #entriesUnchecked(leaf: number): readonly Uint8Array[] | undefined {
@@ -281,8 +265,7 @@ export class StoredTree implements TileSink {
     if (bytes === undefined || entries === undefined || !match(entries, tile))
       throw this.#difference(0, index)
     this.rebuiltTiles += 1
-    this.#files.write(tilePath({ level: 'entries', index, width: TILE_WIDTH }), bytes)
-    this.#files.flush()
+    this.#files.restore(tilePath({ level: 'entries', index, width: TILE_WIDTH }), bytes)
     return entries
   }
 
@@ -295,22 +278,11 @@ export class StoredTree implements TileSink {
 
   /** The leaf at or after a position: positions may have gaps. `size` where there is none. */
   leafFrom(position: number): number {
-    const positionAt = (leaf: number): number => {
+    return leafFrom(position, this.size, (leaf) => {
       const entry = this.entries(leaf)[leaf % TILE_WIDTH]
       assert.ok(entry !== undefined)
       return entryPosition(entry)
-    }
-    // Without gaps, it is the one before its position.
-    const guess = position - 1
-    if (guess >= 0 && guess < this.size && positionAt(guess) === position) return guess
-    let low = 0
-    let high = Math.min(this.size, Math.max(0, position))
-    while (low < high) {
-      const middle = Math.floor((low + high) / 2)
-      if (positionAt(middle) < position) low = middle + 1
-      else high = middle
-    }
-    return low
+    })
   }
 
   /** Position of the last leaf; 0 for none. */
@@ -337,25 +309,4 @@ function keyOf(level: number, index: number): string {
 
 function match(entries: readonly Uint8Array[], tile: TileTree): boolean {
   return entries.every((entry, at) => leafHash(entry).equals(tile.node(0, at)))
-}
-
-/** What two entries that should be the same tell of what was done. */
-export function differenceBetween(signed: Uint8Array, found: Uint8Array): LogDiffers {
-  const [was, is] = [entryPosition(signed), entryPosition(found)]
-  if (was === is) return new LogDiffers(was, `the event at position ${was} is not the one that was signed`)
-  if (is > was) return new LogDiffers(was, `the event at position ${was} is missing`)
-  return new LogDiffers(is, `the event at position ${is} wasn't there when the tree was signed`)
-}
-
-/** The partial tiles of a tree of `size` leaves, the bundle first. */
-export function partialTiles(size: number): readonly TileId[] {
-  const tiles: TileId[] = []
-  const width = size % TILE_WIDTH
-  if (width > 0) tiles.push({ level: 'entries', index: Math.floor(size / TILE_WIDTH), width })
-  for (let level = 0; levelCount(level, size) > 0; level++) {
-    const count = levelCount(level, size)
-    if (count % TILE_WIDTH > 0)
-      tiles.push({ level, index: Math.floor(count / TILE_WIDTH), width: count % TILE_WIDTH })
-  }
-  return tiles
 }

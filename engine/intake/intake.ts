@@ -282,9 +282,18 @@ class GroupingIntake implements EngineIntake {
   #claim(entry: AcceptedEntry): boolean {
     const { id, source } = entry.decided.envelope
     if (this.#underWay.find(source, id) !== undefined) return false
-    if (this.#options.log.idCandidates(source, id).length > 0) return false
+    if (this.#mayBeRecorded(source, id)) return false
     this.#underWay.hold(entry)
     return true
+  }
+
+  /** Also where that can't be told: `#repeat` asks again, for this event alone. */
+  #mayBeRecorded(source: string, id: string): boolean {
+    try {
+      return this.#options.log.idCandidates(source, id).length > 0
+    } catch {
+      return true
+    }
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { Appended, LogFailure } from '../log/log.ts'
+import { type Appended, IndexUnavailable, type LogFailure } from '../log/log.ts'
 import { KeyStoreError } from '../privacy/failure.ts'
 import { type Accepted, type Decided, type Refused, refuse } from './decider.ts'
 import type { Refusable } from './quarantine.ts'
@@ -99,6 +99,13 @@ export function failed(decided: Decided, error: unknown): IntakeResult {
   const id = idOf(decided)
   if (error instanceof KeyStoreError && error.failure._tag === 'DiskFull') {
     return { status: 'refused', id, refusal: DISK_FULL }
+  }
+  if (error instanceof IndexUnavailable) {
+    return {
+      status: 'refused',
+      id,
+      refusal: { code: 'overloaded', message: `${error.message}: send it again later` },
+    }
   }
   // The kind of error alone: its message may quote personal data.
   const message = `the intake failed: ${error instanceof Error ? error.name : 'unknown error'}`

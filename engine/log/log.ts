@@ -52,6 +52,14 @@ export class LogDamaged extends Error {
   }
 }
 
+/** Whether an id is in the log can't be told for now: a part of the index is being made anew. Others may be asked for. */
+export class IndexUnavailable extends Error {
+  constructor(why: string) {
+    super(why)
+    this.name = 'IndexUnavailable'
+  }
+}
+
 export interface AppendEvent {
   readonly event: NewEvent
   readonly expected?: Expected | undefined
@@ -129,7 +137,7 @@ export interface Log extends LogReader {
   streamHead(stream: string): Appended | undefined
   /**
    * Positions of durable events that may have this source and id: all that have, and hardly ever others, which the
-   * caller tells by reading them.
+   * caller tells by reading them. Throws `IndexUnavailable`.
    */
   idCandidates(source: string, id: string): readonly number[]
   /** Durable events of one stream. */

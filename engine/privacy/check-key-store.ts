@@ -47,6 +47,19 @@ export function checkKeyStore(directory: string, masterKey: Uint8Array, onRows: 
   }
 }
 
+/** When the newest of the erasures was that a key store has marks of, ms since 1970 UTC; 0: there was none. */
+export function lastErasure(directory: string): number {
+  const database = sql.reporting(() => sql.openForReading(join(directory, DATABASE_FILE)))
+  try {
+    return sql.reporting(() => {
+      const row = sql.arrays(database, 'SELECT coalesce(max(since), 0) FROM suppressed').get()
+      return sql.asInteger(sql.columns(row)?.[0])
+    })
+  } finally {
+    database.close()
+  }
+}
+
 class Check {
   readonly #database: DatabaseSync
   readonly #masterKey: Uint8Array

@@ -1,4 +1,3 @@
-import { strict as assert } from 'node:assert'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
@@ -37,9 +36,20 @@ export function prepareDirectory(
   return masterKey
 }
 
-/** A crash before the first transaction leaves a file without tables. */
+/**
+ * A crash before the first transaction leaves a file without tables; one while it is made a write-ahead log leaves a
+ * journal, and the file can't be read before a writer has rolled that back.
+ */
 function isEmpty(path: string): boolean {
-  const database = sql.openForReading(path)
+  try {
+    return hasNoTables(sql.openForReading(path))
+  } catch (error) {
+    if (!sql.needsRollback(error)) throw error
+    return hasNoTables(sql.openForWriting(path))
+  }
+}
+
+function hasNoTables(database: DatabaseSync): boolean {
   try {
     const row = sql.columns(sql.arrays(database, 'SELECT count(*) FROM sqlite_schema').get())
     return sql.asInteger(row?.[0]) === 0
@@ -177,7 +187,8 @@ function checkFormat(database: DatabaseSync): void {
   if (found > FORMAT_VERSION) {
     throw new KeyStoreError({ _tag: 'FormatNewer', found, known: FORMAT_VERSION })
   }
-  assert.equal(found, FORMAT_VERSION)
+  if (found !== FORMAT_VERSION)
+    throw new KeyStoreError({ _tag: 'Damaged', cause: `it states the format ${found}` })
 }
 
 function tableExists(database: DatabaseSync, name: string): boolean {
@@ -220,7 +231,7 @@ export function asKeyClass(text: string): KeyClass {
     case 'governance':
       return text
     default:
-      assert(text.startsWith('quarantine:'), `unknown retention class ${text}`)
+      if (!text.startsWith('quarantine:')) return sql.malformed('an unknown retention class')
       return `quarantine:${text.slice('quarantine:'.length)}`
   }
 }

@@ -14,10 +14,11 @@ import {
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { GATHER_MS, SIGN_EVERY_MS } from '../../engine/audit/auditor.ts'
 import { EntryHasher, splitBundle } from '../../engine/audit/entries.ts'
-import { levelCount, TILE_WIDTH, tilePath } from '../../engine/audit/format.ts'
-import { partialTiles } from '../../engine/audit/stored-tree.ts'
+import { levelCount, partialTiles, TILE_WIDTH, tilePath } from '../../engine/audit/format.ts'
 import { entryOf, openTreeHead, parseVerifierKey } from '../../engine/audit/verify.ts'
+import { systemClock } from '../../engine/clock.ts'
 import { Block } from '../../engine/log/embedded/block-decoder.ts'
 import { eventBytes } from '../../engine/log/embedded/event-bytes.ts'
 import type { Files } from '../../engine/log/embedded/files.ts'
@@ -202,6 +203,39 @@ function stoppingAt(files: Files, step: number): { files: Files; stopped: () => 
     stopped: () => left < 0,
   }
 }
+
+test('under a steady load a head covers, two intervals later, whatever was durable: it waits for no pause', async () => {
+  expect(SIGN_EVERY_MS + GATHER_MS).toBeLessThanOrEqual(500)
+  let nowMs = 1_000_000
+  const clock = { ...systemClock, monotonicMs: () => nowMs }
+  await world.append(...anyEvents(10))
+  await world.audit({ clock, signEveryMs: SIGN_EVERY_MS, gatherMs: 0 })
+  await world.until(() => world.heads.length > 0)
+  let loading = true
+  let sent = 10
+  const load = (async () => {
+    for (; loading; sent += 5) {
+      await world.append(...anyEvents(5, sent))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  })()
+  const log = await world.log()
+  for (let tick = 0; tick < 4; tick++) {
+    const durable = log.head().position
+    for (let interval = 0; interval < 2; interval++) {
+      const before = world.heads.length
+      nowMs += SIGN_EVERY_MS
+      await world.until(() => world.heads.length > before)
+      // One an interval, however much is appended.
+      expect(world.heads.length).toBe(before + 1)
+    }
+    expect(world.heads.at(-1)?.position).toBeGreaterThanOrEqual(durable)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    expect(log.head().position).toBeGreaterThan(durable)
+  }
+  loading = false
+  await load
+})
 
 test('a crash at every step of writing: the next start goes on to the same tree', async () => {
   await world.append(...anyEvents(250))

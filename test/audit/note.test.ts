@@ -3,9 +3,8 @@
 // signed by the key asked for, or is written otherwise, is refused.
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { parseTilePath, tilePath } from '../../engine/audit/format.ts'
+import { parseTilePath, partialTiles, tilePath } from '../../engine/audit/format.ts'
 import { parseSignerKey, treeHeadText } from '../../engine/audit/note.ts'
-import { partialTiles } from '../../engine/audit/stored-tree.ts'
 import {
   openTreeHead,
   parseTreeHead,

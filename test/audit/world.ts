@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { AuditRefusal, SignedTreeHead } from '../../engine/audit/audit.ts'
-import { Auditor } from '../../engine/audit/auditor.ts'
+import { Auditor, type AuditorOptions } from '../../engine/audit/auditor.ts'
 import { formatSignerKey, parseSignerKey, type Signer } from '../../engine/audit/note.ts'
 import { systemClock } from '../../engine/clock.ts'
 import type { NewEvent } from '../../engine/events/event.ts'
@@ -70,7 +70,7 @@ export class AuditWorld {
     for (const event of events) await log.append(appends(event))
   }
 
-  async audit(): Promise<Auditor> {
+  async audit(options: Partial<AuditorOptions> = {}): Promise<Auditor> {
     const log = await this.log()
     this.#reader = openEmbeddedReader(this.logDirectory, log.headSignal, unsyncedFiles)
     this.#auditor = new Auditor({
@@ -79,6 +79,7 @@ export class AuditWorld {
       onHead: (head) => void this.heads.push(head),
       onRefusal: (refusal) => void this.refusals.push(refusal),
       onProgress: () => {},
+      ...options,
     })
     this.failure = undefined
     this.#running = this.#auditor.run().catch((error: unknown) => {

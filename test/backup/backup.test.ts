@@ -181,6 +181,11 @@ describe('what is whole', () => {
     mkdirSync(place('cut'))
     writeFileSync(place('cut/FORMAT'), 'restoring\n')
     expect(await restore('cut')).toMatchObject({ code: 1, err: expect.stringContaining('never finished') })
+    mkdirSync(place('cut/log'))
+    expect(await run(['backup', place('of-cut')], { HEADWATER_DATA: place('cut') })).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('never finished'),
+    })
     const engine = new EngineProcess(await freePort(), place('cut'), WITHOUT_NATS)
     await expect(engine.start()).rejects.toThrow('holds a restore that was never finished')
   })

@@ -133,11 +133,15 @@ describe('the commands', () => {
 describe('killed after each step', () => {
   const CHILD = join(import.meta.dirname, 'key-change-child.ts')
   const NEW_KEY = 'a5'.repeat(32)
-  const STEPS = {
-    kept: ['key_durable', 'rewrapped', 'committed', 'old_kept', 'named'],
-    'handed-in': ['rewrapped', 'committed', 'old_kept', 'named'],
-    rekey: ['rekeyed', 'committed'],
-  } as const
+  // Each kill costs a process.
+  const STEPS =
+    process.env['HEADWATER_TEST_LONG'] === undefined
+      ? { kept: ['rewrapped', 'committed', 'old_kept'], 'handed-in': ['committed'], rekey: ['rekeyed'] }
+      : {
+          kept: ['key_durable', 'rewrapped', 'committed', 'old_kept', 'named'],
+          'handed-in': ['rewrapped', 'committed', 'old_kept', 'named'],
+          rekey: ['rekeyed', 'committed'],
+        }
 
   for (const [change, steps] of Object.entries(STEPS)) {
     for (const step of steps) {

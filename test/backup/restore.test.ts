@@ -2,13 +2,14 @@
  * Theorem: what can't be restored safely is refused with what would be lost; and no restore knows anybody again who was
  * erased.
  */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { systemClock } from '../../engine/clock.ts'
 import { openQuarantine } from '../../engine/intake/quarantine.ts'
 import { openKeyStore } from '../../engine/privacy/key-store.ts'
-import { backup, data, env, idsOf, knows, place, restore, world } from './backup-world.ts'
+import { backup, close, data, env, idsOf, knows, place, restore, world } from './backup-world.ts'
 import { masterKeyText, openInstallation, run } from './support.ts'
 
 const DAY_MS = 86_400_000
@@ -94,6 +95,8 @@ describe('what is safe', () => {
       err: expect.stringContaining("isn't the master key"),
     })
     expect((await run(['backup', '--log', place('data/backup')], env())).code).toBe(1)
+    symlinkSync(place('data'), place('link'))
+    expect((await run(['backup', '--log', place('link/backup')], env())).code).toBe(1)
     expect((await run(['backup', '--log', place('b'), '--keys', place('b/keys')], env())).code).toBe(1)
     const manifest = place('backup/log/manifest.json')
     writeFileSync(manifest, readFileSync(manifest, 'utf8').replace('"log/', '"../../'))
@@ -169,5 +172,40 @@ describe('who was erased', () => {
       out: expect.stringContaining('right if those people were erased'),
     })
     expect(await knows(place('restored'), EMAIL)).toEqual({ known: false, suppressed: true })
+    // Nobody can tell any more which refused events name them.
+    expect(await quarantined(place('restored'))).toBe(0)
+  })
+
+  test('nor is one who only took part in what is about others', async () => {
+    const [other, email] = ['erased4@mail.example', EMAIL]
+    const data = {
+      activity_id: 'A-1',
+      kind: 'meeting',
+      email: other,
+      participants: [{ email, name: 'Xylo' }],
+    }
+    await world().send({ source: 'crm', id: 'm', type: 'activity.logged', data })
+    await world().sayErased(idsOf('erased5'))
+    await world().keyStore.destroyOwner(idsOf('erased5'))
+    await backup()
+    expect(await run(['verify'], env())).toMatchObject({ code: 0 })
+    expect(await restore('restored')).toMatchObject({ code: 0 })
+  })
+
+  test('but a key that is lost is missed, and the restore that finds it leaves nothing behind', async () => {
+    await backup('--log-only')
+    const [user = ''] = idsOf('erased4')
+    await close()
+    const keys = new DatabaseSync(place('data/keys/keys.sqlite'))
+    keys.prepare('DELETE FROM data_key WHERE owner = ?').run(Buffer.from(user, 'hex'))
+    keys.close()
+    await backup('--keys-only')
+    for (const to of ['new', 'empty']) {
+      if (to === 'empty') mkdirSync(place(to))
+      expect(await restore(to)).toMatchObject({ code: 1, err: expect.stringContaining('nobody was erased') })
+    }
+    expect(existsSync(place('new'))).toBe(false)
+    expect(readdirSync(place('empty'))).toEqual([])
+    expect((await restore('empty', '--force')).code).toBe(0)
   })
 })

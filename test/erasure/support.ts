@@ -23,9 +23,8 @@ export interface Opened {
   readonly notices: readonly string[]
 }
 
-export async function openAt(directory: string, change: Partial<Options> = {}): Promise<Opened> {
-  const notices: string[] = []
-  const opened = await openEngine({
+export function optionsAt(directory: string, change: Partial<Options> = {}): Options {
+  return {
     directory,
     workspace: 'default',
     masterKey: undefined,
@@ -37,9 +36,15 @@ export async function openAt(directory: string, change: Partial<Options> = {}): 
     logCompression: 'off',
     onResult: () => undefined,
     onProgress: () => undefined,
-    onNotice: (level, message) => notices.push(`${level} ${message}`),
+    onNotice: () => undefined,
     ...change,
-  })
+  }
+}
+
+export async function openAt(directory: string, change: Partial<Options> = {}): Promise<Opened> {
+  const notices: string[] = []
+  const onNotice: Options['onNotice'] = (level, message) => notices.push(`${level} ${message}`)
+  const opened = await openEngine(optionsAt(directory, { onNotice, ...change }))
   if (E.isLeft(opened)) throw new Error(opened.left)
   return { engine: opened.right, notices }
 }

@@ -80,13 +80,13 @@ async function checkEnds({
   return survivals.length + 1
 }
 
-/** Where a write is torn: at every byte, or, where time is short, in headers, in the middle and at the ends of sectors. */
+/** Where a write is torn: at every byte, or, where time is short, in a header, before its last byte. */
 function tears(sizeBytes: number): readonly number[] {
   if (LONG) return Array.from({ length: sizeBytes }, (_, at) => at)
-  return [1, 40, 60, 512, sizeBytes - 1].filter((at) => at > 0 && at < sizeBytes)
+  return [1, 50, sizeBytes - 1].filter((at) => at > 0 && at < sizeBytes)
 }
 
-const SEEDS = LONG ? [1, 2, 3, 4, 5, 6, 7, 8, 9] : [1, 2]
+const SEEDS = LONG ? [1, 2, 3, 4, 5, 6, 7, 8, 9] : [1]
 
 it(
   'every operation of a script',

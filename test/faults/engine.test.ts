@@ -111,7 +111,6 @@ describe.skipIf(!straceWorks())('the engine (skipped where strace is missing or 
 /** The makings of a data directory, and a commit of keys. */
 const SOME: readonly Place[] = [
   { call: 'rename', path: '/data/FORMAT.new', times: 1 },
-  { call: 'write', path: '/data/FORMAT.new', times: 1 },
   { call: 'fsync', path: '/data/keys/keys.sqlite-wal', times: 3 },
 ]
 

@@ -49,7 +49,7 @@ async function killed(run: number, kind: Report['kind'], afterMs: number): Promi
 it(
   'log, keys and quarantine in one process',
   async () => {
-    const waits = LONG ? Array.from({ length: 500 }, (_, i) => (i * 7) % 97) : [0, 3, 8, 20, 45, 90]
+    const waits = LONG ? Array.from({ length: 500 }, (_, i) => (i * 7) % 97) : [0, 8, 45]
     const reports: Report[] = []
     for (const [run, afterMs] of waits.entries()) {
       const said = await killed(run, run % 2 === 0 ? 'appended' : 'kept', afterMs)
@@ -82,12 +82,16 @@ it(LONG ? 'the engine, 20 kills in 60 s' : 'the engine, twice', async () => {
   const engine = new EngineProcess(await freePort(), join(directory, 'data'), WITHOUT_NATS)
   const acknowledged = new Map<string, number>()
   let progress = 0
+  let everyMs = 3_000
   for (let life = 0; life < (LONG ? 20 : 2); life++) {
     const before = acknowledged.size
-    const due = setTimeout(3_000)
+    const begunMs = performance.now()
+    const due = setTimeout(everyMs)
     await engine.start()
+    // A machine that is busy with other things starts it less often.
+    if (life === 0) everyMs = Math.max(everyMs, 2 * (performance.now() - begunMs))
     const sending = sendUntilDeath(engine, life, acknowledged)
-    // Every 3 s, whatever it has done; where time is short, as soon as it has done something.
+    // When it is due, whatever it has done; where time is short, as soon as it has done something.
     if (LONG) await due
     else await expect.poll(() => acknowledged.size, { timeout: 30_000 }).toBeGreaterThan(before)
     await engine.kill('SIGKILL')

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
@@ -10,8 +10,8 @@ import { EngineProcess, freePort } from '../support/engine-process.ts'
 import { send, sendAll, WITHOUT_NATS } from './engine-world.ts'
 
 // Theorem: a data directory written by the release that made data format 1 (log of two segments, keys, quarantine, read
-// models) opens with this one, unchanged by anybody: everything that was asked of it then has the same answer now,
-// what was sent is known as a duplicate, and it goes on. One of a newer format is refused with what to do.
+// models) opens with this one, unchanged by anybody, and gets its index: everything that was asked of it then has the
+// same answer now, what was sent is known as a duplicate, and it goes on. One of a newer format is refused with what to do.
 
 const FIXTURE = join(import.meta.dirname, 'fixtures', 'data-format-1.tar.gz')
 
@@ -45,6 +45,7 @@ afterEach(async () => {
 
 it('opens, answers everything as before, knows what was sent, goes on', async () => {
   await engine.start()
+  expect(existsSync(join(directory, 'data', 'log', 'index', '00000000000000000001.hwi'))).toBe(true)
   for (const [path, data] of Object.entries(expected.answers)) {
     const after = path === '/v1/events' ? 0 : expected.head
     const answer = await engine.get<{ readonly data: unknown }>(`${path}?after=${after}`)

@@ -34,7 +34,6 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'engine/log',
     'engine/clock.ts',
     'engine/worker-url.ts',
-    'engine/give-way.ts',
     'engine/bounded-cache.ts',
   ],
   'engine/privacy': ['engine/events', 'engine/clock.ts', 'engine/worker-url.ts', 'engine/bounded-cache.ts'],

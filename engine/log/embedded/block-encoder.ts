@@ -20,8 +20,6 @@ import {
 import { PayloadWriter } from './payload-writer.ts'
 
 const COLUMN_BYTES = 16 * 1024
-/** Equals no value: the default of a column that is never left out. */
-const NEVER = Number.NaN
 
 export interface EncoderMark {
   readonly count: number
@@ -49,6 +47,19 @@ export class BlockEncoder {
   readonly #origin = new DictionaryColumnWriter()
   readonly #identities = new IdentityColumnWriter()
   readonly #payloads = new PayloadWriter()
+  /** Those that are left out where all events have the default. */
+  readonly #numbers = [
+    { name: 'revision', column: this.#revision, byDefault: 0 },
+    { name: 'schema', column: this.#schema, byDefault: 1 },
+    { name: 'normaliser', column: this.#normaliser, byDefault: 0 },
+    { name: 'sequence', column: this.#sequence, byDefault: undefined },
+    { name: 'based_on', column: this.#basedOn, byDefault: undefined },
+    { name: 'original_time', column: this.#originalTime, byDefault: undefined },
+    { name: 'sent_time', column: this.#sentTime, byDefault: undefined },
+  ] as const
+  readonly #texts = [this.#stream, this.#id, this.#causation, this.#correlation] as const
+  readonly #dictionaries = [this.#source, this.#type, this.#actor, this.#origin] as const
+  readonly #columns = this.#allColumns()
   #count = 0
   #otherBytes = 0
 
@@ -157,12 +168,13 @@ export class BlockEncoder {
   }
 
   #truncate(count: number): void {
-    const columns = [
-      ...this.#numberColumns().map(([, column]) => column),
-      ...[this.#stream, this.#id, this.#causation, this.#correlation],
-      ...[this.#source, this.#type, this.#actor, this.#origin, this.#identities, this.#payloads],
-    ]
-    for (const column of columns) column.truncate(count)
+    this.#time.truncate(count)
+    this.#received.truncate(count)
+    for (const { column } of this.#numbers) column.truncate(count)
+    for (const column of this.#texts) column.truncate(count)
+    for (const column of this.#dictionaries) column.truncate(count)
+    this.#identities.truncate(count)
+    this.#payloads.truncate(count)
     this.#count = count
   }
 
@@ -190,42 +202,58 @@ export class BlockEncoder {
     return sink.bytes.subarray(0, sink.length)
   }
 
-  #numberColumns(): readonly (readonly [string, NumberColumnWriter, number | undefined])[] {
+  /** In the order in which they stand in a block. */
+  #allColumns(): readonly Column[] {
+    const always = (name: string, column: Written): Column => columnOf(name, column, () => true)
+    const ifUsed = (name: string, column: Written & { readonly used: boolean }): Column =>
+      columnOf(name, column, () => column.used)
+    const payloads = this.#payloads
     return [
-      ['received', this.#received, this.#lastReceived],
-      ['revision', this.#revision, 0],
-      ['schema', this.#schema, 1],
-      ['normaliser', this.#normaliser, 0],
-      ['sequence', this.#sequence, undefined],
-      ['based_on', this.#basedOn, undefined],
-      ['original_time', this.#originalTime, undefined],
-      ['sent_time', this.#sentTime, undefined],
-      ['time', this.#time, NEVER],
+      always('stream', this.#stream),
+      always('id', this.#id),
+      always('source', this.#source),
+      always('type', this.#type),
+      columnOf('received', this.#received, () => !this.#received.isAll(this.#lastReceived)),
+      ...this.#numbers.map(({ name, column, byDefault }) =>
+        columnOf(name, column, () => !column.isAll(byDefault)),
+      ),
+      always('time', this.#time),
+      ifUsed('causation', this.#causation),
+      ifUsed('correlation', this.#correlation),
+      ifUsed('actor', this.#actor),
+      ifUsed('origin', this.#origin),
+      ifUsed('identities', this.#identities),
+      columnOf('shape', { write: (sink) => payloads.writeShapeColumn(sink) }, () => payloads.hasManyShapes),
+      always('payload_end', { write: (sink) => payloads.writeEndColumn(sink) }),
     ]
   }
 
   #writeColumns(sink: ByteSink): void {
-    const columns: [string, { write(sink: ByteSink): void }][] = [
-      ['stream', this.#stream],
-      ['id', this.#id],
-      ['source', this.#source],
-      ['type', this.#type],
-    ]
-    for (const [name, column, byDefault] of this.#numberColumns()) {
-      if (!column.isAll(byDefault)) columns.push([name, column])
-    }
-    if (this.#causation.used) columns.push(['causation', this.#causation])
-    if (this.#correlation.used) columns.push(['correlation', this.#correlation])
-    if (this.#actor.used) columns.push(['actor', this.#actor])
-    if (this.#origin.used) columns.push(['origin', this.#origin])
-    if (this.#identities.used) columns.push(['identities', this.#identities])
-    const payloads = this.#payloads
-    if (payloads.hasManyShapes) columns.push(['shape', { write: (into) => payloads.writeShapeColumn(into) }])
-    columns.push(['payload_end', { write: (into) => payloads.writeEndColumn(into) }])
-    sink.map(columns.length)
-    for (const [name, column] of columns) {
-      sink.string(name)
+    const used = this.#columns.filter((column) => column.isUsed())
+    sink.map(used.length)
+    for (const column of used) {
+      sink.raw(column.name)
       column.write(sink)
     }
+  }
+}
+
+interface Written {
+  write(sink: ByteSink): void
+}
+
+interface Column extends Written {
+  /** Encoded. */
+  readonly name: Uint8Array
+  isUsed(): boolean
+}
+
+function columnOf(name: string, column: Written, isUsed: () => boolean): Column {
+  const encoded = ByteSink.ofCapacity(5 + 3 * name.length)
+  encoded.string(name)
+  return {
+    name: encoded.bytes.subarray(0, encoded.length),
+    isUsed,
+    write: (sink) => column.write(sink),
   }
 }

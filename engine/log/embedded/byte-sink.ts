@@ -22,7 +22,7 @@ import {
 const TWO_32 = 0x1_0000_0000
 /** Below this length a loop beats the call into the runtime. */
 const SHORT_STRING = 12
-const SHORT_PART = 48
+const SHORT_PART = 64
 
 /** A buffer that grows while MessagePack is written to it. Everything before `length` is written. */
 export class ByteSink {

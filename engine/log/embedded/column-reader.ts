@@ -32,6 +32,45 @@ export class UnsignedColumn {
         return this.#view.getUint32(index * 4, true)
     }
   }
+
+  /** The greatest of the first `count` values; 0 of none. Each width has a loop: whole blocks are checked before one event is read. */
+  greatest(count: number): number {
+    const [bytes, view] = [this.#bytes, this.#view]
+    let found = 0
+    if (this.#width === 1) for (let i = 0; i < count; i++) found = Math.max(found, bytes[i] ?? 0)
+    if (this.#width === 2)
+      for (let i = 0; i < count * 2; i += 2) found = Math.max(found, view.getUint16(i, true))
+    if (this.#width === 4)
+      for (let i = 0; i < count * 4; i += 4) found = Math.max(found, view.getUint32(i, true))
+    return found
+  }
+
+  /** Whether none of the first `count` values is less than the one before it. */
+  rises(count: number): boolean {
+    const [bytes, view] = [this.#bytes, this.#view]
+    let last = 0
+    // Negative once a value was less.
+    let steps = 0
+    if (this.#width === 1)
+      for (let i = 0; i < count; i++) {
+        const value = bytes[i] ?? 0
+        steps |= value - last
+        last = value
+      }
+    if (this.#width === 2)
+      for (let i = 0; i < count * 2; i += 2) {
+        const value = view.getUint16(i, true)
+        steps |= value - last
+        last = value
+      }
+    if (this.#width === 4)
+      for (let i = 0; i < count * 4; i += 4) {
+        const value = view.getUint32(i, true)
+        if (value < last) return false
+        last = value
+      }
+    return steps >= 0
+  }
 }
 
 function widthOf(bytes: Buffer, count: number): number {
@@ -91,12 +130,8 @@ export class NumberColumn {
 
 /** Ends must not decrease, and the last one is the size of what they divide. */
 function checkEnds(ends: UnsignedColumn, count: number, sizeBytes: number): void {
-  let last = 0
-  for (let i = 0; i < count; i++) {
-    const end = ends.at(i)
-    if (end < last) throw new MalformedError('ends that decrease', i)
-    last = end
-  }
+  if (!ends.rises(count)) throw new MalformedError('ends that decrease', count)
+  const last = count === 0 ? 0 : ends.at(count - 1)
   if (last !== sizeBytes) throw new MalformedError('ends that miss their bytes', last)
 }
 
@@ -145,9 +180,8 @@ export class DictionaryColumn {
       entries.push(entry ?? undefined)
     }
     this.entries = entries
-    for (let i = 0; i < count; i++) {
-      if (this.indexes.at(i) >= size) throw new MalformedError('an index beyond its dictionary', i)
-    }
+    if (count > 0 && this.indexes.greatest(count) >= size)
+      throw new MalformedError('an index beyond its dictionary', size)
   }
 
   find(index: number): string | undefined {
@@ -184,9 +218,13 @@ export class IdentityColumn {
     return identities
   }
 
-  /** Where the event's identities end among all; they begin where those of the one before end. */
-  endAt(index: number): number {
-    return index < 0 ? 0 : this.#ends.at(index)
+  /** Where the event's identities stand among all: [from, until). */
+  range(index: number): readonly [from: number, until: number] {
+    return [index === 0 ? 0 : this.#ends.at(index - 1), this.#ends.at(index)]
+  }
+
+  idBytes(at: number): Buffer {
+    return this.#ids.subarray(at * IDENTITY_BYTES, (at + 1) * IDENTITY_BYTES)
   }
 
   writeId(sink: ByteSink, at: number): void {

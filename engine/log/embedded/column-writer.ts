@@ -72,34 +72,53 @@ function writePresence(sink: ByteSink, count: number, isPresent: (index: number)
 
 /** Numbers; absent ones are possible. */
 export class NumberColumnWriter {
-  /** NaN: absent. */
+  /** NaN: absent. Empty while all are the same, as most columns are: then only how many there are is kept. */
   readonly #values = new NumberList(USUAL_COUNT)
+  #same = Number.NaN
+  #sameCount = 0
 
   /** 0 where there is none. */
   get last(): number {
+    if (this.#values.length === 0) return this.#sameCount > 0 ? this.#same : 0
     return this.#values.at(this.#values.length - 1)
   }
 
   add(value: number | undefined): void {
     if (Number.isNaN(value)) assert.fail('NaN is no number of an event')
-    this.#values.push(value ?? Number.NaN)
+    const number = value ?? Number.NaN
+    if (this.#values.length === 0) {
+      if (this.#sameCount === 0) this.#same = number
+      if (Object.is(number, this.#same)) {
+        this.#sameCount++
+        return
+      }
+      this.#spread()
+    }
+    this.#values.push(number)
+  }
+
+  #spread(): void {
+    for (; this.#sameCount > 0; this.#sameCount--) this.#values.push(this.#same)
   }
 
   truncate(count: number): void {
-    this.#values.length = count
+    this.#values.length = Math.min(count, this.#values.length)
+    this.#sameCount = Math.min(count, this.#sameCount)
   }
 
   /** True if all values are `value`. */
   isAll(value: number | undefined): boolean {
+    const wanted = value ?? Number.NaN
+    if (this.#values.length === 0) return isSame(this.#same, wanted)
     const { values, length } = this.#values
     for (let i = 0; i < length; i++) {
-      const each = values[i] ?? Number.NaN
-      if (value === undefined ? !Number.isNaN(each) : each !== value) return false
+      if (!isSame(values[i] ?? Number.NaN, wanted)) return false
     }
     return true
   }
 
   write(sink: ByteSink): void {
+    this.#spread()
     const { values, length } = this.#values
     let least = Number.POSITIVE_INFINITY
     let greatest = Number.NEGATIVE_INFINITY
@@ -126,13 +145,19 @@ export class NumberColumnWriter {
   }
 }
 
+/** Equal, or both absent. */
+function isSame(a: number, b: number): boolean {
+  return a === b || (Number.isNaN(a) && Number.isNaN(b))
+}
+
 /** Strings that mostly differ; absent ones are possible. */
 export class TextColumnWriter {
   readonly #bytes: ByteSink
   /** Where each ends; what is absent ends where it begins. */
   readonly #ends = new NumberList(USUAL_COUNT)
-  /** Indexes of those that are absent. */
+  /** Indexes of those that are absent, but for those before the first that is present. */
   readonly #absent: number[] = []
+  #absentAtFirst = 0
 
   constructor(capacityBytes: number) {
     this.#bytes = ByteSink.ofCapacity(capacityBytes)
@@ -143,27 +168,37 @@ export class TextColumnWriter {
   }
 
   get used(): boolean {
-    return this.#absent.length < this.#ends.length
+    return this.#ends.length > this.#absentAtFirst + this.#absent.length
   }
 
   add(value: string | undefined): void {
-    if (value === undefined) this.#absent.push(this.#ends.length)
-    else this.#bytes.utf8(value)
+    if (value !== undefined) {
+      if (this.#ends.length === 0) for (let i = 0; i < this.#absentAtFirst; i++) this.#ends.push(0)
+      this.#bytes.utf8(value)
+    } else if (this.#ends.length === 0) {
+      this.#absentAtFirst++
+      return
+    } else this.#absent.push(this.#ends.length)
     this.#ends.push(this.#bytes.length)
   }
 
   truncate(count: number): void {
-    this.#ends.length = count
+    this.#ends.length = Math.min(count, this.#ends.length)
+    this.#absentAtFirst = Math.min(count, this.#absentAtFirst)
     while ((this.#absent.at(-1) ?? -1) >= count) this.#absent.pop()
     this.#bytes.length = this.#ends.at(count - 1)
   }
 
+  /** Only of one that is `used`. */
   write(sink: ByteSink): void {
-    const absent = new Set(this.#absent)
-    sink.array(absent.size > 0 ? 3 : 2)
+    const first = this.#absentAtFirst
+    const absences = first + this.#absent.length > 0
+    sink.array(absences ? 3 : 2)
     writeUnsigned(sink, this.#ends, this.#bytes.length)
     sink.bin(this.#bytes.bytes.subarray(0, this.#bytes.length))
-    if (absent.size > 0) writePresence(sink, this.#ends.length, (i) => !absent.has(i))
+    if (!absences) return
+    const absent = new Set(this.#absent)
+    writePresence(sink, this.#ends.length, (i) => i >= first && !absent.has(i))
   }
 }
 
@@ -202,7 +237,12 @@ export class DictionaryColumnWriter {
   truncate(count: number): void {
     this.#indexes.length = count
     this.#lastIndex = -1
-    if (count === 0) this.#entries.clear()
+    if (count === 0) {
+      this.#entries.clear()
+      this.#firstUses.length = 0
+      this.#sizes.length = 0
+      return
+    }
     for (const [value, index] of this.#entries) {
       if ((this.#firstUses[index] ?? 0) >= count) this.#entries.delete(value)
     }

@@ -111,12 +111,10 @@ function startUpkeep(
   { index, set, keys }: OpenIndex,
   directory: string,
   { files, compression, onNotice = () => {} }: EmbeddedLogOptions,
+  onBehind: (behind: boolean) => void,
 ): UpkeepQueue {
-  const lost = (cause: string): void => onNotice(`the upkeep of the log has ended: ${cause}`)
   const start =
-    files === undefined
-      ? upkeepThread(directory, keys, lost)
-      : upkeepInline(withCompressed(files), directory, keys)
+    files === undefined ? upkeepThread(directory, keys) : upkeepInline(withCompressed(files), directory, keys)
   const standard: Compression = files === undefined ? 'zstd' : 'off'
   const upkeep = new UpkeepQueue({
     index,
@@ -124,6 +122,7 @@ function startUpkeep(
     start,
     compress: (compression ?? standard) === 'zstd',
     onNotice,
+    onBehind,
   })
   upkeep.compress([...set.segments.keys()])
   return upkeep
@@ -158,7 +157,7 @@ class SegmentedLog extends SegmentsLog implements EmbeddedLog {
     this.tornTail = tornTail
     publishHead(this.headSignal, head)
     if (start !== undefined) index.enter(start.first)
-    const upkeep = startUpkeep(opened, writing.directory, options)
+    const upkeep = startUpkeep(opened, writing.directory, options, (behind) => this.#writer.hold(behind))
     this.#upkeep = upkeep
     let sealed: ReturnType<LogIndex['enter']>
     const listener = {

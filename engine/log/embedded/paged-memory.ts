@@ -77,11 +77,20 @@ export class PagedRecords {
   }
 
   set(record: number, field: number, value: number): void {
+    this.page(record)[this.offset(record) + field] = value
+  }
+
+  /** What a record lies in, for who reads and writes several of its fields; they begin at its `offset`. */
+  page(record: number): Float64Array {
     const number = record >>> RECORD_BITS
     while (this.#pages.length <= number) this.#pages.push(new Float64Array(PAGE_RECORDS * this.#width))
     const page = this.#pages[number]
-    assert.ok(page !== undefined)
-    page[(record & (PAGE_RECORDS - 1)) * this.#width + field] = value
+    if (page === undefined) assert.fail('a page of records')
+    return page
+  }
+
+  offset(record: number): number {
+    return (record & (PAGE_RECORDS - 1)) * this.#width
   }
 
   get sizeBytes(): number {

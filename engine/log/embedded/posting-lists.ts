@@ -43,12 +43,14 @@ export class PostingLists {
 
   /** Positions come in order; one that came last only changes the note. */
   add(slot: number, position: number, note: number): void {
-    const newest = this.newest(slot)
-    this.#records.set(slot, NOTE, note)
+    const record = this.#records.page(slot)
+    const at = this.#records.offset(slot)
+    const newest = record[at + NEWEST] ?? 0
+    record[at + NOTE] = note
     if (newest === position) return
     if (position < newest) assert.fail('positions of a list only rise')
-    if (newest > 0) this.#append(slot, position - newest)
-    this.#records.set(slot, NEWEST, position)
+    if (newest > 0) record[at + END] = this.#append(record[at + END] ?? 0, position - newest)
+    record[at + NEWEST] = position
   }
 
   slot(name: string): number | undefined {
@@ -90,8 +92,8 @@ export class PostingLists {
     return this.#records.sizeBytes + this.#names.sizeBytes + this.#memory.sizeBytes
   }
 
-  #append(slot: number, delta: number): void {
-    const end = this.#records.at(slot, END)
+  /** Answers where the list ends now. */
+  #append(end: number, delta: number): number {
     let address = Math.floor(end / END_BYTES)
     let used = end % END_BYTES
     if (address === 0 || used + deltaBytes(delta) > this.#pieceBytes(address)) {
@@ -100,7 +102,7 @@ export class PostingLists {
     }
     const page = this.#memory.page(address)
     used += writeDelta(page, this.#memory.offset(address) + used, delta)
-    this.#records.set(slot, END, address * END_BYTES + used)
+    return address * END_BYTES + used
   }
 
   #pieceBytes(address: number): number {

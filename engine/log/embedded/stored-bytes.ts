@@ -66,8 +66,7 @@ export class StoredBytes {
 
   #identities(sink: ByteSink, index: number): void {
     const column = this.#block.columns.identities
-    const from = column?.endAt(index - 1) ?? 0
-    const until = column?.endAt(index) ?? 0
+    const [from, until] = column?.range(index) ?? [0, 0]
     sink.array(until - from)
     if (column === undefined) return
     for (let at = from; at < until; at++) {

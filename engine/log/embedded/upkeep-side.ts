@@ -7,49 +7,89 @@ import type { UpkeepMessage, UpkeepThreadData } from './upkeep-thread.ts'
 
 /** The side that looks after sealed segments, wherever it runs. */
 export interface UpkeepSide {
+  /** Of one kind, merging or not, one after another: the next when the one before was reported. */
   send(order: UpkeepOrder): void
+  /** Whether its work is as urgent as everything else's. */
+  hurry(hurry: boolean): void
   /** Waits for the step under way, and gives the rest up. */
   close(): Promise<void>
 }
 
 export type StartUpkeep = (onReport: (report: UpkeepReport) => void) => UpkeepSide
 
-/** Starts its thread with the first order. `onLost`: it has ended, and nothing is done any more. */
+/** Starts its thread with the first order, and anew with the first one after it ended: what it hadn't done has failed. */
 export function upkeepThread(
   logDirectory: string,
   keys: IndexKeys,
-  onLost: (cause: string) => void,
+  module = workerUrl('upkeep-thread', import.meta.url),
 ): StartUpkeep {
-  return (onReport) => {
-    let worker: Worker | undefined
-    let exited = Promise.resolve()
-    let closing = false
-    const start = (): Worker => {
-      const workerData: UpkeepThreadData = { logDirectory, secret: keys.secret }
-      const started = new Worker(workerUrl('upkeep-thread', import.meta.url), {
-        workerData,
-        name: 'log-upkeep',
-      })
-      started.on('message', onReport)
-      started.on('error', (error) => onLost(error instanceof Error ? error.message : String(error)))
-      exited = new Promise((resolve) => started.once('exit', () => resolve()))
-      // What it does can be done at the next start: it keeps no process alive.
-      started.unref()
-      return started
+  return (onReport) => new UpkeepThread(module, { logDirectory, secret: keys.secret }, onReport)
+}
+
+class UpkeepThread implements UpkeepSide {
+  readonly #module: URL
+  readonly #data: UpkeepThreadData
+  readonly #onReport: (report: UpkeepReport) => void
+  /** Sent and not reported yet. */
+  #orders: UpkeepOrder[] = []
+  #worker: Worker | undefined
+  #exited = Promise.resolve()
+  #hurry = false
+  #closing = false
+
+  constructor(module: URL, data: UpkeepThreadData, onReport: (report: UpkeepReport) => void) {
+    this.#module = module
+    this.#data = data
+    this.#onReport = onReport
+  }
+
+  send(order: UpkeepOrder): void {
+    if (this.#closing) return
+    this.#orders.push(order)
+    this.#worker ??= this.#start()
+    this.#post(order)
+  }
+
+  hurry(hurry: boolean): void {
+    if (hurry !== this.#hurry) this.#post({ kind: 'hurry', hurry })
+    this.#hurry = hurry
+  }
+
+  #post(message: UpkeepMessage): void {
+    this.#worker?.postMessage(message)
+  }
+
+  #start(): Worker {
+    const worker = new Worker(this.#module, { workerData: this.#data, name: 'log-upkeep' })
+    let cause = 'its thread has ended'
+    worker.on('message', (report: UpkeepReport) => this.#take(report))
+    worker.on('error', (error) => (cause = error instanceof Error ? error.message : String(error)))
+    this.#exited = new Promise((resolve) => worker.once('exit', () => resolve(this.#ended(cause))))
+    // What it does can be done at the next start: it keeps no process alive.
+    worker.unref()
+    if (this.#hurry) worker.postMessage({ kind: 'hurry', hurry: true } satisfies UpkeepMessage)
+    return worker
+  }
+
+  #take(report: UpkeepReport): void {
+    const merge = report.kind === 'merged' || (report.kind === 'failed' && report.order.kind === 'merge')
+    this.#orders = this.#orders.filter((order) => (order.kind === 'merge') !== merge)
+    this.#onReport(report)
+  }
+
+  #ended(cause: string): void {
+    this.#worker = undefined
+    if (this.#closing) return
+    for (const order of this.#orders.splice(0)) {
+      this.#onReport({ kind: 'failed', order, cause, damaged: undefined, again: true })
     }
-    return {
-      send: (order) => {
-        if (closing) return
-        worker ??= start()
-        worker.postMessage(order satisfies UpkeepMessage)
-      },
-      close: async () => {
-        closing = true
-        worker?.ref()
-        worker?.postMessage({ kind: 'close' } satisfies UpkeepMessage)
-        await exited
-      },
-    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true
+    this.#worker?.ref()
+    this.#post({ kind: 'close' })
+    await this.#exited
   }
 }
 
@@ -72,6 +112,7 @@ export function upkeepInline(files: Files, logDirectory: string, keys: IndexKeys
         for (let next = orders.shift(); next !== undefined; next = orders.shift()) onReport(carry(next))
         draining = false
       },
+      hurry: () => {},
       close: async () => {},
     }
   }

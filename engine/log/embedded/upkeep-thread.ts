@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
-import { giveWay } from '../../give-way.ts'
+import { giveWay, takeTurns } from '../../give-way.ts'
 import { withCompressed } from './compressed-files.ts'
 import { systemFiles } from './files.ts'
 import { indexKeys } from './index/index-keys.ts'
@@ -14,7 +14,11 @@ export interface UpkeepThreadData {
   readonly secret: Uint8Array
 }
 
-export type UpkeepMessage = UpkeepOrder | { readonly kind: 'close' }
+export type UpkeepMessage =
+  | UpkeepOrder
+  /** Whether it is as urgent as everything else. */
+  | { readonly kind: 'hurry'; readonly hurry: boolean }
+  | { readonly kind: 'close' }
 
 assert.ok(parentPort !== null, 'this module is started as a worker')
 const port = parentPort
@@ -33,8 +37,18 @@ port.on('message', (message: UpkeepMessage) => {
   if (message.kind === 'close') {
     closing = true
     // Frees what a merge holds; what it wrote so far is removed.
-    merge?.return({ kind: 'failed', order: { kind: 'merge', runs: [] }, cause: 'the log is closed' })
+    merge?.return({
+      kind: 'failed',
+      order: { kind: 'merge', runs: [] },
+      cause: 'the log is closed',
+      again: false,
+    })
     port.close()
+    return
+  }
+  if (message.kind === 'hurry') {
+    if (message.hurry) takeTurns()
+    else giveWay()
     return
   }
   const queue = message.kind === 'merge' ? patient : urgent

@@ -1,3 +1,4 @@
+import { LogDamaged } from '../log.ts'
 import { compressSegment } from './compress-segment.ts'
 import type { Files } from './files.ts'
 import { gatherSegment } from './index/build-segment-index.ts'
@@ -9,7 +10,7 @@ import type { SegmentFilters } from './index/segment-index-builder.ts'
 
 /** What is done for sealed segments, in the background. Each order gets one report. */
 export type UpkeepOrder =
-  | { readonly kind: 'index'; readonly first: number; readonly last: number }
+  | { readonly kind: 'index'; readonly first: number; readonly last: number; readonly anew: boolean }
   | { readonly kind: 'compress'; readonly first: number }
   /** Neighbouring runs of keys, by name, oldest first. */
   | { readonly kind: 'merge'; readonly runs: readonly string[] }
@@ -34,6 +35,8 @@ export type UpkeepReport =
       readonly cause: string
       /** The index file that was found damaged. */
       readonly damaged?: string | undefined
+      /** Whether it may succeed another time: not where the log itself is damaged. */
+      readonly again: boolean
     }
 
 /** Carries one order out, step by step, so that its thread can look for a more urgent one in between. */
@@ -57,7 +60,8 @@ export function* carryOut(
     }
   } catch (error) {
     const damaged = error instanceof IndexDamaged ? error.path : undefined
-    return { kind: 'failed', order, cause: error instanceof Error ? error.message : String(error), damaged }
+    const cause = error instanceof Error ? error.message : String(error)
+    return { kind: 'failed', order, cause, damaged, again: !(error instanceof LogDamaged) }
   }
 }
 
@@ -74,9 +78,9 @@ function compressed(
     case 'NotSealed':
       return { kind: 'compressed', first: order.first }
     case 'Damaged':
-      return { kind: 'failed', order, cause: outcome.damage.message }
+      return { kind: 'failed', order, cause: outcome.damage.message, again: false }
     case 'Failed':
-      return { kind: 'failed', order, cause: outcome.cause }
+      return { kind: 'failed', order, cause: outcome.cause, again: true }
   }
 }
 

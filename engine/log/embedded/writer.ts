@@ -66,6 +66,7 @@ export class Writer {
   readonly #assigned: { position: number; received: number }
   #nextNumber = 0
   #scheduled = false
+  #held = false
   #ended: LogFailure | undefined
   #idle: (() => void)[] = []
 
@@ -235,7 +236,14 @@ export class Writer {
     })
   }
 
+  /** While it is held, what is appended gathers and isn't written: the caller's bound on `pendingBytes` slows it down. */
+  hold(held: boolean): void {
+    this.#held = held
+    if (!held) this.#schedule()
+  }
+
   #send(): void {
+    if (this.#held && this.#ended === undefined) return
     const enough = this.#encoder.sizeBytes >= WORTHWHILE_BYTES
     const free = enough ? MAX_BLOCKS_UNDER_WAY : EAGER_BLOCKS
     if (this.#encoder.count > 0 && this.#closed.length < free) this.#closeBlock()
@@ -308,6 +316,7 @@ export class Writer {
   /** Waits for what is under way; later appends fail. */
   async close(): Promise<void> {
     this.#ended ??= { _tag: 'LogClosed' }
+    this.#schedule()
     if (this.#closed.length > 0 || this.#filling !== undefined) {
       await new Promise<void>((resolve) => this.#idle.push(resolve))
     }

@@ -20,6 +20,12 @@ import type { SegmentFilters } from './segment-index-builder.ts'
 
 const CACHE_BYTES = 32 * 1024 * 1024
 
+/** A segment's run of keys, as it was written. */
+interface FreshKeys {
+  readonly place: Pick<Cover, 'first' | 'last'>
+  readonly filters: Pick<SegmentFilters, 'ids' | 'heads'>
+}
+
 /**
  * The index files that serve: of each sealed segment its own, and runs of keys that cover neighbouring ones. The filters of
  * as many as fit into `memoryBytes` stay in memory, those of runs first, newer ones first.
@@ -28,6 +34,10 @@ export class IndexSet {
   readonly segments = new Map<number, SegmentIndex>()
   /** Oldest first; no segment is in two. */
   runs: readonly KeyRun[] = []
+  /** Those that are damaged somewhere, and serve what they can until they are made anew. */
+  readonly ailing = new Set<KeyRun>()
+  /** What was made anew of those, by the first positions of its segments. */
+  readonly #fresh = new Map<KeyRun, Map<number, FreshKeys>>()
   readonly #files: Files
   readonly #logDirectory: string
   readonly #directory: string
@@ -137,21 +147,49 @@ export class IndexSet {
     filters: Pick<SegmentFilters, 'ids' | 'heads'>,
     replaced: readonly KeyRun[] = [],
   ): void {
+    this.#exchange([this.#openRun({ place: { first, last }, filters })], replaced)
+  }
+
+  #openRun({ place: { first, last }, filters }: FreshKeys): KeyRun {
     const run = KeyRun.open(this.#files, this.#logDirectory, keyRunName(first, last), this.#cache)
     run.ids.useFilter(filters.ids)
     run.heads.useFilter(filters.heads)
+    return run
+  }
+
+  #exchange(added: readonly KeyRun[], replaced: readonly KeyRun[]): void {
     const rest = this.runs.filter((each) => !replaced.includes(each))
-    this.runs = [...rest, run].sort((a, b) => a.first - b.first)
+    this.runs = [...rest, ...added].sort((a, b) => a.first - b.first)
     for (const each of replaced) {
       each.close()
-      this.#remove(each.name)
+      // One that was made anew may have the same name.
+      if (!added.some(({ name }) => name === each.name)) this.#remove(each.name)
     }
     this.fit()
   }
 
+  /** The keys of one segment were written. One that a damaged run holds takes its place with the others of that run. */
+  useKeys(place: FreshKeys['place'], filters: FreshKeys['filters']): void {
+    const run = this.runOf(place.first)
+    if (run === undefined) {
+      this.useRun(place, filters)
+      return
+    }
+    if (!this.ailing.has(run)) return
+    const fresh = this.#fresh.get(run) ?? new Map<number, FreshKeys>()
+    this.#fresh.set(run, fresh.set(place.first, { place, filters }))
+    if (fresh.size < run.covers.length) return
+    this.#fresh.delete(run)
+    this.ailing.delete(run)
+    this.#exchange(
+      [...fresh.values()].map((each) => this.#openRun(each)),
+      [run],
+    )
+  }
+
   /** Gives a damaged file up. Answers the segments that it stood for; none if it doesn't serve any more. */
   drop(damaged: string): readonly Cover[] {
-    const run = this.runs.find(({ path }) => path === damaged)
+    const run = this.runAt(damaged)
     if (run !== undefined) {
       this.#dropRun(run)
       return run.covers
@@ -160,6 +198,10 @@ export class IndexSet {
     if (segment === undefined) return []
     this.#dropSegment(segment)
     return [segment.cover]
+  }
+
+  runAt(path: string): KeyRun | undefined {
+    return this.runs.find((run) => run.path === path)
   }
 
   #dropRun(run: KeyRun): void {

@@ -1,8 +1,9 @@
-import type { Appended, StreamReadOptions } from '../../log.ts'
+import { type Appended, IndexUnavailable, type StreamReadOptions } from '../../log.ts'
 import { selectPositions } from '../../positions.ts'
 import type { Block } from '../block-decoder.ts'
 import type { Files } from '../files.ts'
 import type { BlockPlace } from '../segment-reader.ts'
+import { AskedIds } from './asked-ids.ts'
 import { gatherSegment, readSegment } from './build-segment-index.ts'
 import type { Cover } from './cover.ts'
 import { IndexDamaged } from './index-file.ts'
@@ -32,13 +33,15 @@ const NONE: readonly number[] = Object.freeze([])
 
 /**
  * Which positions belong to an id, a stream or an identity: of the segment that is written, and of sealed ones whose files
- * aren't there yet, from memory; of the others from their files. An index file that turns out to be damaged is replaced
- * before the question is answered, so answers are always complete.
+ * aren't there yet, from memory; of the others from their files. Answers are always complete. A segment's file that turns
+ * out to be damaged is replaced before the question is answered; a run of keys, which may stand for many segments, is made
+ * anew in the background, and meanwhile whatever it can't tell follows from the segments' files, or isn't answered.
  */
 export class LogIndex {
   readonly #options: LogIndexOptions
   readonly #set: IndexSet
   readonly #keys: IndexKeys
+  readonly #asked: AskedIds
   #active: SegmentMemory
   /** The first position of the segment that is written; undefined while it has none. */
   #activeFirst: number | undefined
@@ -48,6 +51,7 @@ export class LogIndex {
   #older: readonly (SegmentMemory | KeyRun)[] = []
   /** Segments a file of which was found damaged and replaced: once is an accident. */
   readonly #repaired = new Set<number>()
+  #rebuild: ((run: KeyRun) => void) | undefined
   #lastHead: { readonly stream: string; readonly head: Appended | undefined } | undefined
   readonly #hashed = new Uint32Array(2)
   readonly #name = new Uint32Array(4)
@@ -57,8 +61,18 @@ export class LogIndex {
     this.#options = options
     this.#set = options.set
     this.#keys = options.keys
-    this.#active = new SegmentMemory(options.keys)
+    this.#asked = new AskedIds(options.keys.id)
+    this.#active = this.#newMemory()
     this.changed()
+  }
+
+  /** Whoever makes the files of a damaged run's segments anew. */
+  rebuildBy(rebuild: (run: KeyRun) => void): void {
+    this.#rebuild = rebuild
+  }
+
+  #newMemory(): SegmentMemory {
+    return new SegmentMemory(this.#keys, this.#asked.hash)
   }
 
   /** Files or memories came or went. */
@@ -120,7 +134,7 @@ export class LogIndex {
     this.#activeFirst = first
     if (sealed === undefined || sealed.first === 0) return undefined
     this.#memories.set(sealed.first, sealed)
-    this.#active = new SegmentMemory(this.#keys)
+    this.#active = this.#newMemory()
     this.changed()
     return { first: sealed.first, last: sealed.last }
   }
@@ -162,15 +176,34 @@ export class LogIndex {
     if (this.#older.length === 0) return undefined
     this.#keys.name(stream, this.#name)
     for (const part of this.#older) {
-      const head = part instanceof SegmentMemory ? part.headOf(stream) : part.head(this.#name)
+      const head = part instanceof SegmentMemory ? part.headOf(stream) : this.#runHead(part, stream)
       if (head !== undefined) return head
     }
     return undefined
   }
 
-  /** Positions that may hold the key. */
+  #runHead(run: KeyRun, stream: string): Appended | undefined {
+    try {
+      return run.head(this.#name)
+    } catch (error) {
+      if (!(error instanceof IndexDamaged) || !this.#set.ailing.has(run)) throw error
+      return this.#listedHead(stream, run)
+    }
+  }
+
+  /** A stream's head in a run's segments, from their own files: its revisions are 0, 1, 2 … */
+  #listedHead(stream: string, run: KeyRun): Appended | undefined {
+    const asked: Asked = { kind: 'stream', name: stream, words: this.#name }
+    const until = this.#firsts('forwards').filter((first) => first <= run.last)
+    const lists = until.map((first) => this.#list(asked, first))
+    const position = lists.findLast((list) => list.length > 0)?.at(-1)
+    if (position === undefined || position < run.first) return undefined
+    return { position, revision: lists.reduce((sum, list) => sum + list.length, 0) - 1 }
+  }
+
+  /** Positions that may hold the key. Throws `IndexUnavailable`. */
   candidates(source: string, id: string): readonly number[] {
-    this.#keys.id(source, id, this.#hashed)
+    this.#asked.ask(source, id, this.#hashed)
     this.#whole(() => this.#findCandidates())
     if (this.#found.length === 0) return NONE
     const found = this.#found
@@ -234,13 +267,28 @@ export class LogIndex {
         return ask()
       } catch (error) {
         if (!(error instanceof IndexDamaged)) throw error
+        const run = this.#set.runAt(error.path)
+        if (run !== undefined && this.#set.ailing.has(run))
+          throw new IndexUnavailable('a part of the index of ids is being made anew')
         this.replace(error.path, error.message)
       }
     }
   }
 
-  /** Makes a damaged file anew from the segments that it stood for. Throws `LogDamaged`. */
+  /**
+   * Makes a damaged file anew from the segments that it stood for: a run in the background, if it is for the first time.
+   * Throws `LogDamaged`.
+   */
   replace(path: string, message: string): void {
+    const run = this.#set.runAt(path)
+    if (run !== undefined && this.#set.ailing.has(run)) return
+    if (run !== undefined && this.#rebuild !== undefined && !this.#wasRepaired(run)) {
+      for (const { first } of run.covers) this.#repaired.add(first)
+      this.#options.onNotice(`${message}: it is made anew from the log, in the background`)
+      this.#set.ailing.add(run)
+      this.#rebuild(run)
+      return
+    }
     this.#options.onNotice(`${message}: it is made anew from the log`)
     for (const cover of this.#set.drop(path)) {
       if (this.#repaired.has(cover.first)) {
@@ -252,6 +300,10 @@ export class LogIndex {
       this.#serve(gatherSegment(files, logDirectory, this.#keys, cover).builder, cover)
     }
     this.changed()
+  }
+
+  #wasRepaired({ covers }: KeyRun): boolean {
+    return covers.some(({ first }) => this.#repaired.has(first))
   }
 
   /** Memory that it takes: of segments that aren't indexed in files, and what stays in memory of the files. */
