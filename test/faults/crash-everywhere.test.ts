@@ -105,7 +105,7 @@ it(
   'every operation of the opening after that',
   async () => {
     const whole = await diedIn(Number.POSITIVE_INFINITY)
-    for (let at = 0; at < whole.operations.length; at += LONG ? 1 : 11) {
+    for (let at = 0; at < whole.operations.length; at += LONG ? 1 : 17) {
       const torn = await diedIn(at)
       torn.disk.cutPower({ kind: 'random', seed: at })
       for (let opening = 0; opening < OPENING_OPERATIONS; opening++) {
@@ -141,8 +141,8 @@ it.each(FAILURES)(
     const { operations } = await diedIn(Number.POSITIVE_INFINITY)
     const end = { kind: 'close' as const }
     for (const [at, operation] of operations.entries()) {
-      // Where time is short, every third of those that are many.
-      if (!kinds.includes(operation) || (!LONG && kinds === OPERATIONS && at % 3 > 0)) continue
+      // Where time is short, every fifth of those that are many.
+      if (!kinds.includes(operation) || (!LONG && kinds === OPERATIONS && at % 5 > 0)) continue
       const first = { steps: SCRIPT.steps, faults: faultsAt(at), end }
       const second = { steps: SCRIPT.steps.slice(0, 1), faults: [], end }
       await run({ ...SCRIPT, lives: [first, second, { ...second, steps: [] }] }).catch((error: unknown) => {

@@ -7,7 +7,7 @@ import { run, type Script, scriptArbitrary } from './script.ts'
 // wasn't acknowledged is there wholly or not at all; and the log opens, unless a fault hits the opening itself.
 
 const LONG = process.env['HEADWATER_TEST_LONG'] !== undefined
-const RUNS = LONG ? 5_000 : 150
+const RUNS = LONG ? 5_000 : 100
 
 /** A failure prints a script: it goes into test/regressions/ as it is. */
 it(

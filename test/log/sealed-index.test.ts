@@ -13,6 +13,7 @@ import { opened, type TemporaryDirectory, temporaryDirectory, unsyncedFiles } fr
 // answered as by a plain array: after every step, after opening again, with the index deleted or any of its files damaged at
 // any byte, and after a crash at any operation of the upkeep. None of it is ever an error.
 
+const LONG = process.env['HEADWATER_TEST_LONG'] !== undefined
 const OPTIONS: EmbeddedLogOptions = { segmentBytes: 2500, chunkBytes: 500, files: unsyncedFiles }
 const STREAMS = ['deal-1', 'deal-2', 'person-ü', 'case-4', 'never-1']
 const TYPES = ['deal.created', 'deal.won', 'source.registered', 'never.seen']
@@ -149,7 +150,7 @@ describe('the index of sealed segments', () => {
           directory = temporaryDirectory()
         }
       }),
-      { numRuns: 25 },
+      { numRuns: LONG ? 50 : 10 },
     )
     expect(notices).toEqual([])
   })
@@ -192,7 +193,7 @@ describe('the index of sealed segments', () => {
 })
 
 /** Between the bytes that are damaged one after the other. */
-const STEP_BYTES = process.env['HEADWATER_TEST_LONG'] === '1' ? 97 : 2_777
+const STEP_BYTES = LONG ? 97 : 5_003
 
 describe('a damaged index file', () => {
   it('at any byte: is made anew, unless what is damaged is never asked for', async () => {
@@ -310,7 +311,7 @@ describe('a crash, or a disk that fails, at any operation of the upkeep', () => 
   it.each([false, true])(
     'costs no answer, then or after opening again (half done: %s)',
     async (half) => {
-      for (let n = 0, done = false; !done; n += n < 40 ? 1 : 5) {
+      for (let n = 0, done = false; !done; n += LONG || n < 20 ? 1 : 7) {
         const disk = crashingFiles(n, half)
         const log = await open({ files: disk.files })
         const model: RecordedEvent[] = []
@@ -328,7 +329,7 @@ describe('a crash, or a disk that fails, at any operation of the upkeep', () => 
         directory = temporaryDirectory()
       }
     },
-    60_000,
+    600_000,
   )
 })
 

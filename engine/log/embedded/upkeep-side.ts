@@ -51,8 +51,12 @@ class UpkeepThread implements UpkeepSide {
   }
 
   hurry(hurry: boolean): void {
-    if (hurry !== this.#hurry) this.#post({ kind: 'hurry', hurry })
+    if (hurry === this.#hurry) return
     this.#hurry = hurry
+    this.#post({ kind: 'hurry', hurry })
+    // Appends may wait for it.
+    if (hurry) this.#worker?.ref()
+    else this.#worker?.unref()
   }
 
   #post(message: UpkeepMessage): void {
@@ -66,8 +70,8 @@ class UpkeepThread implements UpkeepSide {
     worker.on('error', (error) => (cause = error instanceof Error ? error.message : String(error)))
     this.#exited = new Promise((resolve) => worker.once('exit', () => resolve(this.#ended(cause))))
     // What it does can be done at the next start: it keeps no process alive.
-    worker.unref()
     if (this.#hurry) worker.postMessage({ kind: 'hurry', hurry: true } satisfies UpkeepMessage)
+    else worker.unref()
     return worker
   }
 
