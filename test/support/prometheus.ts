@@ -91,7 +91,7 @@ const LABELS: Readonly<Record<string, RegExp>> = {
   route: /^(?:none|\/(?:[a-z0-9._-]*|:[a-zA-Z]+|\*)(?:\/(?:[a-z0-9._-]*|:[a-zA-Z]+|\*))*)$/,
   level: /^(?:trace|debug|info|warn|error|fatal)$/,
   change: /^(?:disconnect|reconnect)$/,
-  part: /^(?:log|keys|read_models|quarantine|nats|other)$/,
+  part: /^(?:log|keys|read_models|quarantine|audit|nats|other)$/,
   version: /^v?\d+\.\d+\.\d+$/,
   // Node's own.
   major: /^\d+$/,
