@@ -1,5 +1,5 @@
 import { systemClock } from '../engine/clock.ts'
-import { interrupted } from './interruption.ts'
+import { measureWithin } from './interruption.ts'
 import { measureAppends } from './log/appending.ts'
 import { LOG_FIGURES, type LogFigureKey } from './log/figures.ts'
 import { type LogFindings, noLogFindings } from './log/findings.ts'
@@ -37,32 +37,21 @@ const METHOD: readonly string[] = [
   'Contenders take turns within each round, in rotating order, with the same batches; the first round only warms up. Rates are medians over rounds; those that can have four batches under way do.',
 ]
 
-/** How long a part that was told to end may take for that. */
-const ABORT_WITHIN_MS = 5_000
-
 /** Measures the log. Exit code: 0 all figures were measured, 1 some weren't, 130 interrupted. */
 export async function benchLog(options: BenchOptions): Promise<number> {
   const plan = logPlanOf(options.quick)
   const lab = new LogLab(plan, systemClock, options.say)
   const findings = noLogFindings()
-  const interruption = interrupted(plan.deadlineMs)
   try {
-    const measuring = measureAll(lab, findings, options.only)
-    const why = await Promise.race([measuring, interruption.promise])
-    if (why !== 'done') {
-      findings.failures.push(why === 'signal' ? 'interrupted' : 'the time that a bench may take was over')
-      lab.abort()
-      await Promise.race([measuring, new Promise((resolve) => setTimeout(resolve, ABORT_WITHIN_MS).unref())])
-    }
-    if (why === 'signal') return 130
-    return present(lab, findings, options)
+    const measure = () => measureAll(lab, findings, options.only)
+    const why = await measureWithin(plan.deadlineMs, measure, () => lab.abort(), findings.failures)
+    return why === 'signal' ? 130 : present(lab, findings, options)
   } finally {
-    interruption.dispose()
     await lab.close()
   }
 }
 
-async function measureAll(lab: LogLab, findings: LogFindings, only: readonly string[]): Promise<'done'> {
+async function measureAll(lab: LogLab, findings: LogFindings, only: readonly string[]): Promise<void> {
   for (const [name, about, measure] of PARTS) {
     if (lab.aborted) break
     if (only.length > 0 && !only.includes(name)) continue
@@ -72,7 +61,6 @@ async function measureAll(lab: LogLab, findings: LogFindings, only: readonly str
         findings.failures.push(`${name}: ${error instanceof Error ? error.message : String(error)}`)
     })
   }
-  return 'done'
 }
 
 export function logReportOf(findings: LogFindings, about: Pick<Report, 'commit' | 'machine'>): Report {

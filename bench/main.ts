@@ -1,5 +1,5 @@
 import { systemClock } from '../engine/clock.ts'
-import { interrupted } from './interruption.ts'
+import { measureWithin } from './interruption.ts'
 import { CPU_HEAD, type CpuUse, cpuRows } from './main/cpu.ts'
 import { EngineDidNotStart } from './main/engine-process.ts'
 import { FIGURES, type FigureKey } from './main/figures.ts'
@@ -41,32 +41,21 @@ const PARTS: readonly (readonly [name: string, about: string, part: Part])[] = [
   ['memory', 'memory while events come in', measureMemory],
 ]
 
-/** How long a part that was told to end may take for that. */
-const ABORT_WITHIN_MS = 5_000
-
 /** Measures the main job. Exit code: 0 all figures were measured, 1 some weren't, 130 interrupted. */
 export async function benchMain(options: BenchOptions): Promise<number> {
   const plan = planOf(options.quick)
   const lab = new Lab(plan, systemClock, options.say)
   const findings = noFindings()
-  const interruption = interrupted(plan.deadlineMs)
   try {
-    const measuring = measureAll(lab, findings, options.only)
-    const why = await Promise.race([measuring, interruption.promise])
-    if (why !== 'done') {
-      findings.failures.push(why === 'signal' ? 'interrupted' : 'the time that a bench may take was over')
-      await lab.abort()
-      await Promise.race([measuring, new Promise((resolve) => setTimeout(resolve, ABORT_WITHIN_MS).unref())])
-    }
-    if (why === 'signal') return 130
-    return present(lab, findings, options)
+    const measure = () => measureAll(lab, findings, options.only)
+    const why = await measureWithin(plan.deadlineMs, measure, () => lab.abort(), findings.failures)
+    return why === 'signal' ? 130 : present(lab, findings, options)
   } finally {
-    interruption.dispose()
     await lab.close()
   }
 }
 
-async function measureAll(lab: Lab, findings: Findings, only: readonly string[]): Promise<'done'> {
+async function measureAll(lab: Lab, findings: Findings, only: readonly string[]): Promise<void> {
   try {
     await lab.record()
     for (const [name, about, measure] of PARTS) {
@@ -81,7 +70,6 @@ async function measureAll(lab: Lab, findings: Findings, only: readonly string[])
   } catch (error) {
     if (!lab.aborted) findings.failures.push(messageOf(error))
   }
-  return 'done'
 }
 
 function messageOf(error: unknown): string {

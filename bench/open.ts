@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { systemClock } from '../engine/clock.ts'
 import { openKeyStore } from '../engine/privacy/key-store.ts'
-import { interrupted } from './interruption.ts'
+import { measureWithin } from './interruption.ts'
 import { createEventMaker } from './log/events.ts'
 import { shown } from './log/findings.ts'
 import { anyMissing, type LibraryPage, librarySection, libraryText } from './log/page.ts'
@@ -50,18 +50,11 @@ export async function benchOpen(options: BenchOptions): Promise<number> {
   const directory = realpathSync(mkdtempSync(join(tmpdir(), 'headwater-bench-open-')))
   const findings: OpenFindings = { measured: undefined, notes: [], failures: [] }
   const stopping = new AbortController()
-  const interruption = interrupted(plan.deadlineMs)
   try {
-    const measuring = measure(plan, directory, findings, options.say, stopping.signal)
-    const why = await Promise.race([measuring, interruption.promise])
-    stopping.abort()
-    if (why !== 'done') {
-      findings.failures.push(why === 'signal' ? 'interrupted' : 'the time that a bench may take was over')
-      await measuring
-    }
+    const measuring = () => measure(plan, directory, findings, options.say, stopping.signal)
+    const why = await measureWithin(plan.deadlineMs, measuring, () => stopping.abort(), findings.failures)
     return why === 'signal' ? 130 : present(findings, directory, options)
   } finally {
-    interruption.dispose()
     rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
   }
 }
@@ -72,7 +65,7 @@ async function measure(
   findings: OpenFindings,
   say: (line: string) => void,
   signal: AbortSignal,
-): Promise<'done'> {
+): Promise<void> {
   try {
     const log = join(directory, 'log')
     mkdirSync(log)
@@ -93,7 +86,6 @@ async function measure(
   } catch (error) {
     if (!signal.aborted) findings.failures.push(error instanceof Error ? error.message : String(error))
   }
-  return 'done'
 }
 
 async function measureOpening(

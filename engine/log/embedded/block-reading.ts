@@ -35,8 +35,16 @@ function* segmentBlocks(segment: SegmentReader, position: number, head: number):
   }
 }
 
+/** How one block of a segment, by its index there, is read and verified. */
+export type ReadBlock = (segment: SegmentReader, index: number) => Block
+
 /** The verified block that holds a position; undefined where the positions around it prove that there is none. */
-export function blockAt(segments: SegmentList, position: number, head: number): Block | undefined {
+export function blockAt(
+  segments: SegmentList,
+  position: number,
+  head: number,
+  read: ReadBlock = (segment, index) => segments.cachedBlock(segment, index),
+): Block | undefined {
   if (position < 1 || position > head) return undefined
   const { index, segment } = segments.reach(position, head)
   const at = segment.indexOf(position)
@@ -47,5 +55,5 @@ export function blockAt(segments: SegmentList, position: number, head: number): 
   }
   const damage = position < place.first ? segment.damageBefore(at) : undefined
   if (damage !== undefined) throw damage
-  return position < place.first ? undefined : segments.cachedBlock(segment, at)
+  return position < place.first ? undefined : read(segment, at)
 }

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { RecordedEvent } from '../../events/event.ts'
 import { LogDamaged } from '../log.ts'
 import type { Block } from './block-decoder.ts'
+import { blockAt, type ReadBlock } from './block-reading.ts'
 import type { SegmentList } from './segment-list.ts'
 import type { SegmentReader } from './segment-reader.ts'
 import type { StoredEvent } from './stored-event.ts'
@@ -151,27 +152,15 @@ function* segmentBackwards(
   }
 }
 
-type BlockAt = (segment: SegmentReader, at: number) => Block
-
 /** The event at a position, or undefined where the positions around it prove that there is none. */
 export function eventAt(
   segments: SegmentList,
   position: number,
   head: number,
-  blockAt: BlockAt = (segment, at) => segments.cachedBlock(segment, at),
+  read?: ReadBlock,
 ): StoredEvent | undefined {
-  if (position < 1 || position > head) return undefined
-  const { index, segment } = segments.reach(position, head)
-  const at = segment.indexOf(position)
-  const place = segment.place(at)
-  if (place === undefined) {
-    segments.checkEnd(index, head)
-    return undefined
-  }
-  const damage = position < place.first ? segment.damageBefore(at) : undefined
-  if (damage !== undefined) throw damage
-  const block = blockAt(segment, at)
-  return position < block.first ? undefined : block.event(position - block.first)
+  const block = blockAt(segments, position, head, read)
+  return block?.event(position - block.first)
 }
 
 /** The events at these positions, in the order given. */
@@ -185,9 +174,9 @@ export function readPositions(
 
 function* atPositions(segments: SegmentList, positions: Iterable<number>, head: number): Generator<Batch> {
   let batch: Batch = []
-  const blockAt = scattered()
+  const read = scattered()
   for (const position of positions) {
-    const event = yield* orAfter(batch, () => wholeEvent(eventAt(segments, position, head, blockAt)))
+    const event = yield* orAfter(batch, () => wholeEvent(eventAt(segments, position, head, read)))
     if (event === undefined) throw new LogDamaged('', 0, position, undefined, 'an indexed event is missing')
     batch.push(event)
     if (batch.length < BATCH_EVENTS) continue
@@ -201,7 +190,7 @@ function* atPositions(segments: SegmentList, positions: Iterable<number>, head: 
  * Reads blocks one after the other into the same memory: events far apart would each keep a block in memory otherwise, and
  * making it anew costs as much as reading.
  */
-function scattered(): BlockAt {
+function scattered(): ReadBlock {
   let memory = Buffer.alloc(0)
   let current: { readonly segment: SegmentReader; readonly at: number; readonly block: Block } | undefined
   const take = (sizeBytes: number): Buffer => {
