@@ -11,10 +11,12 @@ import type { EngineIntake } from '../engine/intake/intake.ts'
 import { createIntake } from '../engine/intake/intake.ts'
 import type { Quarantine } from '../engine/intake/quarantine.ts'
 import { openQuarantine } from '../engine/intake/quarantine.ts'
+import { recall } from '../engine/intake/recall.ts'
 import type { IntakeResult } from '../engine/intake/result.ts'
 import type { Compression, EmbeddedLog } from '../engine/log/embedded/embedded.ts'
 import { openEmbeddedLog } from '../engine/log/embedded/embedded.ts'
 import type { OpenFailure } from '../engine/log/embedded/recovery.ts'
+import { freshParts } from '../engine/privacy/fresh-parts.ts'
 import { openKeyStore } from '../engine/privacy/key-store.ts'
 import type { ErasingKeyStore } from '../engine/privacy/privacy.ts'
 import { reassemble } from '../engine/privacy/sealing.ts'
@@ -180,10 +182,12 @@ async function assemble(options: EngineOptions, log: EmbeddedLog): Promise<Engin
 async function assembleInto(parts: Parts, options: EngineOptions, log: EmbeddedLog): Promise<Engine> {
   const { directory, clock } = options
   const keysDirectory = join(directory, 'keys')
+  const fresh = freshParts()
   const keyStore = openKeyStore(keysDirectory, {
     clock,
     masterKey: options.masterKey,
     create: log.head().position === 0,
+    fresh,
   })
   parts.keyStore = keyStore
   const quarantine = openQuarantine(join(directory, 'quarantine'), keyStore, clock)
@@ -204,9 +208,13 @@ async function assembleInto(parts: Parts, options: EngineOptions, log: EmbeddedL
     reassemble: (event) => reassemble(event, keyStore),
   })
   parts.intake = intake
-  await recall(log, intake)
+  for (const { message } of await recall(log, intake))
+    options.onNotice(
+      'error',
+      `${message}. Events of sources whose defaults stand there are refused until the segment is restored from a backup or the source registered again`,
+    )
   const storePath = join(directory, 'read-models.sqlite')
-  const projector = followLog(options, log, intake, { storePath, keysDirectory })
+  const projector = followLog(options, log, intake, { storePath, keysDirectory, fresh: fresh.shared })
   parts.projector = { close: projector.stop }
   const { store, liveRows } = await projector.openReader()
   parts.store = store
@@ -247,8 +255,6 @@ function writerAfter(
   return code === 'read_only' || code === 'stopped' ? code : before
 }
 
-const SOURCES: ReadonlySet<string> = new Set(['source.registered'])
-
 /** A log whose history can't be proven any more still takes events: that is for an operator to decide. */
 function auditLog(options: EngineOptions, log: EmbeddedLog): AuditThread {
   const { directory, workspace, auditKey, auditOrigin, onTreeHead, onNotice } = options
@@ -270,18 +276,11 @@ function auditLog(options: EngineOptions, log: EmbeddedLog): AuditThread {
   })
 }
 
-/** What the intake knows by heart follows from the log: blocks without such events aren't read. */
-async function recall(log: EmbeddedLog, intake: EngineIntake): Promise<void> {
-  for await (const batch of log.read({ types: SOURCES })) {
-    for (const event of batch) intake.learn(event.type, event.data)
-  }
-}
-
 function followLog(
   options: EngineOptions,
   log: EmbeddedLog,
   intake: EngineIntake,
-  paths: { readonly storePath: string; readonly keysDirectory: string },
+  paths: { readonly storePath: string; readonly keysDirectory: string; readonly fresh: SharedArrayBuffer },
 ) {
   let progress: Progress = { position: 0, received: 0, nextDue: undefined, events: 0, commitMs: 0 }
   let failure: string | undefined
@@ -296,6 +295,7 @@ function followLog(
       headSignal: log.headSignal,
       storePath: paths.storePath,
       keysDirectory: paths.keysDirectory,
+      fresh: paths.fresh,
       masterKey: options.masterKey,
       pressure: pressure.shared,
     },

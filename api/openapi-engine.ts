@@ -38,6 +38,7 @@ export function eventsSchema(): FastifySchema {
       'read_only',
       'clock_jumped',
       'stopped',
+      'log_damaged',
     ],
   })
 }
@@ -64,6 +65,7 @@ export function resubmitSchema(): FastifySchema {
       'read_only',
       'clock_jumped',
       'stopped',
+      'log_damaged',
     ],
   })
 }

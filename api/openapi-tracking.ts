@@ -42,6 +42,7 @@ const PROBLEMS: readonly ProblemCode[] = [
   'read_only',
   'clock_jumped',
   'stopped',
+  'log_damaged',
 ]
 
 export function callSchema(call: SegmentCall): FastifySchema {

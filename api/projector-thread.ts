@@ -11,6 +11,8 @@ export interface ProjectorWorkerData {
   readonly storePath: string
   readonly keysDirectory: string
   readonly masterKey: Uint8Array | undefined
+  /** Of `freshParts`: what the intake sealed lately need not be decrypted. */
+  readonly fresh: SharedArrayBuffer
   /** Of `watchPressure`: folding gives way while the main thread is saturated. */
   readonly pressure: SharedArrayBuffer
 }

@@ -7,6 +7,7 @@ import { giveWay } from '../engine/give-way.ts'
 import { DEFAULT_RULES } from '../engine/identity/identity.ts'
 import { openEmbeddedReader } from '../engine/log/embedded/reader.ts'
 import type { LogReader } from '../engine/log/log.ts'
+import { freshParts } from '../engine/privacy/fresh-parts.ts'
 import { LazyEvent } from '../engine/privacy/lazy-event.ts'
 import { type KeyReader, openOpener } from '../engine/privacy/opener.ts'
 import type { LiveAnswer } from '../engine/projector/live-reads.ts'
@@ -85,7 +86,10 @@ try {
 
 async function project(): Promise<void> {
   const log = openEmbeddedReader(data.logDirectory, data.headSignal)
-  const opener = openOpener(data.keysDirectory, { masterKey: data.masterKey })
+  const opener = openOpener(data.keysDirectory, {
+    masterKey: data.masterKey,
+    fresh: freshParts(data.fresh),
+  })
   keys = opener
   try {
     while (!stopping.signal.aborted && !(await projectWhileRoom(log, opener))) {

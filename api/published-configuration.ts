@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import type { RecordedEvent } from '../engine/events/event.ts'
 import type { LogReader } from '../engine/log/log.ts'
 import { ConfigurationState } from '../engine/projector/configuration.ts'
@@ -5,21 +6,31 @@ import type { AnyProjection, Configuration, DecodedEvent } from '../engine/proje
 
 /**
  * What was published up to now and that some projection depends on, for explanations outside the projector. Each call
- * reads on from where the last one ended.
+ * reads on from where the last one ended. As for the projector, what can't be opened configures nothing.
  */
 export function publishedConfiguration(
   log: LogReader,
-  projections: readonly AnyProjection[],
+  projections: readonly Pick<AnyProjection, 'configuredBy'>[],
   open: (event: RecordedEvent) => DecodedEvent,
 ): () => Promise<Configuration> {
   const types = new Set<string>(projections.flatMap((projection) => projection.configuredBy))
   const state = new ConfigurationState()
   let from = 1
   let reading: Promise<unknown> = Promise.resolve()
+  const configure = (recorded: RecordedEvent): void => {
+    try {
+      const event = open(recorded)
+      // Events may be opened only when their data is asked for: here is where that may fail.
+      assert(event.data !== undefined)
+      state.apply(event)
+    } catch {
+      // Who publishes it again mends it.
+    }
+  }
   const readOn = async (): Promise<void> => {
     const head = log.head().position
     for await (const batch of log.read({ from, types })) {
-      for (const recorded of batch) state.apply(open(recorded))
+      for (const recorded of batch) configure(recorded)
     }
     from = head + 1
   }

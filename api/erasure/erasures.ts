@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Audit } from '../../engine/audit/audit.ts'
 import type { IdentityId } from '../../engine/events/identity.ts'
+import { isDiskFull } from '../../engine/privacy/sqlite-file.ts'
 import { failureText } from '../failure-place.ts'
 import { type Certificate, certificateCodec, certificateOf, proofsOf } from './certificate.ts'
 import { ErasureHeldUp, ErasureUnfinished } from './held-up.ts'
@@ -103,7 +104,16 @@ class ScheduledErasures implements Erasures {
     this.#parts = parts
   }
 
-  async request({ identity, waitMs, reason }: ErasureRequest): Promise<E.Either<ErasureRefusal, Erasure>> {
+  async request(request: ErasureRequest): Promise<E.Either<ErasureRefusal, Erasure>> {
+    try {
+      return await this.#request(request)
+    } catch (error) {
+      if (!isDiskFull(error)) throw error
+      return E.left({ _tag: 'HeldUp', why: 'the disk is full: ask again when there is room' })
+    }
+  }
+
+  async #request({ identity, waitMs, reason }: ErasureRequest): Promise<E.Either<ErasureRefusal, Erasure>> {
     const { records, clock, keyStore } = this.#parts
     const component = await componentOf(this.#parts, identity, ASKED_WITHIN_MS).catch(heldUp)
     if (component instanceof ErasureHeldUp) return E.left({ _tag: 'HeldUp', why: component.message })

@@ -103,7 +103,13 @@ export interface ErasureRecords {
 export function openErasureRecords(directory: string): ErasureRecords {
   const path = join(directory, OPERATIONS_FILE)
   try {
-    return new SqliteRecords(prepared(path))
+    const database = prepared(path)
+    try {
+      return new SqliteRecords(database)
+    } catch (error) {
+      database.close()
+      throw error
+    }
   } catch (error) {
     if (!sql.isDamage(error)) throw error
     throw new OperationsUnreadable(path, 'is damaged: restore it from a backup')
@@ -155,21 +161,20 @@ class SqliteRecords implements ErasureRecords {
   readonly #database: DatabaseSync
   readonly #get: StatementSync
   readonly #list: StatementSync
-  readonly #open: StatementSync
   readonly #done: StatementSync
   readonly #put: StatementSync
+  /** As `open` answers them: nobody else writes, and each request of many looks through all. */
+  readonly #open: StoredErasure[]
 
   constructor(database: DatabaseSync) {
     const select = `SELECT ${COLUMNS} FROM erasure`
     this.#database = database
     this.#get = sql.arrays(database, `${select} WHERE number = ?`)
     this.#list = sql.arrays(database, `${select} ORDER BY requested DESC, number`)
-    this.#open = sql.arrays(
-      database,
-      `${select} WHERE state IN ('scheduled', 'executing') ORDER BY due, requested, number`,
-    )
     this.#done = sql.arrays(database, "SELECT count(*) FROM erasure WHERE state = 'done'")
     this.#put = sql.arrays(database, `REPLACE INTO erasure(${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+    const open = sql.arrays(database, `${select} WHERE state IN ('scheduled', 'executing')`)
+    this.#open = open.all().map(erasureOf).sort(byDue)
   }
 
   get(number: string): StoredErasure | undefined {
@@ -182,26 +187,22 @@ class SqliteRecords implements ErasureRecords {
   }
 
   open(): readonly StoredErasure[] {
-    return this.#open.all().map(erasureOf)
+    return [...this.#open]
   }
 
   done(): number {
     return sql.asInteger(sql.columns(this.#done.get())?.[0])
   }
 
-  put({
-    number,
-    identity: id,
-    state,
-    requested,
-    due,
-    finished,
-    reason,
-    certificate,
-    ...rest
-  }: StoredErasure): void {
-    const late = [finished ?? null, reason ?? null, JSON.stringify(rest.plan), certificate ?? null]
+  put(erasure: StoredErasure): void {
+    const { number, identity: id, state, requested, due, finished, reason, certificate } = erasure
+    const late = [finished ?? null, reason ?? null, JSON.stringify(erasure.plan), certificate ?? null]
     this.#put.run(number, id, state, requested, due, ...late)
+    const before = this.#open.findIndex((each) => each.number === number)
+    if (before >= 0) this.#open.splice(before, 1)
+    if (state !== 'scheduled' && state !== 'executing') return
+    const later = this.#open.findIndex((each) => byDue(each, erasure) > 0)
+    this.#open.splice(later < 0 ? this.#open.length : later, 0, erasure)
   }
 
   forgetting(): readonly string[] {
@@ -224,6 +225,10 @@ class SqliteRecords implements ErasureRecords {
   close(): void {
     this.#database.close()
   }
+}
+
+function byDue(a: StoredErasure, b: StoredErasure): number {
+  return a.due - b.due || a.requested - b.requested || (a.number < b.number ? -1 : 1)
 }
 
 function erasureOf(found: unknown): StoredErasure {

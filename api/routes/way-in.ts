@@ -70,7 +70,10 @@ export function unparsableBody(message: string, results: readonly IntakeResult[]
   return new Problem('unparsable_body', detail, { errors: [{ path: '', message }], extensions: { results } })
 }
 
-const RETRY_SECONDS = { overloaded: '1', read_only: '10', clock_jumped: '30', stopped: '30' } as const
+const RETRY_SECONDS = {
+  ...{ overloaded: '1', read_only: '10' },
+  ...{ clock_jumped: '30', stopped: '30', log_damaged: '60' },
+} as const
 
 export function problemOfRefusal(refusal: Refusal, results?: readonly IntakeResult[]): Problem {
   const extensions = results === undefined ? {} : { results }
@@ -81,6 +84,7 @@ export function problemOfRefusal(refusal: Refusal, results?: readonly IntakeResu
     case 'read_only':
     case 'clock_jumped':
     case 'stopped':
+    case 'log_damaged':
       return new Problem(refusal.code, refusal.message, {
         extensions,
         headers: { 'retry-after': RETRY_SECONDS[refusal.code] },

@@ -55,32 +55,16 @@ export async function openCheckedLog(
   }
 }
 
-/** Ids of batches that began about the same time, let go together. */
-interface Generation {
-  readonly ids: Set<string>
-  underWay: number
-}
-
-/** Refuses an id that is under way already. */
+/** Refuses an id that is under way already; as the intake does, ids are held until their events are durable. */
 function idsUnderWay(): { hold(batch: readonly BenchEvent[]): () => void } {
-  let young: Generation = { ids: new Set(), underWay: 0 }
-  let old: Generation = young
+  const held = new Set<string>()
   return {
     hold: (batch) => {
-      if (old.underWay === 0) {
-        old = young
-        young = { ids: new Set(), underWay: 0 }
-      }
-      const mine = young
-      const before = mine.ids.size
-      for (const { id } of batch) {
-        assert(!old.ids.has(id), 'an event of a bench came twice')
-        mine.ids.add(id)
-      }
-      assert(mine.ids.size === before + batch.length, 'an event of a bench came twice')
-      mine.underWay++
+      const before = held.size
+      for (const { id } of batch) held.add(id)
+      assert(held.size === before + batch.length, 'an event of a bench came twice')
       return () => {
-        mine.underWay--
+        for (const { id } of batch) held.delete(id)
       }
     },
   }

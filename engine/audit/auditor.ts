@@ -7,6 +7,7 @@ import type { SegmentsLog } from '../log/embedded/segments-log.ts'
 import type { AuditRefusal, SignedTreeHead } from './audit.ts'
 import { AuditFiles } from './audit-files.ts'
 import { entryPosition } from './entries.ts'
+import { NO_ROOM } from './format.ts'
 import { keepHead, lastHead, type StoredHead } from './heads.ts'
 import { AuditLog, LogDiffers } from './log-source.ts'
 import { type Signer, treeHeadText } from './note.ts'
@@ -47,7 +48,6 @@ const STEP_EVENTS = 2_000
 const LAST_EVENTS = 20_000
 /** How long a full disk is waited for. */
 const NO_ROOM_MS = 1_000
-const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
 
 assert.ok(SIGN_EVERY_MS + GATHER_MS <= 500)
 
@@ -173,10 +173,10 @@ export class Auditor {
       await sleep(this.#options.gatherMs ?? GATHER_MS, undefined, { signal })
       await this.#catchUp(signal)
       await this.#whenRoom(() => this.#signIfDue())
-      const dueMs = this.#signedAtMs + this.#signEveryMs - this.#options.clock.monotonicMs()
-      // Nothing may come any more: what is hashed is signed all the same.
-      if (this.#isUnsigned() && this.#log.head <= this.#position) {
-        await sleep(Math.max(0, dueMs), undefined, { signal })
+      // Nothing may come any more: what is hashed is signed all the same. A timer may be a little early.
+      while (this.#isUnsigned() && this.#log.head <= this.#position && this.#refusal === undefined) {
+        const dueMs = this.#signedAtMs + this.#signEveryMs - this.#options.clock.monotonicMs()
+        await sleep(Math.max(1, Math.ceil(dueMs)), undefined, { signal })
         await this.#whenRoom(() => this.#signIfDue())
       }
     }

@@ -22,6 +22,9 @@ export const REBUILT_DIRECTORY = 'rebuilding'
 /** Behind a name: not finished. */
 export const UNFINISHED_SUFFIX = '.new'
 
+/** What a call says when the disk, the quota or the size limit is reached. */
+export const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
+
 /** Levels that sizes up to 2^53 need. */
 export const MAX_LEVELS = Math.ceil(53 / TILE_HEIGHT)
 

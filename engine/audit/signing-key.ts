@@ -7,11 +7,13 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  rmSync,
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
-import { CHECKPOINT_NAME, KEY_NAME, UNFINISHED_SUFFIX } from './format.ts'
+import { errorCode } from '../log/embedded/files.ts'
+import { CHECKPOINT_NAME, KEY_NAME, NO_ROOM, UNFINISHED_SUFFIX } from './format.ts'
 import { formatSignerKey, parseSignerKey, type Signer } from './note.ts'
 
 /** A whole sentence that says what to do; never the key. */
@@ -40,8 +42,16 @@ export function openSigningKey(
     )
   }
   const key = makeSigningKey(origin)
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
-  writeDurably(directory, path, `${key}\n`)
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    writeDurably(directory, path, `${key}\n`)
+  } catch (error) {
+    if (!NO_ROOM.has(errorCode(error))) throw error
+    rmSync(`${path}${UNFINISHED_SUFFIX}`, { force: true })
+    return E.left(
+      `there is no room to keep a signing key in ${directory}, and without one no tree head is signed: make room and restart the engine`,
+    )
+  }
   return E.right(key)
 }
 

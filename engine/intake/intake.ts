@@ -19,6 +19,7 @@ import {
   type Submission,
   turn,
 } from './entry.ts'
+import { LostSources } from './lost-sources.ts'
 import {
   CLOCK_JUMPED,
   done,
@@ -28,6 +29,7 @@ import {
   quarantineItem,
   refusalOf,
   reusedId,
+  SOURCE_LOST,
 } from './outcome.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { Incoming, Intake, IntakeContext, IntakeResult, Refusal } from './result.ts'
@@ -67,6 +69,8 @@ export interface EngineIntake extends Intake {
   record(event: OwnEvent): Promise<IntakeResult>
   /** Published source defaults that the log held at start. */
   learn(type: string, data: Readonly<Record<string, unknown>>): void
+  /** The log held such at positions `from` to `until`, exclusive, that can't be read. */
+  lose(from: number, until: number): void
   readonly queue: { readonly events: number; readonly bytes: number }
   /** Resolves when everything is settled that was submitted before; later events don't hold it up. One call at a time. */
   drain(): Promise<void>
@@ -88,6 +92,7 @@ export function createIntake(options: IntakeOptions): EngineIntake {
 class GroupingIntake implements EngineIntake {
   readonly #options: IntakeOptions
   readonly #decider: Decider
+  readonly #lost: LostSources
   readonly #queued: Entry[] = []
   readonly #underWay = new UnderWay()
   #pumping: Promise<void> | undefined
@@ -104,6 +109,7 @@ class GroupingIntake implements EngineIntake {
   constructor(options: IntakeOptions) {
     this.#options = options
     this.#decider = new Decider(options)
+    this.#lost = new LostSources(options.log)
     this.#lastReceived = options.log.head().received
   }
 
@@ -113,6 +119,12 @@ class GroupingIntake implements EngineIntake {
 
   learn(type: string, data: Readonly<Record<string, unknown>>): void {
     this.#decider.learn(type, data)
+    if (type === 'source.registered' && typeof data['source'] === 'string')
+      this.#lost.registered(data['source'])
+  }
+
+  lose(from: number, until: number): void {
+    this.#lost.lose(from, until)
   }
 
   submit(batch: readonly Incoming[], context: IntakeContext): Promise<readonly IntakeResult[]> {
@@ -380,6 +392,11 @@ class GroupingIntake implements EngineIntake {
     const sealed: SealedEntry[] = []
     for (const entry of entries) {
       try {
+        const { type, source } = entry.decided.envelope
+        if (type !== 'source.registered' && this.#lost.has(source)) {
+          this.#settle(entry, { status: 'refused', id: idOf(entry.decided), refusal: SOURCE_LOST })
+          continue
+        }
         // An erasure may have come in between; sealing would make the person known again.
         const suppressed = this.#decider.suppressedSince(entry.decided)
         if (suppressed === undefined) {
@@ -430,7 +447,7 @@ class GroupingIntake implements EngineIntake {
     const { decided } = entry
     const { envelope } = decided
     if (E.isRight(outcome)) {
-      this.#decider.learn(envelope.type, envelope.data)
+      this.learn(envelope.type, envelope.data)
       this.#settle(entry, done('appended', decided, outcome.right, stream), nowMs)
     } else if (outcome.left._tag === 'EventTooLarge') {
       const message = `the event is larger than ${outcome.left.limitBytes} bytes in the log`

@@ -372,6 +372,7 @@ function pubError(refusal: Refusal): { code: number; err_code: number; descripti
     case 'clock_jumped':
     case 'read_only':
     case 'stopped':
+    case 'log_damaged':
       return { code: 503, err_code: 10023, description: refusal.message }
   }
 }

@@ -1,4 +1,4 @@
-import { type Appended, IndexUnavailable, type LogFailure } from '../log/log.ts'
+import { type Appended, IndexUnavailable, LogDamaged, type LogFailure } from '../log/log.ts'
 import { KeyStoreError } from '../privacy/failure.ts'
 import { type Accepted, type Decided, type Refused, refuse } from './decider.ts'
 import type { Refusable } from './quarantine.ts'
@@ -107,9 +107,20 @@ export function failed(decided: Decided, error: unknown): IntakeResult {
       refusal: { code: 'overloaded', message: `${error.message}: send it again later` },
     }
   }
+  if (error instanceof LogDamaged) {
+    // It names segment and positions, nothing of their content.
+    const message = `whether it was sent before can't be told: ${error.message}; restore the segment from a backup`
+    return { status: 'refused', id, refusal: { code: 'log_damaged', message } }
+  }
   // The kind of error alone: its message may quote personal data.
   const message = `the intake failed: ${error instanceof Error ? error.name : 'unknown error'}`
   return { status: 'refused', id, refusal: { code: 'stopped', message } }
+}
+
+export const SOURCE_LOST: Refusal = {
+  code: 'log_damaged',
+  message:
+    "the log is damaged where this source's defaults stand: restore the segment from a backup, or register the source again",
 }
 
 const DISK_FULL: Refusal = {

@@ -40,7 +40,11 @@ export type Refusal =
       readonly actualRevision: number
       readonly actualPosition: number
     }
-  | { readonly code: 'overloaded' | 'clock_jumped' | 'read_only' | 'stopped'; readonly message: string }
+  | {
+      /** `log_damaged`: what is needed to take this event stands where the log is damaged; others are taken. */
+      readonly code: 'overloaded' | 'clock_jumped' | 'read_only' | 'stopped' | 'log_damaged'
+      readonly message: string
+    }
 
 /** One event's fate. `appended`, `duplicate` and `quarantined` are acknowledged and durable; `refused` is neither. */
 export type IntakeResult =

@@ -2,9 +2,7 @@ import { strict as assert } from 'node:assert'
 import { basename } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { workerUrl } from '../worker-url.ts'
-
-/** One statement of a transaction: its number among those that the writer was opened with, and its parameters. */
-export type Step = readonly [statement: number, parameters: readonly (string | number | null | Uint8Array)[]]
+import { packSteps, type Step } from './packed-steps.ts'
 
 export interface GroupWriterOptions {
   readonly path: string
@@ -21,8 +19,17 @@ export interface GroupWrite {
   readonly purge: boolean
 }
 
+/** The same as it is handed to the thread, together with the memory of `packed`. */
+export interface PackedWrite {
+  readonly packed: Uint8Array<ArrayBuffer>
+  readonly purge: boolean
+  /** Whether the answer says how many rows each step changed. */
+  readonly counted: boolean
+}
+
 /** What the thread answers to one transaction. */
 export type GroupAnswer =
+  /** `changes` is empty where they weren't to be counted. */
   | { readonly _tag: 'Written'; readonly changes: readonly number[]; readonly purged: boolean }
   | { readonly _tag: 'DiskFull' }
   | { readonly _tag: 'Fenced' }
@@ -58,12 +65,16 @@ export class GroupWriter {
     this.#worker.unref()
   }
 
-  write(write: GroupWrite): Promise<GroupAnswer> {
+  write({ steps, purge }: GroupWrite): Promise<GroupAnswer> {
+    return this.writePacked({ packed: packSteps(steps), purge, counted: true })
+  }
+
+  writePacked(write: PackedWrite): Promise<GroupAnswer> {
     if (this.#broken !== undefined) return Promise.resolve({ _tag: 'Failed', cause: this.#broken })
     return new Promise((resolve) => {
       this.#waiting.push(resolve)
       this.#worker.ref()
-      this.#worker.postMessage(write)
+      this.#worker.postMessage(write, [write.packed.buffer])
     })
   }
 

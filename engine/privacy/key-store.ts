@@ -4,9 +4,10 @@ import type { ErasingKeyStore } from './privacy.ts'
 import { settleRotation } from './rotate-master.ts'
 import { SqliteKeyWriter } from './sqlite-key-writer.ts'
 import { prepareDirectory, SqliteTables } from './sqlite-tables.ts'
+import type { VaultOptions } from './vault.ts'
 import { WritingStore } from './writing-store.ts'
 
-interface KeyStoreOptions {
+interface KeyStoreOptions extends VaultOptions {
   /** Dates suppression marks. */
   readonly clock: Clock
   /** 32 bytes (see `decodeMasterKey`); absent: `master.key` in the directory. */
@@ -16,8 +17,6 @@ interface KeyStoreOptions {
    * store beside an old log would give everybody a second identity. Default true.
    */
   readonly create?: boolean | undefined
-  /** Most identities, and most keys, kept unwrapped in memory; default 300,000. */
-  readonly cacheEntries?: number | undefined
 }
 
 /**
@@ -39,7 +38,7 @@ export function openKeyStore(directory: string, options: KeyStoreOptions): Erasi
       secrets: { masterKey, macKeys: tables.macKeys(masterKey) },
       writer: new SqliteKeyWriter(directory),
       clock: options.clock,
-      cacheEntries: options.cacheEntries,
+      vault: options,
       closeTables: () => tables.close(),
     })
   } catch (error) {

@@ -1,7 +1,8 @@
 import { strict as assert } from 'node:assert'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
-import type { GroupAnswer, GroupWrite, GroupWriterOptions, Step } from './group-writer.ts'
+import type { GroupAnswer, GroupWriterOptions, PackedWrite } from './group-writer.ts'
+import { type Step, unpackSteps } from './packed-steps.ts'
 import { arrays, columns, isDiskFull, openForWriting } from './sqlite-file.ts'
 
 /** Entry of the writer thread: see `GroupWriter`. */
@@ -18,14 +19,18 @@ class Writer {
     for (const step of options.setUp ?? []) this.#run(step)
   }
 
-  write({ steps, purge }: GroupWrite): GroupAnswer {
+  write({ packed, purge, counted }: PackedWrite): GroupAnswer {
     try {
       this.#database.exec('BEGIN IMMEDIATE')
       if (this.#fence !== undefined && !this.#finds(this.#fence)) {
         this.#database.exec('ROLLBACK')
         return { _tag: 'Fenced' }
       }
-      const changes = steps.map((step) => this.#run(step))
+      const changes: number[] = []
+      for (const step of unpackSteps(packed)) {
+        const changed = this.#run(step)
+        if (counted) changes.push(changed)
+      }
       this.#database.exec('COMMIT')
       return { _tag: 'Written', changes, purged: !purge || this.#purge() }
     } catch (error) {
@@ -75,7 +80,7 @@ assert(parentPort !== null, 'runs as a thread')
 const port = parentPort
 const options: GroupWriterOptions = workerData
 const writer = new Writer(options)
-port.on('message', (message: GroupWrite | 'close') => {
+port.on('message', (message: PackedWrite | 'close') => {
   if (message !== 'close') {
     port.postMessage(writer.write(message))
     return

@@ -13,11 +13,11 @@ import type {
 import { blobKey, ownerKey } from './key-tables.ts'
 import { macKey } from './macs.ts'
 import type { ErasingKeyStore, KeyClass } from './privacy.ts'
+import type { VaultOptions } from './vault.ts'
 import { WritingStore } from './writing-store.ts'
 
-interface MemoryKeyStoreOptions {
+interface MemoryKeyStoreOptions extends VaultOptions {
   readonly clock?: Clock | undefined
-  readonly cacheEntries?: number | undefined
   /** Stands between the store and its tables, for tests of failing writes. */
   readonly writer?: ((tables: KeyWriter) => KeyWriter) | undefined
 }
@@ -30,7 +30,7 @@ export function createMemoryKeyStore(options: MemoryKeyStoreOptions = {}): Erasi
     writer: options.writer?.(tables) ?? tables,
     secrets: { masterKey: randomKey(), macKeys: [macKey(1, randomKey())] },
     clock: options.clock ?? systemClock,
-    cacheEntries: options.cacheEntries,
+    vault: options,
     closeTables: () => undefined,
   })
 }

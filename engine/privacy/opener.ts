@@ -3,11 +3,10 @@ import type { IdentityId } from '../events/identity.ts'
 import { masterKeyFor } from './master-key.ts'
 import type { Holdings, Opener } from './privacy.ts'
 import { SqliteTables } from './sqlite-tables.ts'
-import { Vault } from './vault.ts'
+import { Vault, type VaultOptions } from './vault.ts'
 
-interface OpenerOptions {
+interface OpenerOptions extends VaultOptions {
   readonly masterKey?: Uint8Array | undefined
-  readonly cacheEntries?: number | undefined
 }
 
 /**
@@ -30,7 +29,7 @@ export function openOpener(directory: string, options: OpenerOptions = {}): KeyR
   const tables = new SqliteTables(directory)
   try {
     const masterKey = masterKeyFor(directory, options.masterKey)
-    const vault = new Vault(tables, { masterKey, macKeys: tables.macKeys(masterKey) }, options.cacheEntries)
+    const vault = new Vault(tables, { masterKey, macKeys: tables.macKeys(masterKey) }, options)
     return {
       find: (namespace, value) => vault.find(namespace, value),
       reveal: (id) => vault.reveal(id),

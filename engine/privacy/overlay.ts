@@ -19,6 +19,9 @@ interface Pending<T> {
  * The tables as they will be once everything that was asked for is written: rows not written yet are served from
  * memory, rows about to be destroyed are hidden. A stored row that matches a hidden owner or key is always the old
  * one, because operations are written in order and a newer one is served from memory until it is written.
+ *
+ * Operations are put into the maps when somebody first asks for rows that they may concern: of new people nobody does,
+ * as whoever made a row caches what it says, and the screen knows what is new.
  */
 export class Overlay implements KeyTables {
   readonly #base: StoredTables
@@ -30,6 +33,8 @@ export class Overlay implements KeyTables {
   readonly #hiddenOwners = new Map<IdentityId, number>()
   readonly #hiddenKeys = new Map<string, number>()
 
+  /** The newest operations, in their order: those that the maps below don't hold. */
+  #unsorted: Queued[] = []
   readonly #screen: Screen
 
   constructor(base: StoredTables) {
@@ -37,8 +42,18 @@ export class Overlay implements KeyTables {
     this.#screen = new Screen(base.present())
   }
 
-  apply({ operation, order }: Queued): void {
-    this.#screen.add(operation)
+  apply(queued: Queued): void {
+    this.#screen.add(queued.operation)
+    this.#unsorted.push(queued)
+  }
+
+  #sort(): void {
+    if (this.#unsorted.length === 0) return
+    for (const queued of this.#unsorted) this.#enter(queued)
+    this.#unsorted = []
+  }
+
+  #enter({ operation, order }: Queued): void {
     switch (operation.kind) {
       case 'identity':
         this.#byMac.set(blobKey(operation.mac), { row: operation, order })
@@ -60,32 +75,43 @@ export class Overlay implements KeyTables {
     }
   }
 
-  /** These are in the tables now. */
+  /** These, the oldest, are in the tables now. */
   written(batch: readonly Queued[]): void {
-    for (const { operation, order } of batch) this.#settle(operation, order)
+    const firstUnsorted = this.#unsorted[0]?.order ?? Number.POSITIVE_INFINITY
+    let unsorted = 0
+    for (const { operation, order } of batch) {
+      if (order < firstUnsorted) this.#settle(operation, order)
+      else unsorted += 1
+    }
+    if (unsorted > 0) this.#unsorted = this.#unsorted.slice(unsorted)
   }
 
   identityByMac(mac: Uint8Array): IdentityRow | undefined {
     if (!this.#screen.mayHoldIdentity(mac)) return undefined
+    this.#sort()
     return this.#byMac.get(blobKey(mac))?.row ?? this.#visible(this.#base.identityByMac(mac))
   }
 
   identityById(id: IdentityId): IdentityRow | undefined {
+    this.#sort()
     return this.#byId.get(id)?.row ?? this.#visible(this.#base.identityById(id))
   }
 
   dataKeyById(keyId: string): DataKeyRow | undefined {
+    this.#sort()
     return this.#byKeyId.get(keyId)?.row ?? this.#visibleKey(this.#base.dataKeyById(keyId))
   }
 
   dataKeyOf(owner: IdentityId, retention: KeyClass): DataKeyRow | undefined {
     if (!this.#screen.mayHoldDataKey(owner, retention)) return undefined
+    this.#sort()
     const pending = this.#byOwner.get(ownerKey(owner, retention))
     return pending?.row ?? this.#visibleKey(this.#base.dataKeyOf(owner, retention))
   }
 
   isSuppressed(mac: Uint8Array): boolean {
     if (!this.#screen.mayHoldMark(mac)) return false
+    this.#sort()
     return this.#marks.has(blobKey(mac)) || this.#base.isSuppressed(mac)
   }
 

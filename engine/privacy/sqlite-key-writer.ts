@@ -2,9 +2,9 @@ import { join } from 'node:path'
 import { randomId } from './aead.ts'
 import { KeyStoreError } from './failure.ts'
 import { DATABASE_FILE } from './format.ts'
-import type { Step } from './group-writer.ts'
 import { GroupWriter } from './group-writer.ts'
 import type { KeyOperation, KeyWriter } from './key-tables.ts'
+import { StepPacker } from './packed-steps.ts'
 import { hexBlob } from './sqlite-file.ts'
 
 const STATEMENTS = [
@@ -46,7 +46,9 @@ export class SqliteKeyWriter implements KeyWriter {
 
   async write(operations: readonly KeyOperation[]): Promise<{ readonly purged: boolean }> {
     const purge = operations.some(({ kind }) => kind === 'destroy_key' || kind === 'destroy_owner')
-    const answer = await this.#writer.write({ steps: operations.flatMap(stepsOf), purge })
+    const packer = new StepPacker()
+    for (const operation of operations) pack(operation, packer)
+    const answer = await this.#writer.writePacked({ packed: packer.finish(), purge, counted: false })
     switch (answer._tag) {
       case 'Written':
         return { purged: answer.purged }
@@ -64,28 +66,42 @@ export class SqliteKeyWriter implements KeyWriter {
   }
 }
 
-function stepsOf(operation: KeyOperation): readonly Step[] {
+function pack(operation: KeyOperation, packer: StepPacker): void {
   switch (operation.kind) {
-    case 'identity': {
-      const { mac, id, namespace, sealedValue } = operation
-      return [[INSERT_IDENTITY, [mac, hexBlob(id), namespace, sealedValue]]]
-    }
-    case 'data_key': {
-      const { keyId, owner, retention, wrapped } = operation
-      return [[INSERT_DATA_KEY, [hexBlob(keyId), hexBlob(owner), retention, wrapped]]]
-    }
+    case 'identity':
+      packer.begin(INSERT_IDENTITY, 4)
+      packer.blob(operation.mac)
+      packer.hex(operation.id)
+      packer.text(operation.namespace)
+      packer.blob(operation.sealedValue)
+      return
+    case 'data_key':
+      packer.begin(INSERT_DATA_KEY, 4)
+      packer.hex(operation.keyId)
+      packer.hex(operation.owner)
+      packer.text(operation.retention)
+      packer.blob(operation.wrapped)
+      return
     case 'destroy_key':
-      return [[DELETE_DATA_KEY, [hexBlob(operation.owner), operation.retention]]]
-    case 'destroy_owner': {
-      const { owner, mark, since } = operation
-      const steps: Step[] = [
-        [DELETE_IDENTITY, [hexBlob(owner)]],
-        [DELETE_DATA_KEYS, [hexBlob(owner)]],
-      ]
-      if (mark !== undefined) {
-        steps.push([INSERT_SUPPRESSED, [mark.mac, mark.generation, mark.namespace, since]])
-      }
-      return steps
-    }
+      packer.begin(DELETE_DATA_KEY, 2)
+      packer.hex(operation.owner)
+      packer.text(operation.retention)
+      return
+    case 'destroy_owner':
+      packDestroyed(operation, packer)
+      return
   }
+}
+
+function packDestroyed(
+  { owner, mark, since }: Extract<KeyOperation, { kind: 'destroy_owner' }>,
+  packer: StepPacker,
+): void {
+  for (const statement of [DELETE_IDENTITY, DELETE_DATA_KEYS]) {
+    packer.begin(statement, 1)
+    packer.hex(owner)
+  }
+  if (mark === undefined) return
+  packer.begin(INSERT_SUPPRESSED, 4)
+  for (const parameter of [mark.mac, mark.generation, mark.namespace, since]) packer.add(parameter)
 }

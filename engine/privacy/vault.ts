@@ -1,11 +1,13 @@
+import { strict as assert } from 'node:assert'
 import { createHmac } from 'node:crypto'
 import { BoundedCache } from '../bounded-cache.ts'
 import type { IdentityDirectory } from '../events/codec.ts'
 import type { SealedPart } from '../events/event.ts'
 import type { IdentityId, StatedIdentity } from '../events/identity.ts'
-import { contextBytes, decrypt, encrypt, randomId, randomKey } from './aead.ts'
+import { contextBytes, decrypt, encrypt, randomId, randomKey, randomKeyId } from './aead.ts'
 import { KeyStoreError } from './failure.ts'
 import { LABELS } from './format.ts'
+import type { FreshParts } from './fresh-parts.ts'
 import type { DataKeyRow, IdentityRow, KeyTables } from './key-tables.ts'
 import type { MacKey } from './macs.ts'
 import { identityMac, newest, valueBytes, valueText } from './macs.ts'
@@ -31,6 +33,13 @@ export interface VaultSecrets {
 /** An identity takes some 150 bytes, a key 250. */
 const DEFAULT_CACHE_ENTRIES = 300_000
 
+export interface VaultOptions {
+  /** Most identities, and most keys, kept unwrapped in memory; default 300,000. */
+  readonly cacheEntries?: number | undefined
+  /** What this process sealed lately. */
+  readonly fresh?: FreshParts | undefined
+}
+
 /** Rows of the key store as plain identities and keys, the recently used ones cached. One thread's. */
 export class Vault implements IdentityDirectory, Opener {
   readonly #tables: KeyTables
@@ -43,9 +52,12 @@ export class Vault implements IdentityDirectory, Opener {
   /** Class by class: a key made of two strings would have to be hashed anew for every seal. */
   readonly #keysByOwner = new Map<KeyClass, BoundedCache<IdentityId, DataKey>>()
   readonly #cacheEntries: number
+  readonly #fresh: FreshParts | undefined
   #lastMac: (StatedIdentity & { readonly mac: Buffer }) | undefined
 
-  constructor(tables: KeyTables, secrets: VaultSecrets, cacheEntries = DEFAULT_CACHE_ENTRIES) {
+  constructor(tables: KeyTables, secrets: VaultSecrets, options: VaultOptions = {}) {
+    const { cacheEntries = DEFAULT_CACHE_ENTRIES } = options
+    this.#fresh = options.fresh
     this.#tables = tables
     this.#secrets = secrets
     this.#ids = new NamesCache(cacheEntries)
@@ -77,9 +89,12 @@ export class Vault implements IdentityDirectory, Opener {
   }
 
   open(part: SealedPart, context: SealContext): Uint8Array | undefined {
+    const associated = contextBytes(context)
+    const fresh = this.#fresh?.get(part.blob, associated)
+    if (fresh !== undefined) return fresh
     const key = this.#keyById(part.keyId)
     if (key === undefined) return undefined
-    const plaintext = decrypt(key.bytes, part.blob, contextBytes(context))
+    const plaintext = decrypt(key.bytes, part.blob, associated)
     if (plaintext === undefined) throw new SealBroken(part.keyId)
     return plaintext
   }
@@ -129,15 +144,16 @@ export class Vault implements IdentityDirectory, Opener {
 
   /** A new key and the row that keeps it. */
   newDataKey(owner: IdentityId, retention: KeyClass): { readonly key: DataKey; readonly row: DataKeyRow } {
-    const key = { keyId: randomId(), owner, retention, bytes: randomKey() }
+    const key = { keyId: randomKeyId(), owner, retention, bytes: randomKey() }
     const wrapped = encrypt(this.#secrets.masterKey, key.bytes, dataKeyLabel(key))
+    // Who opens it, if anybody does in this thread, finds its row: most are only sealed under.
     this.#cacheOf(retention).set(owner, key)
-    this.#keysById.set(key.keyId, key)
     return { key, row: { keyId: key.keyId, owner, retention, wrapped } }
   }
 
   /** Drops what is cached of an owner, and overwrites its keys. */
   forget(owner: IdentityId, retention?: KeyClass): void {
+    this.#fresh?.clear()
     for (const cache of [this.#keysById, ...this.#keysByOwner.values()]) {
       for (const [name, key] of cache.entries()) {
         if (key.owner !== owner || (retention !== undefined && key.retention !== retention)) continue
@@ -153,6 +169,7 @@ export class Vault implements IdentityDirectory, Opener {
   }
 
   forgetEverything(): void {
+    this.#fresh?.clear()
     const keys = [this.#keysById, ...this.#keysByOwner.values()]
     for (const cache of keys) for (const [, key] of cache.entries()) key.bytes.fill(0)
     for (const cache of [this.#ids, this.#people, this.#unmarked, ...keys]) cache.clear()
@@ -211,15 +228,24 @@ function damaged(what: string): KeyStoreError {
   return new KeyStoreError({ _tag: 'Damaged', cause: `${what} doesn't open under the master key` })
 }
 
+/** Associated data is used up before the next is asked for: both labels are made in this memory. */
+let label = Buffer.allocUnsafeSlow(256)
+
+/** Valid until the next label is made. */
 export function identityLabel(id: IdentityId, namespace: string): Buffer {
-  return Buffer.concat([Buffer.from(LABELS.identity), Buffer.from(id, 'hex'), Buffer.from(namespace)])
+  return labelOf(LABELS.identity, id, namespace)
 }
 
+/** Valid until the next label is made. */
 export function dataKeyLabel(key: Pick<DataKeyRow, 'keyId' | 'owner' | 'retention'>): Buffer {
-  const { keyId, owner, retention } = key
-  return Buffer.concat([
-    Buffer.from(LABELS.dataKey),
-    Buffer.from(keyId + owner, 'hex'),
-    Buffer.from(retention),
-  ])
+  return labelOf(LABELS.dataKey, key.keyId + key.owner, key.retention)
+}
+
+function labelOf(prefix: string, hex: string, text: string): Buffer {
+  const textAt = prefix.length + hex.length / 2
+  const most = textAt + 3 * text.length
+  if (most > label.length) label = Buffer.allocUnsafeSlow(2 * most)
+  label.write(prefix, 0, 'latin1')
+  assert(label.write(hex, prefix.length, 'hex') * 2 === hex.length, 'ids are hexadecimal digits')
+  return label.subarray(0, textAt + label.write(text, textAt))
 }

@@ -10,7 +10,7 @@ import { identityMac, newest } from './macs.ts'
 import { Overlay } from './overlay.ts'
 import type { ErasingKeyStore, Holdings, KeyClass, SealContext } from './privacy.ts'
 import { WORKSPACE_OWNER } from './privacy.ts'
-import type { DataKey, VaultSecrets } from './vault.ts'
+import type { DataKey, VaultOptions, VaultSecrets } from './vault.ts'
 import { macUnder, Vault } from './vault.ts'
 
 interface WritingStoreParts {
@@ -18,7 +18,7 @@ interface WritingStoreParts {
   readonly writer: KeyWriter
   readonly secrets: VaultSecrets
   readonly clock: Clock
-  readonly cacheEntries?: number | undefined
+  readonly vault?: VaultOptions | undefined
   /** Frees what the tables hold. */
   readonly closeTables: () => void
 }
@@ -34,7 +34,7 @@ export class WritingStore implements ErasingKeyStore {
   constructor(parts: WritingStoreParts) {
     const overlay = new Overlay(parts.tables)
     this.#parts = parts
-    this.#vault = new Vault(overlay, parts.secrets, parts.cacheEntries)
+    this.#vault = new Vault(overlay, parts.secrets, parts.vault)
     this.#committer = new Committer(parts.writer, overlay)
   }
 
@@ -73,7 +73,10 @@ export class WritingStore implements ErasingKeyStore {
 
   seal(owner: IdentityId, retention: KeyClass, plaintext: Uint8Array, context: SealContext): SealedPart {
     const key = this.#keyFor(owner, retention)
-    return { keyId: key.keyId, blob: encrypt(key.bytes, plaintext, contextBytes(context)) }
+    const associated = contextBytes(context)
+    const blob = encrypt(key.bytes, plaintext, associated)
+    this.#parts.vault?.fresh?.put(blob, plaintext, associated)
+    return { keyId: key.keyId, blob }
   }
 
   mac(owner: IdentityId, retention: KeyClass, bytes: Uint8Array): string {

@@ -29,6 +29,10 @@ export class Erasings {
     this.#interrupt()
   }
 
+  get isWaiting(): boolean {
+    return this.#waiting.length > 0
+  }
+
   take(): readonly Erasing[] {
     const taken = this.#waiting
     this.#waiting = []

@@ -229,7 +229,8 @@ class Folding {
   }
 
   #giveWay(signal: AbortSignal): Promise<void> {
-    const isAwaited = (): boolean => this.#pace.isAwaited || this.#reads.isAwaited(this.#options.log.head())
+    const isAwaited = (): boolean =>
+      this.#pace.isAwaited || this.#erasings.isWaiting || this.#reads.isAwaited(this.#options.log.head())
     return this.#pace.giveWay(this.#received, isAwaited, signal)
   }
 

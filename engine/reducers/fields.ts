@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { candidate, type Written } from './candidate.ts'
+import { candidate, roomFor, type Written } from './candidate.ts'
 import type { Candidate, Explanation, Ranking, Rule } from './rule.ts'
 
 /** Field name → its rule. */
@@ -9,8 +9,14 @@ type StateOf<R> = R extends Rule<infer S, infer _W, infer _V> ? S : never
 type WriteOf<R> = R extends Rule<infer _S, infer W, infer _V> ? W : never
 type ValueOf<R> = R extends Rule<infer _S, infer _W, infer V> ? V : never
 
-/** Fields that nobody wrote are absent; the others stand in the order of their declaration. */
-export type FieldStates<R extends Rules> = { readonly [N in keyof R]?: StateOf<R[N]> }
+declare const rulesOf: unique symbol
+
+/**
+ * One state for each field in the order of declaration, null where nobody wrote it: read with `get`. An array, because states
+ * are packed and unpacked all the time, and objects of ever other shapes cost several times as much. So whoever
+ * takes a field out, or puts one anywhere but at the end, raises the projection's version.
+ */
+export type FieldStates<R extends Rules> = readonly unknown[] & { readonly [rulesOf]?: R }
 type FieldValues<R extends Rules> = { readonly [N in keyof R]?: ValueOf<R[N]> }
 type FieldExplanations<R extends Rules> = { readonly [N in keyof R]?: Explanation<ValueOf<R[N]>> }
 /** undefined: the event leaves the field out. */
@@ -21,6 +27,8 @@ interface Fields<R extends Rules> {
   readonly rules: R
   readonly kind: 'choice' | 'counting'
   readonly initial: FieldStates<R>
+  /** undefined: nobody wrote it. */
+  get<N extends keyof R & string>(state: FieldStates<R>, name: N): StateOf<R[N]> | undefined
   write<N extends keyof R & string>(
     state: FieldStates<R>,
     name: N,
@@ -38,29 +46,23 @@ type Bag = Readonly<Record<string, unknown>>
 /** Each function returns the very state that it was given where nothing changes. */
 export function fields<R extends Rules>(rules: R): Fields<R> {
   const entries = Object.entries(rules)
-  const byName = new Map(entries)
   for (const [name] of entries) assert(!(name in Object.prototype), `${name} can't be a field's name`)
-
-  /** The state with the fields for which `change` returns something else than before. */
-  const changed = (state: Bag, change: (name: string, rule: AnyRule, before: unknown) => unknown): Bag => {
-    let changes: Record<string, unknown> | undefined
-    let grown = false
-    for (const [name, rule] of entries) {
-      const before = state[name]
-      const after = change(name, rule, before)
-      if (after === before || after === rule.initial) continue
-      changes ??= {}
-      changes[name] = after
-      grown ||= before === undefined
-    }
-    if (changes === undefined) return state
-    return grown ? inOrder(entries, state, changes) : { ...state, ...changes }
+  const places = new Map(entries.map(([name, rule], place) => [name, { place, rule }]))
+  const placeOf = (name: string): Place => {
+    const found = places.get(name)
+    assert(found !== undefined, `no field is named ${name}`)
+    return found
   }
-
-  const derive = (state: Bag, of: (rule: AnyRule, state: unknown) => unknown): Bag => {
+  const copied = (state: FieldStates<R>): unknown[] => {
+    const copy = roomFor<unknown>(entries.length)
+    // A state of before the last fields were declared is shorter.
+    for (let i = 0; i < entries.length; i++) copy[i] = state[i] ?? null
+    return copy
+  }
+  const derive = (state: FieldStates<R>, of: (rule: AnyRule, state: unknown) => unknown): Bag => {
     const derived: Record<string, unknown> = {}
-    for (const [name, rule] of entries) {
-      if (state[name] !== undefined) derived[name] = of(rule, state[name])
+    for (const [i, [name, rule]] of entries.entries()) {
+      if ((state[i] ?? null) !== null) derived[name] = of(rule, state[i])
     }
     return derived
   }
@@ -68,64 +70,54 @@ export function fields<R extends Rules>(rules: R): Fields<R> {
   return {
     rules,
     kind: entries.every(([, rule]) => rule.kind === 'choice') ? 'choice' : 'counting',
-    initial: Object.freeze({}) as FieldStates<R>,
+    initial: Object.freeze(entries.map(() => null)),
+    get: (state, name) => (state[placeOf(name).place] ?? undefined) as StateOf<R[typeof name]> | undefined,
     write(state, name, written) {
-      const rule: AnyRule = ruleOf(rules, name)
-      const before: unknown = state[name]
-      const after = rule.write(before ?? rule.initial, written)
-      if (after === before || after === rule.initial) return state
-      const next =
-        before === undefined ? inOrder(entries, state, { [name]: after }) : { ...state, [name]: after }
-      return next as FieldStates<R>
+      const { place, rule } = placeOf(name)
+      const after = rule.write(state[place] ?? rule.initial, written)
+      if (after === (state[place] ?? rule.initial)) return state
+      const next = copied(state)
+      next[place] = after
+      return next
     },
     writeAll(state, event, writes: Bag) {
-      let changes: Record<string, unknown> | undefined
-      let grown = false
+      let next: unknown[] | undefined
       // Few of the fields, as a rule.
       for (const name in writes) {
         const value = writes[name]
-        const rule = value === undefined ? undefined : byName.get(name)
-        if (rule === undefined) continue
-        const before: unknown = state[name]
-        const after = rule.write(before ?? rule.initial, candidate(event, value))
-        if (after === before || after === rule.initial) continue
-        changes ??= {}
-        changes[name] = after
-        grown ||= before === undefined
+        const found = value === undefined ? undefined : places.get(name)
+        if (found === undefined) continue
+        const { place, rule } = found
+        const before = state[place] ?? rule.initial
+        const after = rule.write(before, candidate(event, value))
+        if (after === before) continue
+        next ??= copied(state)
+        next[place] = after
       }
-      if (changes === undefined) return state
-      const next = grown ? inOrder(entries, state, changes) : { ...state, ...changes }
-      return next as FieldStates<R>
+      return next ?? state
     },
-    join(a, b: Bag) {
-      return changed(a, (name, rule, before) => {
-        const other = b[name]
-        return before === undefined || other === undefined ? (before ?? other) : rule.join(before, other)
-      }) as FieldStates<R>
+    join(a, b) {
+      let next: unknown[] | undefined
+      for (let i = 0; i < entries.length; i++) {
+        const left = a[i] ?? null
+        const right = b[i] ?? null
+        if (right === null) continue
+        const joined = left === null ? right : entries[i]?.[1].join(left, right)
+        if (joined === left) continue
+        next ??= copied(a)
+        next[i] = joined
+      }
+      return next ?? a
     },
-    values(state, ranking) {
-      return derive(state, (rule, each) => rule.value(each, ranking)) as FieldValues<R>
-    },
-    explain(state, ranking) {
-      return derive(state, (rule, each) => rule.explain(each, ranking)) as FieldExplanations<R>
-    },
+    values: (state, ranking) => derive(state, (rule, each) => rule.value(each, ranking)) as FieldValues<R>,
+    explain: (state, ranking) =>
+      derive(state, (rule, each) => rule.explain(each, ranking)) as FieldExplanations<R>,
   }
 }
 
 type AnyRule = Rule<unknown, unknown, unknown>
 
-function ruleOf(rules: Rules, name: string): AnyRule {
-  const rule = Object.hasOwn(rules, name) ? rules[name] : undefined
-  assert(rule !== undefined, `no field is named ${name}`)
-  return rule
-}
-
-/** Declaration order, so that equal states have equal bytes. */
-function inOrder(entries: readonly (readonly [string, AnyRule])[], state: Bag, changes: Bag): Bag {
-  const next: Record<string, unknown> = {}
-  for (const [name] of entries) {
-    const each = changes[name] ?? state[name]
-    if (each !== undefined) next[name] = each
-  }
-  return next
+interface Place {
+  readonly place: number
+  readonly rule: AnyRule
 }

@@ -46,7 +46,7 @@ export function heard(state: GoldenState) {
   let first = Number.POSITIVE_INFINITY
   let last = Number.NEGATIVE_INFINITY
   // Kept in the order of the sources.
-  for (const [, time, source] of state.seen ?? []) {
+  for (const [, time, source] of golden.get(state, 'seen') ?? []) {
     if (source !== sources.at(-1)) sources.push(source)
     first = Math.min(first, time)
     last = Math.max(last, time)
@@ -57,7 +57,7 @@ export function heard(state: GoldenState) {
 
 /** When a profile was first and last heard of, and from whom, with the events that say so. */
 export function explainSeen(state: GoldenState, ranking: Ranking) {
-  const kept = state.seen ?? []
+  const kept = golden.get(state, 'seen') ?? []
   const writes = [...kept].sort((a, b) => newer(b, a, ranking))
   const newest = new Map<string, Candidate<number | null>>()
   for (const write of writes) if (!newest.has(write[2])) newest.set(write[2], write)

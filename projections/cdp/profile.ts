@@ -61,7 +61,7 @@ const columns = {
 /** The golden record of a person or company. */
 export const profile: Projection<State, (typeof HANDLES)[number]> = {
   name: 'profile',
-  version: 2,
+  version: 3,
   handles: HANDLES,
   configuredBy: RANKED_BY,
   keys(event) {

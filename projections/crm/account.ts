@@ -52,7 +52,7 @@ const columns = {
 /** Companies as the sending systems keep them: each field's newest write. The golden record is the profile. */
 export const account: Projection<State, (typeof HANDLES)[number]> = {
   name: 'account',
-  version: 1,
+  version: 2,
   handles: HANDLES,
   configuredBy: RANKED_BY,
   keys(event) {

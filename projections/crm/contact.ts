@@ -48,7 +48,7 @@ const columns = {
 /** People as the sending systems keep them: each field's newest write. The golden record is the profile. */
 export const contact: Projection<State, (typeof HANDLES)[number]> = {
   name: 'contact',
-  version: 1,
+  version: 2,
   handles: HANDLES,
   configuredBy: RANKED_BY,
   keys(event) {

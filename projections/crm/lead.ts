@@ -111,7 +111,7 @@ const columns = {
 /** Leads from first contact to hand-off, with the deadline of the first response. */
 export const lead: Projection<State, (typeof HANDLES)[number]> = {
   name: 'lead',
-  version: 1,
+  version: 2,
   handles: HANDLES,
   configuredBy: RANKED_BY,
   keys(event) {
@@ -131,7 +131,7 @@ export const lead: Projection<State, (typeof HANDLES)[number]> = {
   tick: (state, { at }) => (at > state.ticked ? { ...state, ticked: at } : state),
   explain(state, config) {
     const explained = kept.explain(state.fields, rankingFrom(config))
-    const due = state.fields.respond_by
+    const due = kept.get(state.fields, 'respond_by')
     const respond_by = due === undefined ? undefined : kept.rules.respond_by.explain(due, UNIFORM)
     const steps = stepsOf(state, config)
     const winner = newestStep(steps)
@@ -249,7 +249,7 @@ function stepsOf(state: State, config: Configuration): readonly Candidate<string
   const ranking = rankingFrom(config)
   const steps: Candidate<string | null>[] = []
   for (const step of STEPS) {
-    const newest = preferred(state.fields[step] ?? [], newer, ranking)
+    const newest = preferred(kept.get(state.fields, step) ?? [], newer, ranking)
     if (newest !== undefined) steps.push(newest)
   }
   return steps
@@ -268,7 +268,7 @@ function newestStep(steps: readonly Candidate<string | null>[]): Candidate<strin
 
 /** Sources rank alike here, because a deadline must be known without the configuration. */
 function respondByOf(state: State): number | undefined {
-  const respondBy = preferred(state.fields.respond_by ?? [], newer, UNIFORM)?.[0]
+  const respondBy = preferred(kept.get(state.fields, 'respond_by') ?? [], newer, UNIFORM)?.[0]
   return typeof respondBy === 'number' ? respondBy : undefined
 }
 
@@ -276,7 +276,10 @@ function respondByOf(state: State): number | undefined {
 function slaOf(state: State): 'first_response_due' | 'fulfilled' | 'failed' | null {
   const respondBy = respondByOf(state)
   if (respondBy === undefined) return null
-  const responded = kept.rules.first_responded_at.value(state.fields.first_responded_at ?? [], UNIFORM)
+  const responded = kept.rules.first_responded_at.value(
+    kept.get(state.fields, 'first_responded_at') ?? [],
+    UNIFORM,
+  )
   if (typeof responded === 'number') return responded <= respondBy ? 'fulfilled' : 'failed'
   return state.ticked >= respondBy ? 'failed' : 'first_response_due'
 }

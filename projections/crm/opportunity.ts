@@ -36,7 +36,7 @@ const columns = {
 /** Deals with their stage, amount and forecast. */
 export const opportunity: Projection<DealState, (typeof DEAL_EVENTS)[number]> = {
   name: 'opportunity',
-  version: 1,
+  version: 2,
   handles: DEAL_EVENTS,
   configuredBy: [...RANKED_BY, 'stages.published'],
   keys: (event) => [event.data.opportunity_id],

@@ -26,7 +26,7 @@ const columns = {
 /** Deals as figures, to be added up by stage, owner, product or day; archived deals are left out. */
 export const pipeline: Projection<DealState, (typeof DEAL_EVENTS)[number]> = {
   name: 'pipeline',
-  version: 1,
+  version: 2,
   handles: DEAL_EVENTS,
   configuredBy: [...RANKED_BY, 'stages.published'],
   keys: (event) => [event.data.opportunity_id],

@@ -68,10 +68,10 @@ export function explainDeal(
 /** Winning or losing beats whatever else was written at its instant; only a later step to another stage reopens. */
 function standingOf(state: DealState, config: Configuration): Standing {
   const stages = stagesFrom(config)
-  const moved = newestOf(state.stage, config)
+  const moved = newestOf(deal.get(state, 'stage'), config)
   const sent = moved?.[0] || null
   const stage = sent === null ? undefined : stages.find(sent)
-  const closing = newestOf(state.outcome, config)
+  const closing = newestOf(deal.get(state, 'outcome'), config)
   const outcome = closing?.[0] ?? undefined
   const reopened = closing !== undefined && isAfter(moved, closing) && stage?.closed !== outcome
   if (outcome === undefined || reopened) {
@@ -83,8 +83,8 @@ function standingOf(state: DealState, config: Configuration): Standing {
 
 function probabilityOf(state: DealState, config: Configuration, standing: Standing): Chosen<number> {
   return chosen<number>(
-    newestOf(state.overridden_probability, config),
-    newestOf(state.probability, config),
+    newestOf(deal.get(state, 'overridden_probability'), config),
+    newestOf(deal.get(state, 'probability'), config),
     standing.known?.probability,
     standing,
   )
@@ -92,8 +92,8 @@ function probabilityOf(state: DealState, config: Configuration, standing: Standi
 
 function categoryOf(state: DealState, config: Configuration, standing: Standing): Chosen<string> {
   return chosen<string>(
-    newestOf(state.overridden_category, config),
-    newestOf(state.forecast_category, config),
+    newestOf(deal.get(state, 'overridden_category'), config),
+    newestOf(deal.get(state, 'forecast_category'), config),
     standing.known?.forecast_category,
     standing,
   )
@@ -101,11 +101,11 @@ function categoryOf(state: DealState, config: Configuration, standing: Standing)
 
 /** An override holds until it is lifted (null) or the deal closes; the amount of a closed deal is its own. */
 function forecastAmountOf(state: DealState, config: Configuration, standing: Standing): Chosen<number> {
-  const overridden = newestOf(state.overridden_amount, config)
+  const overridden = newestOf(deal.get(state, 'overridden_amount'), config)
   if (standing.status === 'open' && typeof overridden?.[0] === 'number') {
     return { value: overridden[0], rule: 'override', winner: overridden }
   }
-  const amount = newestOf(state.amount, config)
+  const amount = newestOf(deal.get(state, 'amount'), config)
   return { value: typeof amount?.[0] === 'number' ? amount[0] : null, rule: 'latest', winner: amount }
 }
 
@@ -128,7 +128,7 @@ function chosen<V extends number | string>(
 /** The stated day, unless it was stated before the deal closed: that was an expectation. */
 function closedOn(state: DealState, config: Configuration, { status, since }: Standing): string | null {
   if (status === 'open' || since === undefined) return null
-  const stated = newestOf(state.close_date, config)
+  const stated = newestOf(deal.get(state, 'close_date'), config)
   return (stated === undefined || isAfter(since, stated) ? '' : stated[0]) || utcDay(since[1])
 }
 
@@ -137,7 +137,7 @@ function reasonOf(
   config: Configuration,
   { status, since }: Standing,
 ): Candidate<string | null> | undefined {
-  const reason = newestOf(state.reason, config)
+  const reason = newestOf(deal.get(state, 'reason'), config)
   return status === 'open' || reason === undefined || isAfter(since, reason) ? undefined : reason
 }
 

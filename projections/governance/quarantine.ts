@@ -35,7 +35,7 @@ const columns = {
 /** What the intake refused and keeps, and whether it was corrected and sent again. */
 export const quarantine: Projection<State, 'event.quarantined' | 'event.resubmitted'> = {
   name: 'quarantine',
-  version: 1,
+  version: 2,
   handles: ['event.quarantined', 'event.resubmitted'],
   configuredBy: RANKED_BY,
   keys: (event) => [event.data.quarantine_id],

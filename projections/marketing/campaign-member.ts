@@ -80,7 +80,7 @@ const columns = {
  */
 export const campaignMember: Projection<State, (typeof HANDLES)[number]> = {
   name: 'campaign_member',
-  version: 1,
+  version: 2,
   handles: HANDLES,
   configuredBy: RANKED_BY,
   keys(event) {

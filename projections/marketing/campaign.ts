@@ -56,7 +56,7 @@ const columns = {
 /** Campaigns as the sending systems describe them. Who is in them, and who answered, is `campaign_member`. */
 export const campaign: Projection<State, (typeof HANDLES)[number]> = {
   name: 'campaign',
-  version: 1,
+  version: 2,
   handles: HANDLES,
   configuredBy: RANKED_BY,
   keys: (event) => [event.data.campaign_id],

@@ -99,7 +99,7 @@ const columns = {
  */
 export const serviceCase: Projection<State, (typeof HANDLES)[number]> = {
   name: 'case',
-  version: 1,
+  version: 2,
   handles: HANDLES,
   configuredBy: RANKED_BY,
   keys: (event) => [event.data.case_id],

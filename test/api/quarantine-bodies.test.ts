@@ -112,6 +112,7 @@ function plain(intake: EngineIntake): EngineIntake {
     submit: (batch, context) => intake.submit(batch, context),
     record: (event) => intake.record(event),
     learn: (type, data) => intake.learn(type, data),
+    lose: (from, until) => intake.lose(from, until),
     queue: intake.queue,
     drain: () => intake.drain(),
     close: () => intake.close(),

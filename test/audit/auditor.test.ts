@@ -288,6 +288,15 @@ test('a crash at every step of writing: the next start goes on to the same tree'
   }
 })
 
+test('the last events of all are signed though timers fire before the clock says so', async () => {
+  const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() * 0.9 }
+  await world.append(...anyEvents(3))
+  await world.audit({ clock, signEveryMs: 100, gatherMs: 0 })
+  await world.until(() => world.heads.length > 0)
+  await world.append(...anyEvents(3, 3))
+  await world.until(() => world.auditor.head?.size === 6)
+})
+
 test('a full disk is waited for', async () => {
   let room = false
   const full = (): never => {

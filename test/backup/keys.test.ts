@@ -114,6 +114,18 @@ describe('the commands', () => {
     expect(check).toMatchObject({ brokenIdentities: [], brokenKeys: [], marks: 1 })
   })
 
+  test('what was there before is gone from the write-ahead log too, though somebody has the store open', () => {
+    const path = join(keysOf(data), 'keys.sqlite')
+    const reader = new DatabaseSync(path, { readOnly: true })
+    reader.prepare('SELECT count(*) FROM identity').get()
+    const macs = column(data, 'SELECT mac FROM identity')
+    rekey({ directory: keysOf(data), masterKey: masterKeyFor(keysOf(data), undefined), onRows: silently })
+    const left = Object.values(contents(keysOf(data))).join()
+    expect(macs.filter((mac) => left.includes(mac))).toEqual([])
+    expect(existsSync(`${path}-wal`)).toBe(true)
+    reader.close()
+  })
+
   test('both refuse while the store is open elsewhere, and stop a writer that was not', async () => {
     const installed = await openInstallation(data)
     await installed.add(1, 'new')

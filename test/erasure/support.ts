@@ -8,6 +8,7 @@ import { type Clock, systemClock } from '../../engine/clock.ts'
 import type { IntakeResult } from '../../engine/intake/result.ts'
 import type { StoredRow } from '../../engine/store/store.ts'
 import { projections } from '../../projections/catalog.ts'
+import './compiled-modules.ts'
 
 /** Whole engines on directories of their own, as the process runs them, without network sides. */
 

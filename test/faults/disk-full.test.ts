@@ -1,9 +1,19 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import { eraseNow, openAt, send } from '../erasure/support.ts'
 import { checkLeft, parseReport, type Report } from './kernel-world.ts'
 
 // Theorem: on a real disk without room, with writes that are cut short, log, keys and quarantine acknowledge nothing that
@@ -34,6 +44,18 @@ function started(directory: string, program: string, args: readonly string[]) {
       await ended
     },
     ended,
+  }
+}
+
+/** With zeros, until there is no room. */
+function fill(path: string): void {
+  const file = openSync(path, 'w')
+  try {
+    for (;;) writeSync(file, Buffer.alloc(64 * 1024))
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'ENOSPC' })
+  } finally {
+    closeSync(file)
   }
 }
 
@@ -70,6 +92,54 @@ describe('a small file system', () => {
       rmSync(within, { recursive: true })
     },
     90_000,
+  )
+
+  it.skipIf(!mounted)(
+    'no room for a signing key: the engine starts, takes events, and says so',
+    async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'headwater-unsigned-'))
+      const audit = join(mount, 'audit')
+      mkdirSync(audit)
+      symlinkSync(audit, join(directory, 'audit'))
+      // Every page but what the file system keeps for itself.
+      const ballast = join(mount, 'ballast')
+      fill(ballast)
+      const { engine, notices } = await openAt(directory)
+      expect(notices.join('\n')).toContain('no room to keep a signing key')
+      const event = { id: '1', source: 'web', type: 'cdp.page', data: { userId: 'u1', name: 'Home' } }
+      expect(await send(engine, event)).toMatchObject([{ status: 'appended' }])
+      await expect(engine.audit.proveInclusion(1)).rejects.toThrow('no room to keep a signing key')
+      await engine.stop()
+      rmSync(ballast)
+      const again = await openAt(directory)
+      await expect.poll(() => again.engine.audit.treeHead()?.size, { timeout: 10_000 }).toBe(1)
+      await again.engine.stop()
+      rmSync(directory, { recursive: true })
+      rmSync(audit, { recursive: true })
+    },
+    30_000,
+  )
+
+  it.skipIf(!mounted)(
+    'no room for an erasure that is asked for: said so, and nothing begins; with room it is done',
+    async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'headwater-unasked-'))
+      symlinkSync(join(mount, 'ops.sqlite'), join(directory, 'ops.sqlite'))
+      const { engine } = await openAt(directory)
+      await send(engine, { id: '1', source: 'web', type: 'cdp.identify', data: { userId: 'jane' } })
+      const identity = engine.keyStore.find('user', 'jane') ?? expect.fail('she is known')
+      const ballast = join(mount, 'ballast')
+      fill(ballast)
+      const asked = await engine.erasures.request({ identity, waitMs: 0 })
+      expect(asked).toMatchObject({ left: { _tag: 'HeldUp', why: expect.stringContaining('disk is full') } })
+      expect(engine.erasures.list()).toEqual([])
+      expect(engine.erasures.counts()).toMatchObject({ scheduled: 0, executing: 0 })
+      rmSync(ballast)
+      expect((await eraseNow(engine, identity)).state).toBe('done')
+      await engine.stop()
+      rmSync(directory, { recursive: true })
+    },
+    30_000,
   )
 
   it('a limit on the size of files: whatever is refused, what was acknowledged is kept', async () => {

@@ -168,12 +168,16 @@ export class FakeDisk {
     return fork
   }
 
-  /** Length of the last unsynced write, of all files; undefined if there is none. */
-  lastUnsyncedWriteBytes(): number | undefined {
-    return this.#lastWrite?.bytes.length
+  /** The last write, of all files, if it isn't synced. `path`: what the file was opened as. */
+  lastUnsyncedWrite(): { readonly path: string; readonly sizeBytes: number } | undefined {
+    if (this.#lastWrite === undefined) return undefined
+    const { path, change } = this.#lastWrite
+    return { path, sizeBytes: change.bytes.length }
   }
 
-  #lastWrite: Extract<Change, { readonly kind: 'write' }> | undefined
+  #lastWrite:
+    | { readonly path: string; readonly change: Extract<Change, { readonly kind: 'write' }> }
+    | undefined
 
   #view(process: { dead: boolean }): Files {
     const perform = <T>(operation: Operation, act: (fault: Fault | undefined) => T): T => {
@@ -230,7 +234,8 @@ export class FakeDisk {
         into.set(part)
         return part.length
       },
-      write: (bytes, offset) => perform('write', (fault) => this.#write(node, bytes, offset, fault)),
+      write: (bytes, offset) =>
+        perform('write', (fault) => this.#write({ node, path }, bytes, offset, fault)),
       sync: () => perform('sync', (fault) => this.#sync(node, fault)),
       truncate: (sizeBytes) =>
         perform('truncate', () => {
@@ -242,7 +247,12 @@ export class FakeDisk {
     }
   }
 
-  #write(node: FileNode, bytes: Uint8Array, offset: number, fault: Fault | undefined): number {
+  #write(
+    { node, path }: { readonly node: FileNode; readonly path: string },
+    bytes: Uint8Array,
+    offset: number,
+    fault: Fault | undefined,
+  ): number {
     const roomBytes = node.cache.length + this.roomBytes - offset
     const wished = fault?.kind === 'short' ? Math.max(1, fault.bytes) : bytes.length
     const part = fault?.kind === 'fail' ? (fault.partBytes ?? 0) : wished
@@ -251,7 +261,7 @@ export class FakeDisk {
       this.roomBytes -= Math.max(0, offset + count - node.cache.length)
       const change = { kind: 'write' as const, offset, bytes: Buffer.from(bytes.subarray(0, count)) }
       node.change(change)
-      this.#lastWrite = change
+      this.#lastWrite = { path, change }
     }
     if (fault?.kind === 'fail') throw new DiskError(fault.code, 'write')
     if (count === 0 && bytes.length > 0) throw new DiskError('ENOSPC', 'write')
@@ -259,7 +269,7 @@ export class FakeDisk {
   }
 
   #sync(node: FileNode, fault: Fault | undefined): void {
-    if (node.pending.some((change) => change === this.#lastWrite)) this.#lastWrite = undefined
+    if (node.pending.some((change) => change === this.#lastWrite?.change)) this.#lastWrite = undefined
     if (fault?.kind === 'lose_pages') {
       node.pending = []
       throw new DiskError('EIO', 'sync')

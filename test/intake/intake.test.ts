@@ -310,7 +310,8 @@ describe('what enters the log', () => {
     for await (const batch of world.log.read()) {
       for (const event of batch) {
         const clear = JSON.stringify({ ...event, sealed: [], data: event.data, normalised: event.normalised })
-        expect(clear).not.toMatch(/jane|4711|7946|lead-99/i)
+        // Random ids may hold any four digits; as long as these nothing is that anybody sent.
+        expect(clear.replaceAll(/\b[0-9a-f]{32}\b/g, 'id')).not.toMatch(/jane|4711|7946|lead-99/i)
       }
     }
     expect((await world.events()).map((event) => event.data)).toMatchObject([
@@ -507,8 +508,8 @@ describe('a log that fails', () => {
     const log = overriding(createMemoryLog(), 'idCandidates', (_, id) => (id === '1' ? [1] : []))
     const damaged = overriding(log, 'at', () => Promise.reject(new LogDamaged('s', 0, 1, 2, 'a flipped bit')))
     const own = intakeWorld({ log: damaged })
-    expect(reasons(await own.send(page('1'), page('2')))).toEqual(['stopped', 'appended'])
-    expect(reasons(await own.send(page('1')))).toEqual(['stopped'])
+    expect(reasons(await own.send(page('1'), page('2')))).toEqual(['log_damaged', 'appended'])
+    expect(reasons(await own.send(page('1')))).toEqual(['log_damaged'])
     await own.close()
   })
 

@@ -46,3 +46,20 @@ test('what was asked for is not hashed again', () => {
   for (let i = 0; i < 1_000; i++) asked.hash('web', `order-${i}`, out)
   expect(count).toBeLessThan(1_300)
 })
+
+test('what was asked for and never appended hides nothing behind it', () => {
+  let count = 0
+  const asked = new AskedIds((...of) => {
+    count++
+    plain(...of)
+  })
+  const out = new Uint32Array(2)
+  for (let round = 0; round < 20; round++) {
+    for (let i = 0; i < 1_000; i++) asked.ask('web', `order-${round}-${i}`, out)
+    count = 0
+    for (let i = 500; i < 1_000; i++) asked.hash('web', `order-${round}-${i}`, out)
+    expect(count).toBeLessThan(20)
+    // Nor does one that nobody asked for.
+    for (let i = 0; i < 20; i++) asked.hash('web', `unasked-${round}-${i}`, out)
+  }
+})

@@ -6,7 +6,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { NewEvent, RecordedEvent } from '../../engine/events/event.ts'
 import { Block } from '../../engine/log/embedded/block-decoder.ts'
 import { BlockEncoder } from '../../engine/log/embedded/block-encoder.ts'
+import { ByteSink } from '../../engine/log/embedded/byte-sink.ts'
 import { eventBytes } from '../../engine/log/embedded/event-bytes.ts'
+import { StoredBytes } from '../../engine/log/embedded/stored-bytes.ts'
 import { anEvent, appends, collect, eventArbitrary, identityId, present, T0 } from './events.ts'
 import { opened, type TemporaryDirectory, temporaryDirectory, unsyncedFiles } from './support.ts'
 
@@ -229,6 +231,20 @@ function blockOf(events: readonly NewEvent[], revisions: readonly number[], firs
   return new Block(encoder.finish(first, first - 1, new ArrayBuffer(encoder.sizeBytes)))
 }
 
+/** Without what most events don't have. */
+const BARE = {
+  sequence: undefined,
+  basedOn: undefined,
+  originalTime: undefined,
+  sentTime: undefined,
+  actor: undefined,
+  origin: undefined,
+  causation: undefined,
+  correlation: undefined,
+}
+/** One shape and several normalisers; one normaliser and several shapes. */
+const OTHERWISE = [{}, { data: { a: 1 }, normalised: {} }, { normaliser: 2 }, {}]
+
 describe('the stored bytes of an event', () => {
   it('are the array that FORMAT.md lists', () => {
     const event = anEvent({
@@ -258,6 +274,32 @@ describe('the stored bytes of an event', () => {
         const event = events[index] ?? anEvent()
         const alone = eventBytes(blockOf([event], [index], 100), 0)
         expect(eventBytes(blockOf(events, revisions), index).equals(alone)).toBe(true)
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('are the same written without decoding, from blocks of like and of unlike events', () => {
+    const like = fc.record({ event: eventArbitrary, count: fc.integer({ min: 1, max: 4 }) })
+    fc.assert(
+      fc.property(fc.array(like, { minLength: 1, maxLength: 4 }), fc.nat(3), (parts, plain) => {
+        const events = parts.flatMap(({ event, count }) =>
+          new Array<NewEvent>(count).fill({
+            ...event,
+            ...(plain > 0 ? BARE : {}),
+            ...OTHERWISE[plain],
+          }),
+        )
+        const block = blockOf(
+          events,
+          events.map((_, i) => i),
+        )
+        const stored = new StoredBytes(block)
+        for (let i = 0; i < events.length; i++) {
+          const sink = ByteSink.ofCapacity(16)
+          stored.write(sink, i)
+          expect(eventBytes(block, i).equals(sink.bytes.subarray(0, sink.length))).toBe(true)
+        }
       }),
       { numRuns: 60 },
     )

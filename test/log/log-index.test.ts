@@ -1,10 +1,11 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Identity } from '../../engine/events/identity.ts'
-import { indexKeys } from '../../engine/log/embedded/index/index-keys.ts'
+import { BlockEncoder } from '../../engine/log/embedded/block-encoder.ts'
+import { identityWords, indexKeys } from '../../engine/log/embedded/index/index-keys.ts'
 import { SegmentMemory } from '../../engine/log/embedded/index/segment-memory.ts'
 import { PostingLists } from '../../engine/log/embedded/posting-lists.ts'
-import { identityId } from './events.ts'
+import { anEvent, identityId } from './events.ts'
 
 // Theorem: the index answers as Maps of arrays do, whatever streams are called, however far apart positions are and even
 // if all names have one hash; and it takes at most 21 bytes of each event of a known stream and identity, and 190 of each
@@ -113,6 +114,30 @@ describe('the index', () => {
     expect(index.head(made)).toEqual({ position: 8, revision: 4 })
     expect(index.makeSlot('deal-1', undefined)).toBe(made)
     expect(index.streamPositions('deal-1')).toEqual([8])
+  })
+
+  it('takes of a block that is written the same identities as of one that is read', () => {
+    const hexadecimal = fc.string({
+      unit: fc.constantFrom(...'0123456789abcdef'),
+      minLength: 32,
+      maxLength: 32,
+    })
+    fc.assert(
+      fc.property(
+        fc.array(fc.array(hexadecimal, { maxLength: 3 }), { minLength: 1, maxLength: 4 }),
+        (all) => {
+          const encoder = new BlockEncoder()
+          for (const ids of all)
+            encoder.add(anEvent({ identities: ids.map((id) => ({ namespace: 'user', id })) }), 0)
+          const { words, ends } = encoder.identities()
+          const word = new Uint32Array(4)
+          const expected = all.flat().flatMap((id) => (identityWords(id, word) ? [...word] : []))
+          expect([...words]).toEqual(expected)
+          expect([...ends]).toEqual(all.map((_, i) => all.slice(0, i + 1).flat().length))
+        },
+      ),
+      { numRuns: 50 },
+    )
   })
 
   it('answers for ids that are none', () => {

@@ -12,6 +12,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { manualClock } from '../../engine/clock.ts'
 import type { KeyStoreFailure } from '../../engine/privacy/failure.ts'
 import { KeyStoreError } from '../../engine/privacy/failure.ts'
+import { freshParts } from '../../engine/privacy/fresh-parts.ts'
 import { openKeyStore } from '../../engine/privacy/key-store.ts'
 import { decodeMasterKey } from '../../engine/privacy/master-key.ts'
 import { createMemoryKeyStore } from '../../engine/privacy/memory-key-store.ts'
@@ -94,6 +95,12 @@ async function filled(masterKey?: Uint8Array) {
   await store.close()
   return { id, part }
 }
+
+againstAModel(
+  'what was sealed lately',
+  (cacheEntries) => ({ store: createMemoryKeyStore({ cacheEntries, fresh: freshParts() }), pass: written }),
+  15,
+)
 
 describe('durability', () => {
   test('identities, keys and marks survive closing', async () => {

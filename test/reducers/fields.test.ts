@@ -56,10 +56,24 @@ describe('fields', () => {
   test('writeAll is write of each, and leaves out what is undefined', () => {
     const all = profile.writeAll(profile.initial, written, { a: 'x', b: undefined })
     expect(all).toEqual(profile.write(profile.initial, 'a', candidate(written, 'x')))
-    expect(Object.keys(all)).toEqual(['a'])
+    expect(profile.get(all, 'a')).toEqual([candidate(written, 'x')])
+    expect(profile.get(all, 'b')).toBeUndefined()
     expect(profile.writeAll(all, written, { a: 'x' })).toBe(all)
     expect(profile.writeAll(all, written, {})).toBe(all)
-    expect(Object.keys(profile.writeAll(all, written, { b: '' }))).toEqual(['b', 'a'])
+    const both = profile.writeAll(all, written, { b: '' })
+    expect(profile.values(both, () => 0)).toEqual({ a: 'x', b: '' })
+  })
+
+  test('fields declared after a state was made are absent from it', () => {
+    const before = fields({ email: latest<string>() })
+    const after = fields({ email: latest<string>(), visits: count() })
+    // As it comes from a store.
+    const old = JSON.parse(JSON.stringify(before.writeAll(before.initial, written, { email: 'x' })))
+    expect(after.get(old, 'visits')).toBeUndefined()
+    expect(after.values(old, () => 0)).toEqual({ email: 'x' })
+    const visited = after.writeAll(old, written, { visits: 1 })
+    expect(after.values(visited, () => 0)).toEqual({ email: 'x', visits: 1 })
+    expect(after.join(old, visited)).toEqual(after.join(visited, old))
   })
 
   test('a write that is none leaves the field absent', () => {

@@ -146,6 +146,11 @@ export class BlockEncoder {
     this.#otherBytes = otherBytes
   }
 
+  /** The identities of the events that were added, as the index takes them. */
+  identities(): ReturnType<IdentityColumnWriter['words']> {
+    return this.#identities.words()
+  }
+
   /** What `rewind` needs to take back the events that are added after this. */
   mark(): EncoderMark {
     return { count: this.#count, otherBytes: this.#otherBytes }

@@ -20,6 +20,11 @@ export class UnsignedColumn {
     if (this.#width === 8) throw new MalformedError('a column of width 8', 0)
   }
 
+  /** Whether all values are 0, and take no bytes. */
+  get isZero(): boolean {
+    return this.#width === 0
+  }
+
   at(index: number): number {
     switch (this.#width) {
       case 0:
@@ -114,6 +119,11 @@ export class NumberColumn {
     this.#offsets = doubles ? undefined : new UnsignedColumn(bytes, count)
     this.#doubles = doubles ? new DataView(bytes.buffer, bytes.byteOffset, bytes.length) : undefined
     this.#presence = presence(unpacker, elements, count)
+  }
+
+  /** The value, where all have the same. */
+  get same(): number | undefined {
+    return this.#offsets?.isZero === true && this.#presence === undefined ? this.#base : undefined
   }
 
   /** The value, for columns without absences. */

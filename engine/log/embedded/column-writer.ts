@@ -293,6 +293,19 @@ export class IdentityColumnWriter {
     this.#namespaces.truncate(this.#count)
   }
 
+  /** A copy of the ids as words of 32 bits, as they stand in the column, and of where each event's end. */
+  words(): { readonly words: Uint32Array; readonly ends: Uint32Array } {
+    const { bytes } = this.#ids
+    const words = new Uint32Array((this.#count * IDENTITY_BYTES) / 4)
+    for (let i = 0, at = 0; i < words.length; i++, at += 4) {
+      const high = ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)
+      words[i] = (high << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)
+    }
+    const ends = new Uint32Array(this.#ends.length)
+    for (let i = 0; i < ends.length; i++) ends[i] = this.#ends.values[i] ?? 0
+    return { words, ends }
+  }
+
   write(sink: ByteSink): void {
     sink.array(3)
     writeUnsigned(sink, this.#ends, this.#count)

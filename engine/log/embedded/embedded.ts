@@ -11,7 +11,7 @@ import { MIB } from './format.ts'
 import { createHeadSignal, type HeadSignal, publishHead } from './head-signal.ts'
 import type { LogIndex, Subject } from './index/log-index.ts'
 import { type OpenIndex, openLogIndex } from './index/open-log-index.ts'
-import type { IndexedBlock } from './index/segment-memory.ts'
+import type { HashedBlock } from './index/segment-memory.ts'
 import { type DirectoryLock, lockDirectory } from './lock.ts'
 import { readPositions } from './log-reading.ts'
 import { type OpenFailure, type Recovered, recover, removeUnfinished, type TornTail } from './recovery.ts'
@@ -165,9 +165,9 @@ class SegmentedLog extends SegmentsLog implements EmbeddedLog {
         sealed = index.enter(first)
         return sealed !== undefined
       },
-      onDurable: (block: IndexedBlock, moved: Head, sizeBytes: number, { segment, offset }: DurablePlace) => {
+      onDurable: (block: HashedBlock, moved: Head, sizeBytes: number, { segment, offset }: DurablePlace) => {
         segments.note(segment, { offset, sizeBytes, first: block.first, last: moved.position })
-        index.add(block)
+        index.addHashed(block)
         source.move(moved)
         if (sealed !== undefined) upkeep.sealed(sealed)
         sealed = undefined

@@ -66,6 +66,7 @@ const PAGE_RECORDS = 2 ** RECORD_BITS
 export class PagedRecords {
   readonly #width: number
   readonly #pages: Float64Array[] = []
+  readonly #words: Uint32Array[] = []
 
   constructor(width: number) {
     this.#width = width
@@ -83,10 +84,23 @@ export class PagedRecords {
   /** What a record lies in, for who reads and writes several of its fields; they begin at its `offset`. */
   page(record: number): Float64Array {
     const number = record >>> RECORD_BITS
-    while (this.#pages.length <= number) this.#pages.push(new Float64Array(PAGE_RECORDS * this.#width))
+    while (this.#pages.length <= number) this.#addPage()
     const page = this.#pages[number]
     if (page === undefined) assert.fail('a page of records')
     return page
+  }
+
+  /** The page of a record that there is, as words of 32 bits: two for each field. */
+  words(record: number): Uint32Array {
+    const page = this.#words[record >>> RECORD_BITS]
+    if (page === undefined) assert.fail('a page of records')
+    return page
+  }
+
+  #addPage(): void {
+    const page = new Float64Array(PAGE_RECORDS * this.#width)
+    this.#pages.push(page)
+    this.#words.push(new Uint32Array(page.buffer))
   }
 
   offset(record: number): number {

@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict'
 import type { NewEvent } from '../../events/event.ts'
-import type { Identity } from '../../events/identity.ts'
 import type { Appended, Head } from '../log.ts'
 import { BlockTickets } from './append-ticket.ts'
-import type { IndexedBlock } from './index/segment-memory.ts'
+import type { HashedBlock, IdentityWords } from './index/segment-memory.ts'
+import { WordList } from './index/word-list.ts'
+
+/** Of the one event that most blocks of an idle log have. */
+const LEAST_WORDS = 2
+const NOBODY: IdentityWords = { words: new Uint32Array(0), ends: new Uint32Array(0) }
 
 /** A block from its first event on, until it is durable or given up. */
-export class PendingBlock implements IndexedBlock {
+export class PendingBlock implements HashedBlock {
   readonly tickets = new BlockTickets()
   readonly number: number
   /** Position of its first event. */
@@ -15,11 +19,11 @@ export class PendingBlock implements IndexedBlock {
   slots: number[] = []
   sizeBytes = 0
   encoded: Buffer<ArrayBuffer> | undefined
+  readonly idWords = new WordList(LEAST_WORDS)
+  /** Known when the block is closed. */
+  identities: IdentityWords = NOBODY
   // What is encoded is let go: payloads that wait for the disk would be moved about by every garbage collection.
   readonly #streams: string[] = []
-  readonly #sources: string[] = []
-  readonly #ids: string[] = []
-  readonly #identities: (readonly Identity[])[] = []
   readonly #received: number[] = []
   readonly #revisions: number[] = []
 
@@ -28,12 +32,12 @@ export class PendingBlock implements IndexedBlock {
     this.first = first
   }
 
-  add(event: NewEvent, place: Appended, slot: number): void {
+  /** `hashed`: the two words of the hash of its source and id. */
+  add(event: NewEvent, place: Appended, slot: number, hashed: Uint32Array): void {
     if (place.position !== this.first + this.count) assert.fail('positions in a block follow each other')
     this.#streams.push(event.stream)
-    this.#sources.push(event.source)
-    this.#ids.push(event.id)
-    this.#identities.push(event.identities)
+    this.idWords.push(hashed[0] ?? 0)
+    this.idWords.push(hashed[1] ?? 0)
     this.#received.push(event.received)
     this.#revisions.push(place.revision)
     this.slots.push(slot)
@@ -43,9 +47,8 @@ export class PendingBlock implements IndexedBlock {
   reopen(count: number): void {
     assert.ok(count > 0 && count <= this.count)
     this.#streams.length = count
-    this.#sources.length = count
-    this.#ids.length = count
-    this.#identities.length = count
+    this.idWords.length = 2 * count
+    this.identities = NOBODY
     this.#received.length = count
     this.#revisions.length = count
     this.slots.length = count
@@ -69,20 +72,8 @@ export class PendingBlock implements IndexedBlock {
     return at(this.#streams, index)
   }
 
-  sourceAt(index: number): string {
-    return at(this.#sources, index)
-  }
-
-  idAt(index: number): string {
-    return at(this.#ids, index)
-  }
-
   revisionAt(index: number): number {
     return this.#revisions[index] ?? 0
-  }
-
-  identitiesAt(index: number): readonly Identity[] {
-    return at(this.#identities, index)
   }
 
   slotAt(index: number): number {

@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict'
 import type { Block } from './block-decoder.ts'
 import { ByteSink } from './byte-sink.ts'
-import type { DictionaryColumn, NumberColumn, TextColumn } from './column-reader.ts'
+import type { DictionaryColumn, IdentityColumn, NumberColumn, TextColumn } from './column-reader.ts'
 import { IDENTITY_BYTES, NIL } from './format.ts'
 import type { Shape } from './payload-reader.ts'
 
 /** Elements of the array that the stored bytes of an event are. */
 export const STORED_ELEMENTS = 21
+
+/** A dictionary with its entries as they are written. */
+interface Encoded {
+  readonly entries: readonly Buffer[]
+  readonly column: DictionaryColumn
+}
 
 /**
  * Writes the stored bytes of a block's events (FORMAT.md), the same as `eventBytes`, without decoding them: text is
@@ -14,82 +20,133 @@ export const STORED_ELEMENTS = 21
  */
 export class StoredBytes {
   readonly #block: Block
-  readonly #dictionaries = new Map<DictionaryColumn, readonly Buffer[]>()
-  readonly #shapes = new Map<Shape, Buffer>()
+  readonly #stream: TextColumn
+  readonly #id: TextColumn
+  readonly #source: Encoded
+  readonly #type: Encoded
+  readonly #schema: NumberColumn | undefined
+  readonly #time: NumberColumn
+  readonly #received: NumberColumn | undefined
+  readonly #revision: NumberColumn | undefined
+  readonly #identities: IdentityColumn | undefined
+  /** Up to where its id begins, by its namespace. */
+  readonly #identityHeads: readonly Buffer[]
+  readonly #actor: Encoded | undefined
+  readonly #origin: Encoded | undefined
+  /** Whether what follows the identities is the same for all events of a shape, as in most blocks. */
+  readonly #sameTails: boolean
+  readonly #tails = new Map<Shape, Buffer>()
 
   constructor(block: Block) {
-    assert.deepEqual(block.columns.unknown, [], 'a newer release wrote this block')
+    const { columns } = block
+    assert.deepEqual(columns.unknown, [], 'a newer release wrote this block')
     this.#block = block
+    this.#stream = columns.stream
+    this.#id = columns.id
+    this.#source = encoded(columns.source)
+    this.#type = encoded(columns.type)
+    this.#schema = columns.schema
+    this.#time = columns.time
+    this.#received = columns.received
+    this.#revision = columns.revision
+    this.#identities = columns.identities
+    this.#identityHeads = identityHeads(columns.identities)
+    this.#actor = columns.actor && encoded(columns.actor)
+    this.#origin = columns.origin && encoded(columns.origin)
+    const { sequence, basedOn, originalTime, sentTime, causation, correlation, normaliser } = columns
+    const numbers = sequence ?? basedOn ?? originalTime ?? sentTime
+    const texts = columns.actor ?? columns.origin ?? causation ?? correlation
+    const same = normaliser === undefined || normaliser.same !== undefined
+    this.#sameTails = same && numbers === undefined && texts === undefined
   }
 
   /** Appends those of the event at `index`. */
   write(sink: ByteSink, index: number): void {
-    const { columns, received } = this.#block
     sink.array(STORED_ELEMENTS)
-    text(sink, columns.stream, index)
-    text(sink, columns.id, index)
-    this.#named(sink, columns.source, index)
-    this.#named(sink, columns.type, index)
-    sink.number(columns.schema?.at(index) ?? 1)
-    sink.number(columns.time.at(index))
-    sink.number(columns.received?.at(index) ?? received)
-    sink.number(columns.revision?.at(index) ?? 0)
-    this.#identities(sink, index)
-    number(sink, columns.sequence, index)
-    number(sink, columns.basedOn, index)
-    number(sink, columns.originalTime, index)
-    number(sink, columns.sentTime, index)
-    this.#named(sink, columns.actor, index)
-    this.#named(sink, columns.origin, index)
-    text(sink, columns.causation, index)
-    text(sink, columns.correlation, index)
-    sink.number(columns.normaliser?.at(index) ?? 0)
-    sink.raw(this.#keys(this.#block.shapeAt(index)))
+    text(sink, this.#stream, index)
+    text(sink, this.#id, index)
+    named(sink, this.#source, index)
+    named(sink, this.#type, index)
+    sink.number(this.#schema?.at(index) ?? 1)
+    sink.number(this.#time.at(index))
+    sink.number(this.#received?.at(index) ?? this.#block.received)
+    sink.number(this.#revision?.at(index) ?? 0)
+    this.#writeIdentities(sink, index)
+    if (this.#sameTails) sink.raw(this.#sameTail(index))
+    else this.#writeTail(sink, index)
     this.#block.writePayload(sink, index)
   }
 
-  #named(sink: ByteSink, column: DictionaryColumn | undefined, index: number): void {
-    if (column === undefined) sink.byte(NIL)
-    else this.#entry(sink, column, index)
-  }
-
-  #entry(sink: ByteSink, column: DictionaryColumn, index: number): void {
-    let encoded = this.#dictionaries.get(column)
-    if (encoded === undefined) {
-      encoded = column.entries.map((entry) => encode((into) => optional(into, entry)))
-      this.#dictionaries.set(column, encoded)
+  #writeIdentities(sink: ByteSink, index: number): void {
+    const column = this.#identities
+    if (column === undefined) {
+      sink.array(0)
+      return
     }
-    const bytes = encoded[column.indexes.at(index)]
-    assert.ok(bytes !== undefined, 'the dictionary was checked when the block was read')
-    sink.part(bytes, 0, bytes.length)
-  }
-
-  #identities(sink: ByteSink, index: number): void {
-    const column = this.#block.columns.identities
-    const [from, until] = column?.range(index) ?? [0, 0]
+    const [from, until] = column.range(index)
     sink.array(until - from)
-    if (column === undefined) return
     for (let at = from; at < until; at++) {
-      sink.array(2)
-      this.#entry(sink, column.namespaces, at)
-      sink.binHead(IDENTITY_BYTES)
+      const head = this.#identityHeads[column.namespaces.indexes.at(at)]
+      if (head === undefined) assert.fail('the dictionary was checked when the block was read')
+      sink.part(head, 0, head.length)
       column.writeId(sink, at)
     }
   }
 
-  #keys(shape: Shape): Buffer {
-    let encoded = this.#shapes.get(shape)
-    if (encoded === undefined) {
-      encoded = encode((into) => {
-        for (const keys of [shape.data, shape.normalised]) {
-          into.array(keys.length)
-          for (const key of keys) into.string(key)
-        }
-      })
-      this.#shapes.set(shape, encoded)
+  #sameTail(index: number): Buffer {
+    const shape = this.#block.shapeAt(index)
+    let tail = this.#tails.get(shape)
+    if (tail === undefined) {
+      tail = encode((into) => this.#writeTail(into, index))
+      this.#tails.set(shape, tail)
     }
-    return encoded
+    return tail
   }
+
+  /** From the sequence to the keys. */
+  #writeTail(sink: ByteSink, index: number): void {
+    const { columns } = this.#block
+    number(sink, columns.sequence, index)
+    number(sink, columns.basedOn, index)
+    number(sink, columns.originalTime, index)
+    number(sink, columns.sentTime, index)
+    named(sink, this.#actor, index)
+    named(sink, this.#origin, index)
+    text(sink, columns.causation, index)
+    text(sink, columns.correlation, index)
+    sink.number(columns.normaliser?.at(index) ?? 0)
+    const { data, normalised } = this.#block.shapeAt(index)
+    for (const keys of [data, normalised]) {
+      sink.array(keys.length)
+      for (const key of keys) sink.string(key)
+    }
+  }
+}
+
+function encoded(column: DictionaryColumn): Encoded {
+  const entries = column.entries.map((entry) => encode((into) => optional(into, entry)))
+  return { entries, column }
+}
+
+function identityHeads(column: IdentityColumn | undefined): readonly Buffer[] {
+  if (column === undefined) return []
+  return column.namespaces.entries.map((namespace) =>
+    encode((into) => {
+      into.array(2)
+      optional(into, namespace)
+      into.binHead(IDENTITY_BYTES)
+    }),
+  )
+}
+
+function named(sink: ByteSink, dictionary: Encoded | undefined, index: number): void {
+  if (dictionary === undefined) {
+    sink.byte(NIL)
+    return
+  }
+  const bytes = dictionary.entries[dictionary.column.indexes.at(index)]
+  if (bytes === undefined) assert.fail('the dictionary was checked when the block was read')
+  sink.part(bytes, 0, bytes.length)
 }
 
 function encode(write: (sink: ByteSink) => void): Buffer {

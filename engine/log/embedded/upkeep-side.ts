@@ -51,7 +51,8 @@ class UpkeepThread implements UpkeepSide {
   }
 
   hurry(hurry: boolean): void {
-    if (hurry === this.#hurry) return
+    // Whoever closes it waits for its end, which must keep the process alive.
+    if (hurry === this.#hurry || this.#closing) return
     this.#hurry = hurry
     this.#post({ kind: 'hurry', hurry })
     // Appends may wait for it.

@@ -4,6 +4,7 @@ import { systemClock } from '../../clock.ts'
 import { type CommitOrder, Committer } from './committer.ts'
 import { systemFiles } from './files.ts'
 import type { HeadSignal } from './head-signal.ts'
+import { OrderPatience } from './order-patience.ts'
 import { SegmentWriter, type SegmentWriterOptions, type WriterStart } from './segment-writer.ts'
 import { countedFiles, type SyncTimes } from './sync-times.ts'
 
@@ -35,7 +36,5 @@ function takeOrders(): boolean {
   return false
 }
 
-for (let seen = 0, closed = false; !closed; closed = takeOrders()) {
-  Atomics.wait(orders, 0, seen)
-  seen = Atomics.load(orders, 0)
-}
+const patience = new OrderPatience(orders, systemClock)
+for (let seen = 0, closed = false; !closed; closed = takeOrders()) seen = patience.beyond(seen)

@@ -9,7 +9,7 @@ import type { CommitSide } from './commit-side.ts'
 import type { CommitReport } from './committer.ts'
 import { BLOCK_TARGET_BYTES, KIB, MAX_BATCH_BYTES, MAX_BLOCK_BYTES, MAX_EVENT_BYTES, MIB } from './format.ts'
 import type { LogIndex } from './index/log-index.ts'
-import type { IndexedBlock } from './index/segment-memory.ts'
+import type { HashedBlock } from './index/segment-memory.ts'
 import { MemoryPool } from './memory-pool.ts'
 import { PendingBlock } from './pending-block.ts'
 import type { WriteOutcome } from './segment-writer.ts'
@@ -43,8 +43,10 @@ export interface WriterListener {
   /** A block is durable in this segment, and about to be told of. True if that made slots of streams invalid. */
   onSegment(first: number): boolean
   /** A block became durable, at this place. */
-  onDurable(block: IndexedBlock, head: Head, sizeBytes: number, place: DurablePlace): void
+  onDurable(block: HashedBlock, head: Head, sizeBytes: number, place: DurablePlace): void
 }
+
+type WriterIndex = Pick<LogIndex, 'slot' | 'makeSlot' | 'head' | 'olderHead' | 'hashId'>
 
 export type DurablePlace = Extract<WriteOutcome, { readonly _tag: 'Durable' }>
 
@@ -61,7 +63,9 @@ export class Writer {
   #closed: PendingBlock[] = []
   #sent = 0
   #filling: PendingBlock | undefined
+  readonly #index: WriterIndex
   readonly #streamHeads: StreamHeads
+  readonly #hashed = new Uint32Array(2)
   #durable: Head
   readonly #assigned: { position: number; received: number }
   #nextNumber = 0
@@ -72,13 +76,14 @@ export class Writer {
 
   constructor(
     start: Head,
-    index: Pick<LogIndex, 'slot' | 'makeSlot' | 'head' | 'olderHead'>,
+    index: WriterIndex,
     listener: WriterListener,
     commitSide: (writer: Pick<Writer, 'onReport' | 'onLost'>) => CommitSide,
   ) {
     this.#durable = start
     this.#assigned = { ...start }
     this.#listener = listener
+    this.#index = index
     this.#streamHeads = new StreamHeads(index)
     this.#commitSide = commitSide(this)
   }
@@ -205,7 +210,8 @@ export class Writer {
 
   #assign(event: NewEvent, place: Appended, slot: number | undefined, ticket: AppendTicket): void {
     this.#filling ??= new PendingBlock(this.#nextNumber++, place.position)
-    this.#filling.add(event, place, this.#streamHeads.set(event.stream, slot, place))
+    this.#index.hashId(event.source, event.id, this.#hashed)
+    this.#filling.add(event, place, this.#streamHeads.set(event.stream, slot, place), this.#hashed)
     this.#filling.tickets.include(ticket, ticket.add(E.right(place)))
     this.#assigned.position = place.position
     this.#assigned.received = event.received
@@ -219,6 +225,7 @@ export class Writer {
     const block = this.#filling
     assert.ok(block !== undefined && block.count === this.#encoder.count)
     const previous = this.#closed.at(-1)?.head.position ?? this.#durable.position
+    block.identities = this.#encoder.identities()
     block.encoded = this.#encoder.finish(block.first, previous, this.#pool.take(this.#encoder.sizeBytes))
     block.sizeBytes = block.encoded.length
     assert.ok(block.sizeBytes <= MAX_BLOCK_BYTES)

@@ -4,26 +4,35 @@ import type { Hash64 } from '../../../keyed-hash.ts'
 const KEPT = 8_192
 /** Longer ids are hashed anew: what is kept must not hold megabytes. */
 const LONGEST_ID = 64
+/** So far an id is looked for at first, twice as far after each that isn't found: those between weren't appended. */
+const LEAST_FAR = 4
 
 /**
- * The hashes of ids that were asked for lately. Who asks for an event's id appends it next, and when it is durable the
- * index needs the same hash again, which takes longer than to find it here.
+ * The hashes of ids that were asked for lately. Who asks for an event's id appends it next, where the index needs the same
+ * hash again, which takes longer than to find it here. Ids are appended in the order in which they were asked for, or
+ * nearly so.
  */
 export class AskedIds {
   readonly #hash: Hash64
   readonly #sources: string[] = new Array(KEPT).fill('')
   readonly #ids: string[] = new Array(KEPT).fill('')
   readonly #words = new Uint32Array(KEPT * 2)
+  /** Where the next one is kept, and where the next one is looked for. */
+  #end = 0
+  #next = 0
+  #far = LEAST_FAR
 
   constructor(hash: Hash64) {
     this.#hash = hash
   }
 
-  /** Keeps the hash, whatever else it takes the place of. */
+  /** Keeps the hash, in the place of the oldest one. */
   ask(source: string, id: string, out: Uint32Array): void {
     this.#hash(source, id, out)
     if (id.length > LONGEST_ID) return
-    const at = placeOf(id)
+    const at = this.#end
+    this.#end = (at + 1) % KEPT
+    if (this.#end === this.#next) this.#next = (this.#next + 1) % KEPT
     this.#sources[at] = source
     this.#ids[at] = id
     this.#words[at * 2] = out[0] ?? 0
@@ -31,21 +40,20 @@ export class AskedIds {
   }
 
   readonly hash: Hash64 = (source, id, out) => {
-    const at = placeOf(id)
-    // No id that is kept is empty; an empty place is never taken for one.
-    if (id === '' || this.#ids[at] !== id || this.#sources[at] !== source) {
-      this.#hash(source, id, out)
+    const left = (this.#end - this.#next + KEPT) % KEPT
+    const far = Math.min(left, this.#far)
+    for (let i = 0; i < far; i++) {
+      const at = (this.#next + i) % KEPT
+      if (this.#ids[at] !== id || this.#sources[at] !== source) continue
+      this.#next = (at + 1) % KEPT
+      this.#far = LEAST_FAR
+      out[0] = this.#words[at * 2] ?? 0
+      out[1] = this.#words[at * 2 + 1] ?? 0
       return
     }
-    out[0] = this.#words[at * 2] ?? 0
-    out[1] = this.#words[at * 2 + 1] ?? 0
+    // One that is nowhere isn't looked for again and again: what was asked for until now counts as passed.
+    if (far === left) this.#next = this.#end
+    this.#far = far === left ? LEAST_FAR : this.#far * 2
+    this.#hash(source, id, out)
   }
-}
-
-/** By the last four units, which differ most: chosen ones take places from each other, and cost what hashing costs. */
-function placeOf(id: string): number {
-  const { length } = id
-  let mixed = length
-  for (let i = Math.max(0, length - 4); i < length; i++) mixed = Math.imul(mixed, 0x2f) + id.charCodeAt(i)
-  return (Math.imul(mixed, 0x9e3779b1) >>> 16) % KEPT
 }

@@ -11,7 +11,7 @@ import { type IndexKeys, identityWords } from './index-keys.ts'
 import type { IndexSet } from './index-set.ts'
 import type { KeyRun } from './key-run.ts'
 import { SegmentIndexBuilder } from './segment-index-builder.ts'
-import { type IndexedBlock, SegmentMemory } from './segment-memory.ts'
+import { type HashedBlock, type IndexedBlock, SegmentMemory } from './segment-memory.ts'
 
 export interface LogIndexOptions {
   readonly files: Files
@@ -62,17 +62,13 @@ export class LogIndex {
     this.#set = options.set
     this.#keys = options.keys
     this.#asked = new AskedIds(options.keys.id)
-    this.#active = this.#newMemory()
+    this.#active = new SegmentMemory(options.keys)
     this.changed()
   }
 
   /** Whoever makes the files of a damaged run's segments anew. */
   rebuildBy(rebuild: (run: KeyRun) => void): void {
     this.#rebuild = rebuild
-  }
-
-  #newMemory(): SegmentMemory {
-    return new SegmentMemory(this.#keys, this.#asked.hash)
   }
 
   /** Files or memories came or went. */
@@ -134,7 +130,7 @@ export class LogIndex {
     this.#activeFirst = first
     if (sealed === undefined || sealed.first === 0) return undefined
     this.#memories.set(sealed.first, sealed)
-    this.#active = this.#newMemory()
+    this.#active = new SegmentMemory(this.#keys)
     this.changed()
     return { first: sealed.first, last: sealed.last }
   }
@@ -142,6 +138,16 @@ export class LogIndex {
   /** The next durable block. */
   add(block: IndexedBlock): void {
     this.#active.add(block)
+  }
+
+  /** The same for one that was just written. */
+  addHashed(block: HashedBlock): void {
+    this.#active.addHashed(block)
+  }
+
+  /** Puts the hash of a source and id there, which is what they will be looked for under. */
+  hashId(source: string, id: string, out: Uint32Array): void {
+    this.#asked.hash(source, id, out)
   }
 
   /** A segment's files serve now. */

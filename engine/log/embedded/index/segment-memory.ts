@@ -1,17 +1,33 @@
 import assert from 'node:assert/strict'
 import type { IdentityId } from '../../../events/identity.ts'
 import { HashTable } from '../../../hash-table.ts'
-import type { Hash64 } from '../../../keyed-hash.ts'
 import type { Appended } from '../../log.ts'
 import type { Block } from '../block-decoder.ts'
+import { IdentityLists } from '../identity-lists.ts'
 import { PagedRecords } from '../paged-memory.ts'
 import { PostingLists } from '../posting-lists.ts'
-import type { IndexKeys } from './index-keys.ts'
+import { type IndexKeys, identityWords } from './index-keys.ts'
+import { WordList } from './word-list.ts'
 
-/** What the index reads of a block. `slotAt`: the stream's, where it is known already. */
-export interface IndexedBlock
-  extends Pick<Block, 'first' | 'count' | 'streamAt' | 'revisionAt' | 'identitiesAt' | 'sourceAt' | 'idAt'> {
-  slotAt?(index: number): number
+/** What the index reads of a block. */
+export type IndexedBlock = Pick<
+  Block,
+  'first' | 'count' | 'streamAt' | 'revisionAt' | 'identitiesAt' | 'sourceAt' | 'idAt'
+>
+
+/** The same of one whose streams have their slots, and whose ids were hashed before. */
+export interface HashedBlock extends Pick<Block, 'first' | 'count' | 'revisionAt'> {
+  slotAt(index: number): number
+  /** Two words for each event: the hash of its source and id. */
+  readonly idWords: WordList
+  readonly identities: IdentityWords
+}
+
+export interface IdentityWords {
+  /** Four for each identity of each event. */
+  readonly words: Uint32Array
+  /** Of each event, how many identities there are up to its last one. */
+  readonly ends: Uint32Array
 }
 
 /** Positions are kept modulo this, counted from the segment's first one; the log says which one it was. */
@@ -24,15 +40,15 @@ const BASE_REVISION = 1
 /**
  * The index of one segment, in memory: of the one that is written, and of sealed ones until their files serve. Of an event
  * it takes 11 to 15 bytes for its id and 4 for its stream and each identity; a new stream takes its name and 79 bytes more,
- * a new identity 79.
+ * a new identity 55.
  */
 export class SegmentMemory {
-  readonly #idOf: Hash64
   readonly #hashed = new Uint32Array(4)
+  readonly #keys: IndexKeys
   readonly #ids = new HashTable()
   /** Notes are revisions. */
   readonly #streams: PostingLists
-  readonly #identities = new PostingLists(idHash)
+  readonly #identities = new IdentityLists()
   /** By slot. */
   readonly #bases = new PagedRecords(2)
   #first = 0
@@ -44,9 +60,8 @@ export class SegmentMemory {
     return false
   }
 
-  /** `idOf`: `keys.id`, or what answers the same. */
-  constructor(keys: IndexKeys, idOf: Hash64 = keys.id) {
-    this.#idOf = idOf
+  constructor(keys: IndexKeys) {
+    this.#keys = keys
     this.#streams = new PostingLists((name, out) => keys.id('', name, out))
   }
 
@@ -61,6 +76,10 @@ export class SegmentMemory {
 
   /** The next durable block. */
   add(block: IndexedBlock): void {
+    this.addHashed(this.#hash(block))
+  }
+
+  addHashed(block: HashedBlock): void {
     if (this.#first === 0) this.#first = block.first
     assert.ok(block.first > this.#last, 'blocks come in order')
     // Table by table: the processor waits for the memory of several events at once where little else is between.
@@ -70,25 +89,48 @@ export class SegmentMemory {
     this.#last = block.first + block.count - 1
   }
 
-  #addIds(block: IndexedBlock): void {
+  #hash(block: IndexedBlock): HashedBlock {
+    const idWords = new WordList(2 * block.count)
+    const words = new WordList(4 * block.count)
+    const ends = new Uint32Array(block.count)
+    const hashed = this.#hashed
+    for (let i = 0; i < block.count; i++) {
+      this.#keys.id(block.sourceAt(i), block.idAt(i), hashed)
+      idWords.push(hashed[0] ?? 0)
+      idWords.push(hashed[1] ?? 0)
+      for (const { id } of block.identitiesAt(i)) {
+        assert.ok(identityWords(id, hashed), 'an identity has an id')
+        for (const word of hashed) words.push(word)
+      }
+      ends[i] = words.length / 4
+    }
+    return {
+      first: block.first,
+      count: block.count,
+      revisionAt: (i) => block.revisionAt(i),
+      slotAt: (i) => this.#streams.makeSlot(block.streamAt(i)),
+      idWords,
+      identities: { words: words.values, ends },
+    }
+  }
+
+  #addIds(block: HashedBlock): void {
     const start = block.first - this.#first
     for (let i = 0; i < block.count; i++) {
-      this.#idOf(block.sourceAt(i), block.idAt(i), this.#hashed)
+      this.#hashed[0] = block.idWords.at(2 * i)
+      this.#hashed[1] = block.idWords.at(2 * i + 1)
       this.#ids.add(this.#hashed, (start + i) % ERA)
     }
   }
 
-  #addStreams(block: IndexedBlock): void {
-    for (let i = 0; i < block.count; i++) {
-      const slot = block.slotAt?.(i) ?? this.#streams.makeSlot(block.streamAt(i))
-      this.#streams.add(slot, block.first + i, block.revisionAt(i))
-    }
+  #addStreams(block: HashedBlock): void {
+    for (let i = 0; i < block.count; i++)
+      this.#streams.add(block.slotAt(i), block.first + i, block.revisionAt(i))
   }
 
-  #addIdentities(block: IndexedBlock): void {
-    for (let i = 0; i < block.count; i++) {
-      for (const { id } of block.identitiesAt(i))
-        this.#identities.add(this.#identities.makeSlot(id), block.first + i, 0)
+  #addIdentities({ first, count, identities: { words, ends } }: HashedBlock): void {
+    for (let i = 0, at = 0; i < count; i++) {
+      for (const end = (ends[i] ?? 0) * 4; at < end; at += 4) this.#identities.add(words, at, first + i)
     }
   }
 
@@ -135,26 +177,10 @@ export class SegmentMemory {
 
   /** Oldest first; of events that name this identity, leading or not, each once. */
   identityPositions(id: IdentityId): readonly number[] {
-    return this.#identities.list(id)
+    return identityWords(id, this.#hashed) ? this.#identities.list(this.#hashed) : []
   }
 
   get sizeBytes(): number {
     return this.#streams.sizeBytes + this.#identities.sizeBytes + this.#ids.sizeBytes + this.#bases.sizeBytes
   }
-}
-
-/** Ids are random already: their first sixteen digits are as good as any hash of them. */
-function idHash(id: IdentityId, out: Uint32Array): void {
-  out[0] = digits(id, 0)
-  out[1] = digits(id, 8)
-}
-
-/** Eight hexadecimal digits from `start` on. */
-function digits(id: string, start: number): number {
-  let value = 0
-  for (let i = start; i < start + 8; i++) {
-    const unit = id.charCodeAt(i)
-    value = (value << 4) | ((unit & 0xf) + (unit >> 6) * 9)
-  }
-  return value
 }

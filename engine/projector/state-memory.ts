@@ -1,0 +1,73 @@
+/** A key's state in memory. */
+export interface Kept {
+  readonly key: string
+  /** By all that is folded; undefined: no event has touched the key. */
+  state: unknown
+  /** How many freezes there had been when it changed last. */
+  changed: number
+  /** What the last freeze took of it, if `frozenAt` is that freeze. */
+  frozen: unknown
+  frozenAt: number
+}
+
+/** States used lately stay in memory between commits: at least so many, at most as many again and what a commit holds. */
+const MIN_KEPT = 20_000
+const NEVER = -1
+
+/**
+ * A build's states as far as they are in memory. What a freeze took stays as it was until the next one, while states go on
+ * changing beside it; by the next freeze it must be in the store.
+ */
+export class StateMemory {
+  readonly #read: (key: string) => unknown
+  #young = new Map<string, Kept>()
+  #old = new Map<string, Kept>()
+  #dirty: Kept[] = []
+  #freezes = 0
+
+  /** `read`: a state as the store holds it; undefined where it holds none. */
+  constructor(read: (key: string) => unknown) {
+    this.#read = read
+  }
+
+  of(key: string): Kept {
+    const young = this.#young.get(key)
+    if (young !== undefined) return young
+    const old = this.#old.get(key)
+    const kept = old ?? { key, state: this.#read(key), changed: NEVER, frozen: undefined, frozenAt: NEVER }
+    this.#young.set(key, kept)
+    return kept
+  }
+
+  set(kept: Kept, state: unknown): void {
+    kept.state = state
+    if (kept.changed === this.#freezes) return
+    kept.changed = this.#freezes
+    this.#dirty.push(kept)
+  }
+
+  /** What changed since the last call, in the order in which it first did. */
+  freeze(): readonly Kept[] {
+    const frozen = this.#dirty
+    this.#dirty = []
+    this.#freezes += 1
+    for (const kept of frozen) {
+      kept.frozen = kept.state
+      kept.frozenAt = this.#freezes
+    }
+    // What is dropped was last used two freezes ago or more, so the store holds it.
+    if (this.#young.size > MIN_KEPT) {
+      this.#old = this.#young
+      this.#young = new Map()
+    }
+    return frozen
+  }
+
+  /** A state as of the last freeze. */
+  frozen(key: string): unknown {
+    const kept = this.#young.get(key) ?? this.#old.get(key)
+    if (kept?.frozenAt === this.#freezes) return kept.frozen
+    // Changed since, and not before: the store holds what the freeze saw.
+    return kept === undefined || kept.changed === this.#freezes ? this.#read(key) : kept.state
+  }
+}
