@@ -98,25 +98,29 @@ export class SqliteBuild {
   /** Rows and cells that stay as they are aren't touched: neither their indexes nor the WAL learn of it. */
   writeRows(write: RowWrite): void {
     const key = checkedText('key', write.key)
-    const kept = this.#rows.of(key)
+    const { rows: known, isKept } = this.#rows.of(key)
     const next: KeptRow[] = []
+    let isChanged = false
     for (const [part, row] of write.rows) {
       const cells: Cell[] = encodeRow(this.#build.columns, row)
       if (this.#search !== undefined) cells.push(searchText(this.#build.shape.search ?? [], row))
-      const before = kept.find((each) => each.part === part)
+      const before = known.find((each) => each.part === part)
       const after =
         before === undefined
           ? this.#rows.insert(key, checkedText('part', part), cells)
           : this.#rows.update(before, cells)
-      this.#learn(before, after)
       next.push(after)
+      if (after === before) continue
+      isChanged = true
+      this.#learn(before, after)
     }
-    for (const before of kept) {
+    for (const before of known) {
       if (write.rows.has(before.part)) continue
+      isChanged = true
       this.#rows.remove(before)
       this.#learn(before, undefined)
     }
-    this.#rows.keep(key, next)
+    if (isChanged || !isKept) this.#rows.keep(key, next)
   }
 
   #learn(before: KeptRow | undefined, after: KeptRow | undefined): void {

@@ -48,15 +48,33 @@ export class SqliteRows {
     this.#remove = statement(`DELETE FROM ${this.#table} WHERE _row = ?`)
   }
 
-  /** A key's rows as they are. */
-  of(key: string): readonly KeptRow[] {
+  /** A key's rows as they are; `isKept`: they are remembered. */
+  of(key: string): { readonly rows: readonly KeptRow[]; readonly isKept: boolean } {
     const kept = this.#kept.get(key)
-    const found: readonly unknown[] = kept === undefined ? this.#find.all(key) : packr.unpack(kept.bytes)
-    return found.map(keptRow)
+    if (kept === undefined) return { rows: this.#find.all(key).map(keptRow), isKept: false }
+    return { rows: this.#unpacked(packr.unpack(kept.bytes)), isKept: true }
   }
 
+  /** Remembers a key's rows as they are now. */
   keep(key: string, rows: readonly KeptRow[]): void {
-    this.#kept.set(key, 0, packr.pack(rows.map(({ row, part, cells }) => [row, part, ...cells])))
+    const flat: Cell[] = []
+    for (const { row, part, cells } of rows) {
+      flat.push(row, part)
+      for (const cell of cells) flat.push(cell)
+    }
+    this.#kept.set(key, 0, packr.pack(flat))
+  }
+
+  #unpacked(flat: readonly Cell[]): readonly KeptRow[] {
+    const rows: KeptRow[] = []
+    const length = 2 + this.#names.length
+    for (let at = 0; at < flat.length; at += length)
+      rows.push({
+        row: Number(flat[at]),
+        part: String(flat[at + 1]),
+        cells: flat.slice(at + 2, at + length),
+      })
+    return rows
   }
 
   forget(): void {
@@ -76,7 +94,8 @@ export class SqliteRows {
   update(before: KeptRow, cells: readonly Cell[]): KeptRow {
     const columns: number[] = []
     const values: Cell[] = []
-    for (const [i, cell] of cells.entries()) {
+    for (let i = 0; i < cells.length; i++) {
+      const cell = cells[i] ?? null
       if (cell === before.cells[i]) continue
       columns.push(i)
       values.push(cell)

@@ -58,8 +58,9 @@ CREATE TABLE poison (
 /**
  * A commit is durable against the process's end at once and against the machine's after the next checkpoint of the
  * WAL (`synchronous = NORMAL`): the log is the truth, state and checkpoint are of one transaction, so what a power cut
- * takes back is folded again. The WAL may grow to 64 MB: hot pages then reach the file once for many commits. What
- * tables forget is overwritten, for erasure.
+ * takes back is folded again. The WAL grows to 160 MB and by one commit more: hot pages then reach the file once for many
+ * commits. It keeps up to 256 MB: to cut it off and let it grow again costs as much as to write it. What tables forget is
+ * overwritten, for erasure.
  */
 const WRITER_PRAGMAS = `
 PRAGMA journal_mode = WAL;
@@ -67,8 +68,8 @@ PRAGMA synchronous = NORMAL;
 PRAGMA secure_delete = ON;
 PRAGMA temp_store = MEMORY;
 PRAGMA cache_size = -98304;
-PRAGMA wal_autocheckpoint = 16000;
-PRAGMA journal_size_limit = 67108864;
+PRAGMA wal_autocheckpoint = 40000;
+PRAGMA journal_size_limit = 268435456;
 `
 
 export function openSchema(db: DatabaseSync): void {

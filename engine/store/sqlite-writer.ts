@@ -11,6 +11,7 @@ import {
   served,
   statusOf,
 } from './build.ts'
+import { byKey } from './by-key.ts'
 import { checkedText, compareText } from './cells.ts'
 import { CacheBudget } from './packed-cache.ts'
 import { cachedStatements, SqliteBuild } from './sqlite-build.ts'
@@ -185,12 +186,12 @@ class SqliteWriter implements StoreWriter {
       yield
       for (const { build, states, rows } of commit.writes) {
         const table = this.#table(build)
-        for (const write of states) {
-          table.writeState(write)
+        for (const write of byKey(states)) {
+          if (write !== undefined) table.writeState(write)
           yield
         }
-        for (const write of rows) {
-          table.writeRows(write)
+        for (const write of byKey(rows)) {
+          if (write !== undefined) table.writeRows(write)
           yield
         }
       }

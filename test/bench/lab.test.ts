@@ -20,7 +20,9 @@ afterEach(async () => {
   lab = undefined
 })
 
-const PLAN = { ...planOf(true), tapeEvents: 20_000, people: 100, primingEvents: 1_000 }
+// However busy the machine: people that aren't known yet can't be asked for.
+const PATIENT = { primeWithinMs: 30_000, catchUpMs: 30_000 }
+const PLAN = { ...planOf(true), ...PATIENT, tapeEvents: 20_000, people: 100, primingEvents: 1_000 }
 
 function gone(pid: number): boolean {
   try {
