@@ -71,8 +71,11 @@ export function unparsableBody(message: string, results: readonly IntakeResult[]
 }
 
 const RETRY_SECONDS = {
-  ...{ overloaded: '1', read_only: '10' },
-  ...{ clock_jumped: '30', stopped: '30', log_damaged: '60' },
+  overloaded: '1',
+  read_only: '10',
+  clock_jumped: '30',
+  stopped: '30',
+  log_damaged: '60',
 } as const
 
 export function problemOfRefusal(refusal: Refusal, results?: readonly IntakeResult[]): Problem {

@@ -3,7 +3,7 @@ import { NONCE_BYTES, OVERHEAD_BYTES, TAG_BYTES } from './format.ts'
 
 /**
  * What was sealed lately, in memory that the threads of a process share: whoever folds an event right after it was taken
- * in needs neither its key nor a decryption. One thread puts, any thread gets. A part is known by its nonce and its tag,
+ * in needs neither its key nor a decryption. One thread puts and clears, any thread gets. A part is known by its nonce and its tag,
  * which no other blob shares, and by its associated data, as if it were decrypted; a part that isn't found, or was
  * overwritten meanwhile, is decrypted as ever. Ciphertext isn't compared: the log's checksums notice what changes on disk.
  *
@@ -19,7 +19,7 @@ export interface FreshParts {
   put(blob: Uint8Array, plaintext: Uint8Array, associated: Uint8Array): void
   /** The plaintext, copied; undefined: not known any more. */
   get(blob: Uint8Array, associated: Uint8Array): Uint8Array | undefined
-  /** Nothing that was put stays in this memory. */
+  /** Nothing that was put stays in this memory. For the thread that puts alone. */
   clear(): void
 }
 

@@ -4,10 +4,9 @@ import type { ErasingKeyStore } from './privacy.ts'
 import { settleRotation } from './rotate-master.ts'
 import { SqliteKeyWriter } from './sqlite-key-writer.ts'
 import { prepareDirectory, SqliteTables } from './sqlite-tables.ts'
-import type { VaultOptions } from './vault.ts'
-import { WritingStore } from './writing-store.ts'
+import { type SealingOptions, WritingStore } from './writing-store.ts'
 
-interface KeyStoreOptions extends VaultOptions {
+interface KeyStoreOptions extends SealingOptions {
   /** Dates suppression marks. */
   readonly clock: Clock
   /** 32 bytes (see `decodeMasterKey`); absent: `master.key` in the directory. */

@@ -13,10 +13,9 @@ import type {
 import { blobKey, ownerKey } from './key-tables.ts'
 import { macKey } from './macs.ts'
 import type { ErasingKeyStore, KeyClass } from './privacy.ts'
-import type { VaultOptions } from './vault.ts'
-import { WritingStore } from './writing-store.ts'
+import { type SealingOptions, WritingStore } from './writing-store.ts'
 
-interface MemoryKeyStoreOptions extends VaultOptions {
+interface MemoryKeyStoreOptions extends SealingOptions {
   readonly clock?: Clock | undefined
   /** Stands between the store and its tables, for tests of failing writes. */
   readonly writer?: ((tables: KeyWriter) => KeyWriter) | undefined

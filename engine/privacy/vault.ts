@@ -37,7 +37,7 @@ export interface VaultOptions {
   /** Most identities, and most keys, kept unwrapped in memory; default 300,000. */
   readonly cacheEntries?: number | undefined
   /** What this process sealed lately. */
-  readonly fresh?: FreshParts | undefined
+  readonly fresh?: Pick<FreshParts, 'get'> | undefined
 }
 
 /** Rows of the key store as plain identities and keys, the recently used ones cached. One thread's. */
@@ -52,7 +52,7 @@ export class Vault implements IdentityDirectory, Opener {
   /** Class by class: a key made of two strings would have to be hashed anew for every seal. */
   readonly #keysByOwner = new Map<KeyClass, BoundedCache<IdentityId, DataKey>>()
   readonly #cacheEntries: number
-  readonly #fresh: FreshParts | undefined
+  readonly #fresh: VaultOptions['fresh']
   #lastMac: (StatedIdentity & { readonly mac: Buffer }) | undefined
 
   constructor(tables: KeyTables, secrets: VaultSecrets, options: VaultOptions = {}) {
@@ -153,7 +153,6 @@ export class Vault implements IdentityDirectory, Opener {
 
   /** Drops what is cached of an owner, and overwrites its keys. */
   forget(owner: IdentityId, retention?: KeyClass): void {
-    this.#fresh?.clear()
     for (const cache of [this.#keysById, ...this.#keysByOwner.values()]) {
       for (const [name, key] of cache.entries()) {
         if (key.owner !== owner || (retention !== undefined && key.retention !== retention)) continue
@@ -169,7 +168,6 @@ export class Vault implements IdentityDirectory, Opener {
   }
 
   forgetEverything(): void {
-    this.#fresh?.clear()
     const keys = [this.#keysById, ...this.#keysByOwner.values()]
     for (const cache of keys) for (const [, key] of cache.entries()) key.bytes.fill(0)
     for (const cache of [this.#ids, this.#people, this.#unmarked, ...keys]) cache.clear()

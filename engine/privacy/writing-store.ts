@@ -5,6 +5,7 @@ import type { IdentityId, StatedIdentity } from '../events/identity.ts'
 import { contextBytes, encrypt } from './aead.ts'
 import { Committer } from './committer.ts'
 import { KeyStoreError } from './failure.ts'
+import type { FreshParts } from './fresh-parts.ts'
 import type { KeyWriter, StoredTables, SuppressionMark } from './key-tables.ts'
 import { identityMac, newest } from './macs.ts'
 import { Overlay } from './overlay.ts'
@@ -13,12 +14,17 @@ import { WORKSPACE_OWNER } from './privacy.ts'
 import type { DataKey, VaultOptions, VaultSecrets } from './vault.ts'
 import { macUnder, Vault } from './vault.ts'
 
+export interface SealingOptions extends VaultOptions {
+  /** What is sealed is put there, and cleared by this store alone. */
+  readonly fresh?: FreshParts | undefined
+}
+
 interface WritingStoreParts {
   readonly tables: StoredTables
   readonly writer: KeyWriter
   readonly secrets: VaultSecrets
   readonly clock: Clock
-  readonly vault?: VaultOptions | undefined
+  readonly vault?: SealingOptions | undefined
   /** Frees what the tables hold. */
   readonly closeTables: () => void
 }
@@ -90,7 +96,7 @@ export class WritingStore implements ErasingKeyStore {
 
   async destroyKey(owner: IdentityId, retention: KeyClass): Promise<void> {
     this.#assertWriting()
-    this.#vault.forget(owner, retention)
+    this.#forget(owner, retention)
     this.#committer.push({ kind: 'destroy_key', owner, retention })
     await this.#purge()
   }
@@ -107,7 +113,7 @@ export class WritingStore implements ErasingKeyStore {
     const since = this.#parts.clock.nowMs()
     for (const owner of ids) {
       const mark = this.#markOf(owner)
-      this.#vault.forget(owner)
+      this.#forget(owner)
       this.#committer.push({ kind: 'destroy_owner', owner, mark, since })
     }
     await this.#purge()
@@ -119,10 +125,16 @@ export class WritingStore implements ErasingKeyStore {
       if (this.#committer.failure === undefined) await this.flush().catch(unlessFull)
     } finally {
       this.#closed = true
+      this.#parts.vault?.fresh?.clear()
       this.#vault.forgetEverything()
       this.#parts.closeTables()
       await this.#committer.close()
     }
+  }
+
+  #forget(owner: IdentityId, retention?: KeyClass): void {
+    this.#parts.vault?.fresh?.clear()
+    this.#vault.forget(owner, retention)
   }
 
   #keyFor(owner: IdentityId, retention: KeyClass): DataKey {

@@ -4,7 +4,7 @@ import type { BuildName, BuildWrite, PoisonEvent, RowWrite, StateWrite, StoreWri
 import type { Row } from '../store/table.ts'
 import { DueQueue } from './due-queue.ts'
 import type { AnyProjection, Configuration, DecodedEvent } from './projection.ts'
-import { type Kept, StateMemory } from './state-memory.ts'
+import { type KeptState, StateMemory } from './state-memory.ts'
 
 const packr = new Packr({ useRecords: false })
 
@@ -116,7 +116,7 @@ export class BuildFold {
   fold(event: DecodedEvent): void {
     const { projection } = this
     this.#position = event.position
-    let next: (readonly [kept: Kept, state: unknown, due: number | undefined])[] | undefined
+    let next: (readonly [kept: KeptState, state: unknown, due: number | undefined])[] | undefined
     try {
       for (const key of projection.keys(event)) {
         const kept = this.#states.of(key)
@@ -173,14 +173,14 @@ export class BuildFold {
     return state === undefined ? NO_ROWS : this.#rowsOf(key, state, () => undefined)
   }
 
-  *#stateWrites(states: readonly Kept[]): Generator<StateWrite> {
+  *#stateWrites(states: readonly KeptState[]): Generator<StateWrite> {
     for (const { key, frozen } of states) {
       // Shares its memory with others, but not its bytes.
       yield { key, state: packr.pack(frozen), due: this.projection.due?.(frozen) }
     }
   }
 
-  *#keyRows(states: readonly Kept[], note: Note): Generator<RowWrite> {
+  *#keyRows(states: readonly KeptState[], note: Note): Generator<RowWrite> {
     for (const { key, frozen } of states) yield { key, rows: this.#rowsOf(key, frozen, note) }
   }
 
@@ -211,7 +211,7 @@ export class BuildFold {
     }
   }
 
-  #set(kept: Kept, state: unknown, due: number | undefined): void {
+  #set(kept: KeptState, state: unknown, due: number | undefined): void {
     this.#states.set(kept, state)
     this.#due?.set(kept.key, due)
   }
@@ -245,7 +245,7 @@ function walked<T>(walk: () => Iterator<T>): Iterable<T> {
 
 /** The profiles that these atoms belong to, and others, with their members. */
 function profilesOf(
-  atoms: readonly Kept[],
+  atoms: readonly KeptState[],
   grouping: Grouping,
   regrouped: ReadonlySet<string>,
 ): ReadonlyMap<string, readonly string[]> {

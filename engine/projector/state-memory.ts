@@ -1,5 +1,5 @@
 /** A key's state in memory. */
-export interface Kept {
+export interface KeptState {
   readonly key: string
   /** By all that is folded; undefined: no event has touched the key. */
   state: unknown
@@ -23,9 +23,9 @@ const NEVER = -1
  */
 export class StateMemory {
   readonly #read: (key: string) => unknown
-  #young = new Map<string, Kept>()
-  #old = new Map<string, Kept>()
-  #dirty: Kept[] = []
+  #young = new Map<string, KeptState>()
+  #old = new Map<string, KeptState>()
+  #dirty: KeptState[] = []
   #freezes = 0
 
   /** `read`: a state as the store holds it; undefined where it holds none. */
@@ -33,7 +33,7 @@ export class StateMemory {
     this.#read = read
   }
 
-  of(key: string): Kept {
+  of(key: string): KeptState {
     const young = this.#young.get(key)
     if (young !== undefined) return young
     const old = this.#old.get(key)
@@ -42,7 +42,7 @@ export class StateMemory {
     return kept
   }
 
-  set(kept: Kept, state: unknown): void {
+  set(kept: KeptState, state: unknown): void {
     kept.state = state
     if (kept.changed === this.#freezes) return
     kept.changed = this.#freezes
@@ -50,7 +50,7 @@ export class StateMemory {
   }
 
   /** What changed since the last call, in the order in which it first did. */
-  freeze(): readonly Kept[] {
+  freeze(): readonly KeptState[] {
     const frozen = this.#dirty
     this.#dirty = []
     this.#freezes += 1
