@@ -4,6 +4,7 @@ import type { BuildName, BuildWrite, PoisonEvent, RowWrite, StateWrite, StoreWri
 import type { Row } from '../store/table.ts'
 import { DueQueue } from './due-queue.ts'
 import type { AnyProjection, Configuration, DecodedEvent } from './projection.ts'
+import { type KeptState, StateMemory } from './state-memory.ts'
 
 const packr = new Packr({ useRecords: false })
 
@@ -34,12 +35,7 @@ export class BuildFold {
   readonly #config: Configuration
   readonly #store: StoredStates
   readonly #handles: ReadonlySet<string> | undefined
-  /** What the next commit writes. */
-  #dirty = new Map<string, unknown>()
-  /** What the last commit wrote, or the one under way writes. */
-  #frozen: ReadonlyMap<string, unknown> = new Map()
-  /** What was read of the store since; undefined: it holds none. */
-  readonly #read = new Map<string, unknown>()
+  readonly #states: StateMemory
   readonly #due: DueQueue | undefined
   #poison: PoisonEvent[] = []
   /** Of the event folded last. */
@@ -50,6 +46,10 @@ export class BuildFold {
     this.build = build
     this.#config = config
     this.#store = store
+    this.#states = new StateMemory((key) => {
+      const bytes = store.state(build, key)
+      return bytes === undefined ? undefined : packr.unpack(bytes)
+    })
     this.#handles = projection.handles === 'every' ? undefined : new Set(projection.handles)
     if (projection.due !== undefined) {
       this.#due = new DueQueue()
@@ -100,10 +100,12 @@ export class BuildFold {
     for (let next = this.#due.take(now); next !== undefined; next = this.#due.take(now)) {
       const { key, due: at } = next
       try {
-        const state: unknown = projection.tick(this.#stateOf(key), { type: 'tick', at })
+        const kept = this.#states.of(key)
+        const before = kept.state ?? projection.initial(key)
+        const state: unknown = projection.tick(before, { type: 'tick', at })
         const due: number | undefined = projection.due?.(state)
         assert(due === undefined || due > at, `${projection.name}: a tick must move the deadline on`)
-        this.#set(key, state, due)
+        this.#set(kept, state, due)
       } catch (error) {
         this.setAside({ position: this.#position, type: 'tick' }, error)
       }
@@ -114,20 +116,21 @@ export class BuildFold {
   fold(event: DecodedEvent): void {
     const { projection } = this
     this.#position = event.position
-    let next: (readonly [key: string, state: unknown, due: number | undefined])[] | undefined
+    let next: (readonly [kept: KeptState, state: unknown, due: number | undefined])[] | undefined
     try {
       for (const key of projection.keys(event)) {
-        const before = this.#stateOf(key)
+        const kept = this.#states.of(key)
+        const before = kept.state ?? projection.initial(key)
         const after = projection.reduce(before, event, this.#config, key)
         if (after === before) continue
         next ??= []
-        next.push([key, after, projection.due?.(after)])
+        next.push([kept, after, projection.due?.(after)])
       }
     } catch (error) {
       this.setAside(event, error)
       return
     }
-    for (const [key, state, due] of next ?? []) this.#set(key, state, due)
+    for (const [kept, state, due] of next ?? []) this.#set(kept, state, due)
   }
 
   /** Notes a poison event: one that can't be opened or folded. */
@@ -144,16 +147,13 @@ export class BuildFold {
    * whose members changed since.
    */
   freeze(grouping: Grouping, regrouped: ReadonlySet<string>): Frozen {
-    const states = this.#dirty
+    const states = this.#states.freeze()
     const poison = this.#poison
     const position = this.#position
     const note: Note = (error) => poison.push(this.#poisonOf({ position, type: 'row' }, error))
-    this.#frozen = states
-    this.#dirty = new Map()
-    this.#read.clear()
     this.#poison = []
     const isOfProfiles = this.projection.table.grain === 'profile'
-    const profiles = isOfProfiles ? profilesOf(states.keys(), grouping, regrouped) : undefined
+    const profiles = isOfProfiles ? profilesOf(states, grouping, regrouped) : undefined
     const write = {
       build: this.build,
       states: walked(() => this.#stateWrites(states)),
@@ -161,32 +161,32 @@ export class BuildFold {
         profiles === undefined ? this.#keyRows(states, note) : this.#profileRows(profiles, note),
       ),
     }
-    return { write, poison, size: states.size + (profiles ?? states).size }
+    return { write, poison, size: states.length + (profiles?.size ?? states.length) }
   }
 
   /** The rows of a key, or a profile, by all that is folded: what a commit made now would come to. */
   rowsNow(key: string, grouping: Grouping): ReadonlyMap<string, Row> {
     const isOfProfiles = this.projection.table.grain === 'profile'
     const state = isOfProfiles
-      ? this.#joined(grouping.membersOf(grouping.profileOf(key)), (member) => this.#known(member))
-      : this.#known(key)
+      ? this.#joined(grouping.membersOf(grouping.profileOf(key)), (member) => this.#states.of(member).state)
+      : this.#states.of(key).state
     return state === undefined ? NO_ROWS : this.#rowsOf(key, state, () => undefined)
   }
 
-  *#stateWrites(states: ReadonlyMap<string, unknown>): Generator<StateWrite> {
-    for (const [key, state] of states) {
+  *#stateWrites(states: readonly KeptState[]): Generator<StateWrite> {
+    for (const { key, frozen } of states) {
       // Shares its memory with others, but not its bytes.
-      yield { key, state: packr.pack(state), due: this.projection.due?.(state) }
+      yield { key, state: packr.pack(frozen), due: this.projection.due?.(frozen) }
     }
   }
 
-  *#keyRows(states: ReadonlyMap<string, unknown>, note: Note): Generator<RowWrite> {
-    for (const [key, state] of states) yield { key, rows: this.#rowsOf(key, state, note) }
+  *#keyRows(states: readonly KeptState[], note: Note): Generator<RowWrite> {
+    for (const { key, frozen } of states) yield { key, rows: this.#rowsOf(key, frozen, note) }
   }
 
   *#profileRows(profiles: ReadonlyMap<string, readonly string[]>, note: Note): Generator<RowWrite> {
     for (const [profile, members] of profiles) {
-      const joined = this.#joined(members, (member) => this.#known(member, this.#frozen))
+      const joined = this.#joined(members, (member) => this.#states.frozen(member))
       yield { key: profile, rows: joined === undefined ? NO_ROWS : this.#rowsOf(profile, joined, note) }
     }
   }
@@ -211,27 +211,9 @@ export class BuildFold {
     }
   }
 
-  #stateOf(key: string): unknown {
-    return this.#known(key) ?? this.projection.initial(key)
-  }
-
-  /** undefined: no event has touched it. */
-  #known(key: string, changed: ReadonlyMap<string, unknown> = this.#dirty): unknown {
-    const dirty = changed.get(key)
-    if (dirty !== undefined) return dirty
-    const frozen = this.#frozen.get(key)
-    if (frozen !== undefined) return frozen
-    const read = this.#read.get(key)
-    if (read !== undefined || this.#read.has(key)) return read
-    const bytes = this.#store.state(this.build, key)
-    const state: unknown = bytes === undefined ? undefined : packr.unpack(bytes)
-    this.#read.set(key, state)
-    return state
-  }
-
-  #set(key: string, state: unknown, due: number | undefined): void {
-    this.#dirty.set(key, state)
-    this.#due?.set(key, due)
+  #set(kept: KeptState, state: unknown, due: number | undefined): void {
+    this.#states.set(kept, state)
+    this.#due?.set(kept.key, due)
   }
 }
 
@@ -263,12 +245,12 @@ function walked<T>(walk: () => Iterator<T>): Iterable<T> {
 
 /** The profiles that these atoms belong to, and others, with their members. */
 function profilesOf(
-  atoms: Iterable<string>,
+  atoms: readonly KeptState[],
   grouping: Grouping,
   regrouped: ReadonlySet<string>,
 ): ReadonlyMap<string, readonly string[]> {
   const profiles = new Set(regrouped)
-  for (const atom of atoms) profiles.add(grouping.profileOf(atom))
+  for (const { key } of atoms) profiles.add(grouping.profileOf(key))
   const members = new Map<string, readonly string[]>()
   for (const profile of profiles) {
     // A profile that was merged away belongs to another now: its rows go.

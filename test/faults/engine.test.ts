@@ -86,7 +86,7 @@ describe.skipIf(!straceWorks())('the engine (skipped where strace is missing or 
     const ready = await readiness()
     expect(ready).toMatchObject({ ready: false, writer: 'stopped' })
     expect(ready.reasons).toContain("the log's writer has stopped")
-    const path = '/v1/profiles/user:p1?after=1'
+    const path = `/v1/profiles/user:p1?after=${acknowledged.get('p1')}`
     const profile = await engine.get<{ readonly data: { readonly email: string } }>(path)
     expect(profile.data.email).toBe('p1@example.com')
     await engine.kill('SIGKILL')
