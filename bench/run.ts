@@ -19,6 +19,11 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
     about: 'how long a log of 10 GB takes to open, alone and with the whole engine',
     run: async (options) => (await import('./open.ts')).benchOpen(options),
   },
+  duplicates: {
+    parts: ['febrl3', 'fake_1000', 'restaurants'],
+    about: 'how well probable duplicates are found, without labels, in three public sets of records',
+    run: async (options) => (await import('./duplicates.ts')).benchDuplicates(options),
+  },
 }
 
 const HELP = [
