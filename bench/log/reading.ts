@@ -2,15 +2,45 @@ import assert from 'node:assert/strict'
 import type { EmbeddedLog } from '../../engine/log/embedded/embedded.ts'
 import { createLatencyRecorder, type LatencySummary } from '../load/latency.ts'
 import { median } from '../main/findings.ts'
-import { PERSON_EVENTS, personId, populationOf, TYPES } from './events.ts'
+import { type CheckedLog, openCheckedLog } from './checked-log.ts'
+import { createEventMaker, PERSON_EVENTS, personId, populationOf, TYPES } from './events.ts'
 import { type LogFindings, shown } from './findings.ts'
 import type { LogLab } from './lab.ts'
 
 /** Sequential reading, everything decoded; one type of ten; one person's events. */
 export async function measureReads(lab: LogLab, findings: LogFindings): Promise<void> {
-  const { log } = await lab.large()
   const { rounds, events } = lab.plan.read
-  const all: number[] = []
+  const plain = await plainLog(lab, events)
+  const { rate, ratio } = await readRates(lab, plain.log, rounds)
+  await plain.close()
+  if (rate !== undefined) findings.measured.set('read', { value: rate })
+  if (ratio !== undefined) findings.measured.set('skip', { value: ratio })
+  const { log } = await lab.large()
+  const compressed = await readRates(lab, log, COMPRESSED_ROUNDS)
+  findings.notes.push(
+    `Reads: ${shown(events)} events in segments that aren't compressed, files in the page cache; every event's envelope and data are decoded. One type of ten, mixed within blocks, goes over the same events. The first as many of the large log, whose sealed segments are compressed as they are by default: ${shown(compressed.rate ?? 0)} events/s, skipping ${shown(compressed.ratio ?? 0)} times as fast.`,
+  )
+  await measurePeople(lab, log, findings)
+}
+
+const COMPRESSED_ROUNDS = 2
+
+async function plainLog(lab: LogLab, events: number): Promise<CheckedLog> {
+  const log = await openCheckedLog(lab.place('plain'), { compression: 'off' })
+  lab.onClose(() => log.close())
+  await lab.fill(log, createEventMaker(events), 0, events)
+  await lab.settled(log)
+  return log
+}
+
+/** Medians of events per second, and of the time for all against that for one type. */
+async function readRates(
+  lab: LogLab,
+  log: EmbeddedLog,
+  rounds: number,
+): Promise<{ readonly rate: number | undefined; readonly ratio: number | undefined }> {
+  const { events } = lab.plan.read
+  const rates: number[] = []
   const ratios: number[] = []
   const one = new Set<string>([TYPES[3]])
   const enough = lab.share()
@@ -18,17 +48,10 @@ export async function measureReads(lab: LogLab, findings: LogFindings): Promise<
     const allMs = await readMs(lab, log, events, undefined)
     const oneMs = await readMs(lab, log, events, one)
     if (round === 0) continue
-    all.push((events * 1_000) / allMs)
+    rates.push((events * 1_000) / allMs)
     ratios.push(allMs / oneMs)
   }
-  const rate = median(all)
-  const ratio = median(ratios)
-  if (rate !== undefined) findings.measured.set('read', { value: rate })
-  if (ratio !== undefined) findings.measured.set('skip', { value: ratio })
-  findings.notes.push(
-    `Reads: the first ${shown(events)} events, files in the page cache; every event's envelope and data are decoded. One type of ten, mixed within blocks, goes over the same events.`,
-  )
-  await measurePeople(lab, log, findings)
+  return { rate: median(rates), ratio: median(ratios) }
 }
 
 /** Milliseconds to read the first so many positions; touches what decoding is put off until. */

@@ -86,6 +86,8 @@ export interface StreamReadOptions {
   /** First position (inclusive) in the direction of reading; default the near end. */
   readonly from?: number | undefined
   readonly limit?: number | undefined
+  /** Positions that the caller has already: whoever can tell them apart without reading may leave them out. */
+  readonly skip?: ((position: number) => boolean) | undefined
 }
 
 export interface SubscribeOptions {

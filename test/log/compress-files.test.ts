@@ -9,6 +9,7 @@ import { withCompressed } from '../../engine/log/embedded/compressed-files.ts'
 import { type LogFile, systemFiles, UnreadableBytes } from '../../engine/log/embedded/files.ts'
 import { openEmbeddedReader } from '../../engine/log/embedded/reader.ts'
 import { CHECKSUM_FLAG, FRAME_TARGET_BYTES, SEEKABLE_MAGIC } from '../../engine/log/embedded/seekable-zstd.ts'
+import { FrameCache, openSeekable } from '../../engine/log/embedded/seekable-zstd-reader.ts'
 import { segmentName } from '../../engine/log/embedded/segment.ts'
 import { LogDamaged, type LogReader } from '../../engine/log/log.ts'
 import { filledLog, plainSegments } from './compress-support.ts'
@@ -139,6 +140,46 @@ describe('a compressed segment', () => {
       { numRuns: 300 },
     )
     file.close()
+  })
+
+  it('answers the same while its frames come and go in a cache of few', async () => {
+    const { first, plain } = await compressed(800, SEVERAL_FRAMES)
+    const open = (): LogFile => systemFiles.openRead(compressedPath(first))
+    const whole = openSeekable(open(), new FrameCache())
+    expect(plain.length).toBeGreaterThan(12 * FRAME_TARGET_BYTES)
+    // Of few frames, and of one that is larger than it should hold.
+    const caches = [new FrameCache(3 * FRAME_TARGET_BYTES), new FrameCache(1)]
+    const files = caches.flatMap((cache) => [openSeekable(open(), cache), openSeekable(open(), cache)])
+    const step = fc.tuple(
+      fc.nat(3),
+      fc.nat(plain.length),
+      fc.integer({ min: 1, max: 2 * FRAME_TARGET_BYTES }),
+    )
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 20 }), (steps) =>
+        steps.every(([at, from, count]) => {
+          const read = readAt(files[at] ?? whole, from, count)
+          return read !== 'unreadable' && read.equals(plain.subarray(from, from + count))
+        }),
+      ),
+      { numRuns: 50 },
+    )
+    for (const file of [whole, ...files]) file.close()
+  })
+
+  it('keeps what shares memory with small frames', async () => {
+    const { first, plain } = await compressed(60, ONE_FRAME)
+    const cache = new FrameCache(1)
+    const files = Array.from({ length: 20 }, () =>
+      openSeekable(systemFiles.openRead(compressedPath(first)), cache),
+    )
+    const beside = files.map((file, i) => {
+      const mine = Buffer.allocUnsafe(50).fill(i + 1)
+      expect(readAt(file, 0, plain.length)).toEqual(plain)
+      return mine
+    })
+    for (const [i, bytes] of beside.entries()) expect([...bytes]).toEqual(Array(50).fill(i + 1))
+    for (const file of files) file.close()
   })
 
   it('is part of the log: for readers, for the writer, forwards, backwards, by stream and after opening again', async () => {

@@ -176,6 +176,21 @@ describe('a reader that has the plain file open', () => {
     }
     file.close()
   })
+
+  it('lets it go without being asked where it is the engine that writes the log', async () => {
+    const log = await opened(directory.path, { segmentBytes: 16 * 1024, chunkBytes: 4096 })
+    for (let i = 0; i < 15; i++)
+      await log.append(
+        appends(anEvent({ data: { text: `the ${i}th of some texts that repeat`.repeat(200) } })),
+      )
+    const all = await positions(log)
+    await expect.poll(() => log.upkeepWaiting(), { timeout: 10_000 }).toBe(0)
+    const compressed = readdirSync(directory.path).filter((name) => name.endsWith('.zst'))
+    expect(compressed.length).toBeGreaterThan(2)
+    for (const name of compressed) expect(heldOpen(path(name.slice(0, -4)))).toBe(false)
+    expect(await positions(log)).toEqual(all)
+    await log.close()
+  })
 })
 
 /** Whether this process holds the removed file open. */

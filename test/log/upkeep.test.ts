@@ -165,6 +165,7 @@ function manualQueue() {
       return { send: (order) => orders.push(order), hurry: (on) => hurried.push(on), close: async () => {} }
     },
     onBehind: (behind) => told.push(behind),
+    onCompressed: () => {},
   })
   const fail = (again: boolean): void => {
     const order = orders.at(-1)

@@ -19,7 +19,7 @@ import { SegmentList } from './segment-list.ts'
 import type { SegmentWriterOptions } from './segment-writer.ts'
 import { SegmentsLog } from './segments-log.ts'
 import { createSyncTimes, type SyncTimes } from './sync-times.ts'
-import { UpkeepQueue } from './upkeep-queue.ts'
+import { UpkeepQueue, type UpkeepQueueOptions } from './upkeep-queue.ts'
 import { upkeepInline, upkeepThread } from './upkeep-side.ts'
 import { type DurablePlace, Writer } from './writer.ts'
 
@@ -111,7 +111,7 @@ function startUpkeep(
   { index, set, keys }: OpenIndex,
   directory: string,
   { files, compression, onNotice = () => {} }: EmbeddedLogOptions,
-  onBehind: (behind: boolean) => void,
+  { onBehind, onCompressed }: Pick<UpkeepQueueOptions, 'onBehind' | 'onCompressed'>,
 ): UpkeepQueue {
   const start =
     files === undefined ? upkeepThread(directory, keys) : upkeepInline(withCompressed(files), directory, keys)
@@ -123,9 +123,14 @@ function startUpkeep(
     compress: (compression ?? standard) === 'zstd',
     onNotice,
     onBehind,
+    onCompressed,
   })
   upkeep.compress([...set.segments.keys()])
   return upkeep
+}
+
+function* without(positions: Iterable<number>, skip: StreamReadOptions['skip']): Generator<number> {
+  for (const position of positions) if (skip === undefined || !skip(position)) yield position
 }
 
 class SegmentedLog extends SegmentsLog implements EmbeddedLog {
@@ -157,7 +162,10 @@ class SegmentedLog extends SegmentsLog implements EmbeddedLog {
     this.tornTail = tornTail
     publishHead(this.headSignal, head)
     if (start !== undefined) index.enter(start.first)
-    const upkeep = startUpkeep(opened, writing.directory, options, (behind) => this.#writer.hold(behind))
+    const upkeep = startUpkeep(opened, writing.directory, options, {
+      onBehind: (behind) => this.#writer.hold(behind),
+      onCompressed: () => segments.letGo(),
+    })
     this.#upkeep = upkeep
     let sealed: ReturnType<LogIndex['enter']>
     const listener = {
@@ -221,7 +229,8 @@ class SegmentedLog extends SegmentsLog implements EmbeddedLog {
 
   #readPositions(subject: Subject, options: StreamReadOptions = {}): AsyncIterable<readonly RecordedEvent[]> {
     const head = this.head().position
-    return readPositions(this.#segments, this.#index.positions(subject, options, head), head)
+    const positions = this.#index.positions(subject, options, head)
+    return readPositions(this.#segments, without(positions, options.skip), head)
   }
 
   /** Waits for what is under way, frees the directory; calling it again changes nothing. */

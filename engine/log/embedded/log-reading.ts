@@ -1,7 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import type { RecordedEvent } from '../../events/event.ts'
 import { LogDamaged } from '../log.ts'
-import type { Block } from './block-decoder.ts'
 import { blockAt, type ReadBlock } from './block-reading.ts'
 import type { SegmentList } from './segment-list.ts'
 import type { SegmentReader } from './segment-reader.ts'
@@ -174,7 +173,7 @@ export function readPositions(
 
 function* atPositions(segments: SegmentList, positions: Iterable<number>, head: number): Generator<Batch> {
   let batch: Batch = []
-  const read = scattered()
+  const read = segments.lone()
   for (const position of positions) {
     const event = yield* orAfter(batch, () => wholeEvent(eventAt(segments, position, head, read)))
     if (event === undefined) throw new LogDamaged('', 0, position, undefined, 'an indexed event is missing')
@@ -184,26 +183,6 @@ function* atPositions(segments: SegmentList, positions: Iterable<number>, head: 
     batch = []
   }
   yield batch
-}
-
-/**
- * Reads blocks one after the other into the same memory: events far apart would each keep a block in memory otherwise, and
- * making it anew costs as much as reading.
- */
-function scattered(): ReadBlock {
-  let memory = Buffer.alloc(0)
-  let current: { readonly segment: SegmentReader; readonly at: number; readonly block: Block } | undefined
-  const take = (sizeBytes: number): Buffer => {
-    if (memory.length < sizeBytes) memory = Buffer.allocUnsafeSlow(sizeBytes)
-    return memory.subarray(0, sizeBytes)
-  }
-  return (segment, at) => {
-    if (current?.segment === segment && current.at === at) return current.block
-    current = undefined
-    const block = segment.block(at, new Window(segment.file, 0, take))
-    current = { segment, at, block }
-    return block
-  }
 }
 
 /** Decodes the payload, for which the block is needed. */

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { BoundedCache } from '../../bounded-cache.ts'
 import { type LogFile, UnreadableBytes } from './files.ts'
 import { KIB, MIB } from './format.ts'
 import {
@@ -21,14 +20,25 @@ import { walkFrames } from './seekable-zstd-walk.ts'
 
 /** Holds the table of a segment of 256 MiB. */
 const TAIL_BYTES = 16 * KIB
-/** Decompressed frames that are kept. Two larger frames may be kept instead. */
+/** Decompressed frames that are kept. One larger frame may be kept instead. */
 const CACHE_BYTES = 8 * MIB
 const MOST_FRAMES = 2 ** 24
+/** Compressed frames up to this size are read into the same memory, one after the other. */
+const SHARED_BYTES = MIB
+/** What the memory of a frame of its own may be longer than the frame. */
+const SLACK_BYTES = 64
 
-/** Decompressed frames of all the files of one reader. */
+/** Decompressed frames of all the files of one reader, those used last. */
 export class FrameCache {
-  readonly #frames = new BoundedCache<number, Buffer>(CACHE_BYTES, (frame) => frame.length)
+  readonly #frames = new Map<number, Buffer>()
+  #sizeBytes = 0
+  readonly #capacityBytes: number
+  #shared: Buffer = Buffer.alloc(0)
   #files = 0
+
+  constructor(capacityBytes: number = CACHE_BYTES) {
+    this.#capacityBytes = capacityBytes
+  }
 
   /** A number that tells a file's frames from those of others. */
   join(): number {
@@ -36,13 +46,43 @@ export class FrameCache {
     return this.#files
   }
 
+  /** Its bytes are there until another frame is set. */
   get(file: number, frame: number): Buffer | undefined {
-    return this.#frames.get(file * MOST_FRAMES + frame)
+    const key = file * MOST_FRAMES + frame
+    const plain = this.#frames.get(key)
+    if (plain === undefined) return undefined
+    this.#frames.delete(key)
+    this.#frames.set(key, plain)
+    return plain
   }
 
+  /** One that isn't here. Takes it over: its memory is given back with the frame. */
   set(file: number, frame: number, plain: Buffer): void {
     this.#frames.set(file * MOST_FRAMES + frame, plain)
+    this.#sizeBytes += plain.length
+    for (const [key, oldest] of this.#frames) {
+      if (this.#sizeBytes <= this.#capacityBytes || oldest === plain) return
+      this.#frames.delete(key)
+      this.#sizeBytes -= oldest.length
+      release(oldest)
+    }
   }
+
+  /** Memory for a compressed frame, until it is asked for again. */
+  memory(sizeBytes: number): Buffer {
+    if (sizeBytes > SHARED_BYTES) return Buffer.allocUnsafeSlow(sizeBytes)
+    if (this.#shared.length < sizeBytes) this.#shared = Buffer.allocUnsafeSlow(sizeBytes)
+    return this.#shared.subarray(0, sizeBytes)
+  }
+}
+
+/**
+ * Left to the collector, the memory of a few hundred frames makes it stop everybody else. Small frames share theirs with
+ * whatever else took little (`Buffer.poolSize`).
+ */
+function release({ buffer, byteOffset, length }: Buffer): void {
+  const own = byteOffset === 0 && buffer.byteLength <= length + SLACK_BYTES
+  if (own && buffer instanceof ArrayBuffer) buffer.transfer(0)
 }
 
 /**
@@ -158,7 +198,7 @@ function seekableFile(file: LogFile, cache: FrameCache, places: FramePlaces, com
   const frameAt = (index: number): Buffer => {
     const known = cache.get(number, index)
     if (known !== undefined) return known
-    const plain = readFrame(file, places, index)
+    const plain = readFrame(file, places, index, cache)
     cache.set(number, index, plain)
     return plain
   }
@@ -187,12 +227,13 @@ function seekableFile(file: LogFile, cache: FrameCache, places: FramePlaces, com
   }
 }
 
-function readFrame(file: LogFile, places: FramePlaces, index: number): Buffer {
+function readFrame(file: LogFile, places: FramePlaces, index: number, cache: FrameCache): Buffer {
   const entry = places.entries[index]
   assert.ok(entry !== undefined)
   const offset = places.compressedStart(index)
-  const bytes = readExactly(file, offset, entry.compressedBytes)
-  const plain = bytes === undefined ? undefined : decompressFrame(bytes, entry)
+  const bytes = cache.memory(entry.compressedBytes)
+  const whole = file.read(bytes, offset) === entry.compressedBytes
+  const plain = whole ? decompressFrame(bytes, entry) : undefined
   if (plain !== undefined) return plain
   const start = places.plainStart(index)
   const why = `the frame at byte ${offset} of its compressed file is damaged`

@@ -17,8 +17,11 @@ import { KIB, MAX_BLOCK_BYTES, SEGMENT } from './format.ts'
  * one more frame, without content.
  */
 
-/** A frame is closed before it would exceed this: what reading one block costs. A larger block has a frame of its own. */
-export const FRAME_TARGET_BYTES = 256 * KIB
+/**
+ * A frame is closed before it would exceed this: what reading one block costs. A larger block has a frame of its own.
+ * Frames of 256 KiB leave 42 % instead of 45 % of the bench's blocks, and take 240 µs to restore instead of 70 to 110.
+ */
+export const FRAME_TARGET_BYTES = 64 * KIB
 /** The largest frame, uncompressed: the segment's header and one block. */
 export const MAX_FRAME_BYTES = SEGMENT.MAX_BYTES + MAX_BLOCK_BYTES
 
@@ -85,7 +88,8 @@ export function decompressFrame(frame: Buffer, entry: FrameEntry): Buffer | unde
 function restored(frame: Buffer, plainBytes: number): Buffer | undefined {
   const maxOutputLength = Math.max(64, plainBytes)
   try {
-    return zstdDecompressSync(frame, { chunkSize: maxOutputLength, maxOutputLength })
+    // One byte is left: of a chunk that gets full zlib makes another.
+    return zstdDecompressSync(frame, { chunkSize: maxOutputLength + 1, maxOutputLength })
   } catch {
     return undefined
   }

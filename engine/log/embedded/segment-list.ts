@@ -1,8 +1,10 @@
 import { LogDamaged } from '../log.ts'
 import type { Block } from './block-decoder.ts'
+import type { ReadBlock } from './block-reading.ts'
 import { type Files, isDiskError } from './files.ts'
 import { MIB } from './format.ts'
 import { SegmentIndexes } from './index/segment-indexes.ts'
+import { LoneBlocks } from './lone-blocks.ts'
 import { parseSegmentName, segmentName } from './segment.ts'
 import { type BlockPlace, SegmentReader } from './segment-reader.ts'
 
@@ -44,6 +46,7 @@ export class SegmentList {
   #firsts: readonly number[] = []
   readonly #open = new Map<number, SegmentReader>()
   readonly #cache = new BlockCache()
+  readonly #lone = new LoneBlocks()
   readonly #indexes: SegmentIndexes
 
   constructor(files: Files, directory: string) {
@@ -60,6 +63,11 @@ export class SegmentList {
       .map(parseSegmentName)
       .filter((first) => first !== undefined)
       .sort((a, b) => a - b)
+  }
+
+  /** Exchanges plain segments that were compressed while they were open: they take room on the disk until then. */
+  letGo(): void {
+    this.#files.list(this.#directory)
   }
 
   /** First positions by their names. */
@@ -152,7 +160,14 @@ export class SegmentList {
     return block
   }
 
+  /** Reads blocks for single events, all into the same memory: a block is valid until any other is read so. */
+  lone(): ReadBlock {
+    this.#lone.forget()
+    return (segment, index) => this.#lone.read(segment, index)
+  }
+
   close(): void {
+    this.#lone.forget()
     for (const segment of this.#open.values()) segment.close()
     this.#open.clear()
     this.#indexes.close()

@@ -1,3 +1,4 @@
+import { AssertionError } from 'node:assert/strict'
 import { isDiskError } from './files.ts'
 import { IndexDamaged } from './index/index-file.ts'
 import type { IndexSet } from './index/index-set.ts'
@@ -19,7 +20,7 @@ interface ToIndex {
 
 type UrgentOrder = Exclude<UpkeepOrder, { readonly kind: 'merge' }>
 
-interface UpkeepQueueOptions {
+export interface UpkeepQueueOptions {
   readonly index: LogIndex
   readonly set: IndexSet
   readonly start: StartUpkeep
@@ -27,6 +28,8 @@ interface UpkeepQueueOptions {
   readonly onNotice: (message: string) => void
   /** Told when more segments than is good wait for their index files, each of which memory serves; and when no longer. */
   readonly onBehind: (behind: boolean) => void
+  /** Told when a segment's plain file may be gone. */
+  readonly onCompressed: () => void
 }
 
 /** Segments that may wait for their index files before upkeep is as urgent as everything else. */
@@ -133,6 +136,7 @@ export class UpkeepQueue {
       case 'compressed':
         this.#busy = undefined
         this.#pause.succeeded()
+        this.#tellCompressed()
         break
       case 'merged':
         this.#merging = false
@@ -142,6 +146,16 @@ export class UpkeepQueue {
       case 'failed':
         this.#takeFailed(report)
         break
+    }
+  }
+
+  /** What fails here only costs room on the disk, until the next segment is compressed. */
+  #tellCompressed(): void {
+    try {
+      this.#options.onCompressed()
+    } catch (error) {
+      if (error instanceof AssertionError) throw error
+      this.#notice(`upkeep of the log (compress): ${error instanceof Error ? error.message : String(error)}`)
     }
   }
 
