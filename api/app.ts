@@ -13,16 +13,22 @@ import {
 } from './problem.ts'
 import { registerAnalytics } from './routes/analytics.ts'
 import { registerAudit } from './routes/audit.ts'
+import { registerConflicts } from './routes/conflicts.ts'
 import { registerConsole } from './routes/console.ts'
 import { registerDemo } from './routes/demo.ts'
+import { registerDuplicates } from './routes/duplicates.ts'
 import { registerErasures } from './routes/erasure.ts'
 import { registerIngest } from './routes/ingest.ts'
 import { registerLog } from './routes/log.ts'
 import { registerOperations } from './routes/operations.ts'
+import { registerPast } from './routes/past.ts'
 import { registerProfiles } from './routes/profiles.ts'
 import { registerPulls } from './routes/pulls.ts'
 import { registerQuarantine } from './routes/quarantine.ts'
 import { registerRecords } from './routes/records.ts'
+import { registerSchemas } from './routes/schemas.ts'
+import { registerSurvivorship } from './routes/survivorship.ts'
+import { registerVersions } from './routes/versions.ts'
 import { accessChecker, hostChecker, setCorsHeaders, setSecurityHeaders } from './security.ts'
 
 /** Bodies of all routes but the way in: look-ups and corrections. */
@@ -60,11 +66,17 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   registerRecords(app, deps)
   registerAnalytics(app, deps)
   registerQuarantine(app, deps)
+  registerConflicts(app, deps)
+  registerSurvivorship(app, deps)
+  registerDuplicates(app, deps)
   registerErasures(app, deps)
   registerLog(app, deps)
   registerAudit(app, deps)
   registerOperations(app, deps)
+  registerPast(app, deps)
   registerPulls(app, deps)
+  registerVersions(app, deps)
+  registerSchemas(app)
   registerDemo(app, deps)
   registerConsole(app)
   await app.ready()

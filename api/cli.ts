@@ -47,6 +47,76 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./cli/why-merged.ts')).whyMerged,
   },
   {
+    name: 'conflicts',
+    summary: 'fields that sources contradict each other about',
+    load: async () => (await import('./cli/conflicts.ts')).conflicts,
+  },
+  {
+    name: 'resolve',
+    summary: 'settle what a field is where sources contradict each other',
+    load: async () => (await import('./cli/resolve.ts')).resolve,
+  },
+  {
+    name: 'lock',
+    summary: 'hold a field at a value, whatever sources write',
+    load: async () => (await import('./cli/lock.ts')).lock,
+  },
+  {
+    name: 'unlock',
+    summary: 'let the rule decide about a field again',
+    load: async () => (await import('./cli/lock.ts')).unlock,
+  },
+  {
+    name: 'rules',
+    summary: 'survivorship rules: list, check or publish them',
+    load: async () => (await import('./cli/rules.ts')).rules,
+  },
+  {
+    name: 'unmerge',
+    summary: 'take a wrongly merged profile apart again; --dry-run shows what would become of it',
+    load: async () => (await import('./cli/unmerge.ts')).unmerge,
+  },
+  {
+    name: 'review',
+    summary: 'links between people that a limit or a cut refused, for you to decide',
+    load: async () => (await import('./cli/review.ts')).review,
+  },
+  {
+    name: 'duplicates',
+    summary: 'profiles that are probably one, with reasons, for you to link or keep apart',
+    load: async () => (await import('./cli/duplicates.ts')).duplicates,
+  },
+  {
+    name: 'link',
+    summary: 'say that two identities are one person',
+    load: async () => (await import('./cli/identity-decisions.ts')).link,
+  },
+  {
+    name: 'cut',
+    summary: 'say that two identities are different people; holds until lifted',
+    load: async () => (await import('./cli/identity-decisions.ts')).cut,
+  },
+  {
+    name: 'lift',
+    summary: 'lift a cut',
+    load: async () => (await import('./cli/identity-decisions.ts')).lift,
+  },
+  {
+    name: 'keep-apart',
+    summary: 'answer a refused link: they look alike and are not the same',
+    load: async () => (await import('./cli/identity-decisions.ts')).keepApart,
+  },
+  {
+    name: 'changes',
+    summary: 'what changed in a profile between two moments, and because of which events',
+    load: async () => (await import('./cli/changes.ts')).changes,
+  },
+  {
+    name: 'replay',
+    summary: 'fold read models as of a moment into a file of their own, with their digests',
+    load: async () => (await import('./cli/replay.ts')).replay,
+  },
+  {
     name: 'erase',
     summary: 'have a person forgotten: keys, read models, quarantine; answers with a certificate',
     load: async () => (await import('./cli/erase.ts')).erase,
@@ -80,6 +150,31 @@ const COMMANDS: readonly CommandEntry[] = [
     name: 'verify',
     summary: 'read and check everything: log, keys, read models, backups',
     load: async () => (await import('./cli/verify.ts')).verify,
+  },
+  {
+    name: 'rebuild',
+    summary: 'fold read models from the beginning beside those that serve, and switch',
+    load: async () => (await import('./cli/rebuild.ts')).rebuild,
+  },
+  {
+    name: 'try',
+    summary: 'what would change if these rules were published, on the whole history',
+    load: async () => (await import('./cli/try.ts')).tryCommand,
+  },
+  {
+    name: 'diff',
+    summary: 'which rows a new build of a read model would change, and why',
+    load: async () => (await import('./cli/diff.ts')).diff,
+  },
+  {
+    name: 'switch',
+    summary: 'let the build that waits serve',
+    load: async () => (await import('./cli/switch.ts')).switchCommand,
+  },
+  {
+    name: 'rollback',
+    summary: 'let the build before serve again',
+    load: async () => (await import('./cli/switch.ts')).rollback,
   },
   {
     name: 'keys',

@@ -74,6 +74,23 @@ const TABLE = {
       'zstd: sealed segments of the log are compressed in the background; off: they stay as they are. Compressed ones are read either way.',
     values: ['zstd', 'off'],
   }),
+  builds: choice('HEADWATER_BUILDS', 'auto', {
+    about:
+      'auto: a read model that new configuration changes serves as soon as it is folded; hold: it waits until `headwater switch`, and the one before is kept.',
+    values: ['auto', 'hold'],
+  }),
+  duplicates: choice('HEADWATER_DUPLICATES', 'suggest', {
+    about:
+      'suggest: probable duplicates among people and companies are looked for and shown to stewards; link: the surest are linked without asking, up to 100 a run; off: nobody looks.',
+    values: ['off', 'suggest', 'link'],
+  }),
+  duplicatesHours: integer('HEADWATER_DUPLICATES_HOURS', 24, {
+    about:
+      'How often probable duplicates are looked for, the first time an hour after the start; 0: only on request.',
+    unit: 'hours',
+    min: 0,
+    max: 168,
+  }),
   indexMemoryMb: integer('HEADWATER_INDEX_MEMORY_MB', 256, {
     about:
       "Memory for the filters of the log's index, about 2 MB a million events. With less, the duplicate check reads files for older segments.",
@@ -216,6 +233,9 @@ function readAll(read: <T>(setting: Setting<T>) => T): Configuration {
     treeHeadWebhook: read(TABLE.treeHeadWebhook),
     workspace: read(TABLE.workspace),
     logCompression: read(TABLE.logCompression),
+    builds: read(TABLE.builds),
+    duplicates: read(TABLE.duplicates),
+    duplicatesHours: read(TABLE.duplicatesHours),
     indexMemoryMb: read(TABLE.indexMemoryMb),
     natsUrl: read(TABLE.natsUrl),
     natsIntake: read(TABLE.natsIntake),

@@ -12,10 +12,13 @@ import type { StoreReader } from '../engine/store/store.ts'
 import type { Configuration } from './configuration.ts'
 import type { Credentials } from './credentials.ts'
 import type { DemoLoader } from './demo-loader.ts'
+import type { Duplicates } from './duplicates/duplicates.ts'
 import type { Erasures } from './erasure/erasures.ts'
 import type { LiveRows } from './live-rows.ts'
 import type { Metrics } from './metrics.ts'
+import type { Pasts } from './past/past.ts'
 import type { Pulls } from './pull/pulls.ts'
+import type { Versions } from './versions/versions.ts'
 
 /** Bodies that the intake refused, kept sealed for 30 days. The list of them is the projection `quarantine`. */
 export interface QuarantineBodies {
@@ -87,6 +90,12 @@ export interface ApiDeps {
   readonly demo?: DemoLoader | undefined
   /** Absent where nothing is pulled. */
   readonly pulls?: Pick<Pulls, 'status'> | undefined
+  /** Absent where whole read models of past moments aren't built. */
+  readonly past?: Pasts | undefined
+  /** Absent where builds of read models can't be ordered. */
+  readonly versions?: Versions | undefined
+  /** `off`: whoever asks is told so. Absent where they can't be looked for. */
+  readonly duplicates?: Duplicates | 'off' | undefined
   /** Absent where nobody can be erased. */
   readonly erasures?: Erasures | undefined
   /** How long an erasure waits where nothing is said, h. */

@@ -20,19 +20,27 @@ import { freshParts } from '../engine/privacy/fresh-parts.ts'
 import { openKeyStore } from '../engine/privacy/key-store.ts'
 import type { ErasingKeyStore } from '../engine/privacy/privacy.ts'
 import { reassemble } from '../engine/privacy/sealing.ts'
+import type { BuildsMode } from '../engine/projector/builds.ts'
 import type { Progress } from '../engine/projector/projector.ts'
 import { openSqliteReader } from '../engine/store/sqlite-reader.ts'
 import type { StoreReader } from '../engine/store/store.ts'
 import { projections } from '../projections/catalog.ts'
 import { makeDurably, writeDurably } from './backup/durable-files.ts'
-import { createErasingReads } from './erasing-reads.ts'
+import type { Duplicates } from './duplicates/duplicates.ts'
+import { type DuplicatesSettings, keepDuplicates } from './duplicates/keep.ts'
+import { createErasingReads, type ErasingReads } from './erasing-reads.ts'
 import { createErasures, type Erasures } from './erasure/erasures.ts'
 import { openErasureRecords } from './erasure/operations-file.ts'
 import type { ErasureStep } from './erasure/steps.ts'
 import { failureText } from './failure-place.ts'
 import { createLiveRows, type LiveRows } from './live-rows.ts'
+import type { Pasts } from './past/past.ts'
+import { createPasts } from './past/pasts.ts'
+import { threadPastBuilder } from './past/thread-builder.ts'
 import { watchPressure } from './pressure.ts'
 import { startProjector } from './projector-thread.ts'
+import { createVersionOrders } from './versions/orders.ts'
+import { createVersions, type Versions } from './versions/versions.ts'
 
 /** Raise it when a data directory of the release before can't be opened any more as it is. */
 export const DATA_FORMAT = 1
@@ -40,7 +48,7 @@ export const DATA_FORMAT = 1
 /** Stands for the format until a restore has applied every erasure: nothing may be served before. */
 export const RESTORING = 'restoring'
 
-interface EngineOptions {
+interface EngineOptions extends DuplicatesSettings {
   readonly directory: string
   readonly workspace: string
   readonly masterKey: Uint8Array | undefined
@@ -50,6 +58,8 @@ interface EngineOptions {
   readonly queueEvents: number
   readonly queueBytes: number
   readonly logCompression: Compression
+  /** Default `auto`. */
+  readonly builds?: BuildsMode | undefined
   /** Default: the log's own. */
   readonly indexMemoryBytes?: number | undefined
   /** Signs tree heads; else the data directory's own. */
@@ -75,6 +85,10 @@ export interface Engine {
   readonly intake: EngineIntake
   readonly store: StoreReader
   readonly liveRows: LiveRows
+  readonly past: Pasts
+  readonly versions: Versions
+  /** undefined: nobody looks for them. */
+  readonly duplicates: Duplicates | undefined
   readonly guard: ClockGuard
   readonly erasures: Erasures
   readonly audit: AuditThread
@@ -156,13 +170,28 @@ interface Part {
 
 /** What is open so far, in the order in which it is closed: who sends first, what it is sent to last. */
 type Parts = Partial<
-  Record<'erasures' | 'intake' | 'audit' | 'projector' | 'store' | 'quarantine' | 'keyStore' | 'log', Part>
+  Record<
+    | 'erasures'
+    | 'intake'
+    | 'audit'
+    | 'past'
+    | 'versions'
+    | 'duplicates'
+    | 'projector'
+    | 'store'
+    | 'quarantine'
+    | 'keyStore'
+    | 'log',
+    Part
+  >
 >
 
 async function closeAll(parts: Parts): Promise<void> {
-  const { erasures, intake, audit, projector, store, quarantine, keyStore, log } = parts
+  const { erasures, intake, audit, past, versions, duplicates, projector, store, quarantine, keyStore, log } =
+    parts
   const failures: unknown[] = []
-  for (const part of [erasures, intake, audit, projector, store, quarantine, keyStore, log]) {
+  const inOrder = [duplicates, versions, erasures, intake, audit, past, projector, store, quarantine]
+  for (const part of [...inOrder, keyStore, log]) {
     // One that fails must not keep the others open.
     await part?.close().catch((error: unknown) => failures.push(error))
   }
@@ -218,11 +247,23 @@ async function assembleInto(parts: Parts, options: EngineOptions, log: EmbeddedL
   parts.projector = { close: projector.stop }
   const { store, liveRows } = await projector.openReader()
   parts.store = store
+  const past = keepPasts(options, log, keysDirectory)
+  parts.past = past
+  const made = createVersions({
+    ...{ data: directory, headSignal: log.headSignal, masterKey: options.masterKey },
+    ...{ orders: projector.orders, intake, clock, onNotice: options.onNotice },
+  })
+  parts.versions = made
+  const { onNotice } = options
+  const duplicates = keepDuplicates(options, { storePath, log, keyStore, intake, store, clock, onNotice })
+  if (duplicates !== undefined) parts.duplicates = duplicates
+  const reads = forgetting(projector.erasing, [past, made])
   const audit = auditLog(options, log)
   parts.audit = audit
   const erasures = createErasures({
     audit,
-    ...{ log, keyStore, quarantine, intake, store, reads: projector.erasing, clock },
+    ...{ log, keyStore, quarantine, intake, store, clock },
+    reads: duplicates?.erasing(reads) ?? reads,
     ...{ workspace: options.workspace, onStep: options.onErasureStep, onNotice: options.onNotice },
     records: openErasureRecords(directory),
   })
@@ -233,7 +274,10 @@ async function assembleInto(parts: Parts, options: EngineOptions, log: EmbeddedL
     quarantine,
     intake,
     store,
+    versions: made.versions,
+    duplicates,
     liveRows,
+    past,
     guard,
     erasures,
     audit,
@@ -253,6 +297,31 @@ function writerAfter(
   if (result.status !== 'refused') return before
   const { code } = result.refusal
   return code === 'read_only' || code === 'stopped' ? code : before
+}
+
+/** Read models of past moments are nothing but a cache: whatever the run before left is gone. */
+function keepPasts(
+  { directory, masterKey, clock }: EngineOptions,
+  log: EmbeddedLog,
+  keysDirectory: string,
+): Pasts {
+  const builder = threadPastBuilder({
+    logDirectory: join(directory, 'log'),
+    headSignal: log.headSignal,
+    ...{ keysDirectory, masterKey, projections },
+    directory: join(directory, 'past'),
+  })
+  return createPasts({ log, clock, builder })
+}
+
+/** Keys were destroyed: what was built of the past before may hold what they sealed. */
+function forgetting(reads: ErasingReads, others: readonly { forget(): Promise<unknown> }[]): ErasingReads {
+  return {
+    ...reads,
+    async forget(owners) {
+      await Promise.all([reads.forget(owners), ...others.map((other) => other.forget())])
+    },
+  }
 }
 
 /** A log whose history can't be proven any more still takes events: that is for an operator to decide. */
@@ -298,6 +367,7 @@ function followLog(
       fresh: paths.fresh,
       masterKey: options.masterKey,
       pressure: pressure.shared,
+      builds: options.builds ?? 'auto',
     },
     (message) => {
       switch (message.kind) {
@@ -315,6 +385,10 @@ function followLog(
         case 'erased':
           erasing.answered(message)
           break
+        case 'order_progress':
+        case 'ordered':
+          ordering.answered(message)
+          break
         case 'build':
           options.onNotice(
             message.state === 'foreign' ? 'warn' : 'info',
@@ -330,13 +404,16 @@ function followLog(
           failure = message.message
           options.onNotice('error', `the projector has stopped: ${message.message}`)
           erasing.end(`the projector has stopped: ${message.message}`)
+          ordering.end(`the projector has stopped: ${message.message}`)
           ready.resolve()
           break
       }
     },
   )
   const erasing = createErasingReads((order) => thread.tell(order))
+  const ordering = createVersionOrders((order) => thread.tell(order))
   return {
+    orders: ordering.orders,
     erasing: erasing.reads,
     progress: () => ({ position: progress.position, received: progress.received, failure }),
     async openReader(): Promise<Pick<Engine, 'store' | 'liveRows'>> {
@@ -356,6 +433,7 @@ function followLog(
     async stop(): Promise<void> {
       deadline.at(undefined)
       erasing.end('the engine is stopping')
+      ordering.end('the engine is stopping')
       pressure.close()
       await thread.stop()
     },

@@ -103,8 +103,18 @@ export function itemSchema(view: View, projection: AnyProjection): FastifySchema
     additionalProperties: { type: 'number' },
     description: "Registered priorities of these writes' sources, the lower the more trusted.",
   }
+  const decided = {
+    ...object({
+      act: { type: 'string', enum: ['locked', 'resolved'] },
+      by: STRING,
+      reason: { type: ['string', 'null'] },
+      until: { type: ['string', 'null'], format: 'date-time' },
+    }),
+    description:
+      "The steward's decision that the value follows from; the rule then is `locked` or `resolved`.",
+  }
   const field = object(
-    { value: {}, rule: STRING, winners: array(write), overruled: array(write), priorities },
+    { value: {}, rule: STRING, winners: array(write), overruled: array(write), priorities, decided },
     ['value', 'rule', 'winners', 'overruled'],
   )
   const explained = {

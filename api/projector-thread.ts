@@ -1,9 +1,11 @@
 import { Worker } from 'node:worker_threads'
+import type { BuildState, BuildsMode } from '../engine/projector/builds.ts'
 import type { Erased } from '../engine/projector/erasing.ts'
 import type { LiveAnswer } from '../engine/projector/live-reads.ts'
 import type { Progress } from '../engine/projector/projector.ts'
 import { workerUrl } from '../engine/worker-url.ts'
 import { failureText } from './failure-place.ts'
+import type { VersionAnswer, VersionOrderMessage } from './versions/orders.ts'
 
 export interface ProjectorWorkerData {
   readonly logDirectory: string
@@ -15,16 +17,18 @@ export interface ProjectorWorkerData {
   readonly fresh: SharedArrayBuffer
   /** Of `watchPressure`: folding gives way while the main thread is saturated. */
   readonly pressure: SharedArrayBuffer
+  readonly builds: BuildsMode
 }
 
 export type ProjectorMessage =
   | { readonly kind: 'progress'; readonly progress: Progress }
-  | { readonly kind: 'build'; readonly build: string; readonly state: 'building' | 'serving' | 'foreign' }
+  | { readonly kind: 'build'; readonly build: string; readonly state: BuildState }
   | { readonly kind: 'notice'; readonly message: string }
   | { readonly kind: 'read'; readonly id: number; readonly found: LiveAnswer | undefined }
   /** Nothing of theirs is opened from here on. */
   | { readonly kind: 'forgot'; readonly id: number }
   | { readonly kind: 'erased'; readonly id: number; readonly erased: Erased }
+  | VersionAnswer
   | { readonly kind: 'failed'; readonly message: string }
 
 export interface ReadOrder {
@@ -58,10 +62,15 @@ interface EraseOrder {
 
 export type ErasingOrder = ForgetOrder | EraseOrder
 
-export type ProjectorOrder = { readonly kind: 'stop' } | ErasingOrder | HurryOrder | ReadOrder
+export type ProjectorOrder =
+  | { readonly kind: 'stop' }
+  | ErasingOrder
+  | HurryOrder
+  | ReadOrder
+  | VersionOrderMessage
 
 interface ProjectorThread {
-  tell(order: ReadOrder | HurryOrder | ErasingOrder): void
+  tell(order: ReadOrder | HurryOrder | ErasingOrder | VersionOrderMessage): void
   /** Commits what is folded and ends the thread. */
   stop(): Promise<void>
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
+import * as E from 'fp-ts/lib/Either.js'
 import { systemClock } from '../engine/clock.ts'
 import { registry } from '../engine/events/registry.ts'
 import { giveWay } from '../engine/give-way.ts'
@@ -12,6 +13,7 @@ import { LazyEvent } from '../engine/privacy/lazy-event.ts'
 import { type KeyReader, openOpener } from '../engine/privacy/opener.ts'
 import type { LiveAnswer } from '../engine/projector/live-reads.ts'
 import { createProjector, type Projector } from '../engine/projector/projector.ts'
+import type { RebuildProgress } from '../engine/projector/versions.ts'
 import { isDiskFull } from '../engine/store/disk-full.ts'
 import { removeSqliteStore, StoreUnusable } from '../engine/store/sqlite-failure.ts'
 import { openSqliteWriter } from '../engine/store/sqlite-writer.ts'
@@ -20,6 +22,7 @@ import { projections } from '../projections/catalog.ts'
 import { failureText } from './failure-place.ts'
 import { isUnderPressure } from './pressure.ts'
 import type { ProjectorMessage, ProjectorOrder, ProjectorWorkerData, ReadOrder } from './projector-thread.ts'
+import type { OrderOutcome, VersionOrderMessage } from './versions/orders.ts'
 
 /** The projector's own thread: log and keys read-only, the read models as their one writer. */
 const port = parentPort
@@ -47,6 +50,9 @@ port.on('message', (order: ProjectorOrder) => {
     case 'read':
       read(order)
       break
+    case 'order':
+      carryOut(order)
+      break
     case 'hurry':
       projector?.hurry(order.position)
       break
@@ -70,6 +76,28 @@ function erase(id: number, positions: readonly number[]): void {
       tell({ kind: 'erased', id, erased })
     },
   })
+}
+
+/** Those under way: one whose projector ends, for want of room say, is not tried again. */
+const orders = new Set<number>()
+
+function carryOut({ id, order }: VersionOrderMessage): void {
+  const done = (outcome: OrderOutcome): void => {
+    if (orders.delete(id)) tell({ kind: 'ordered', id, outcome })
+  }
+  orders.add(id)
+  if (projector === undefined) endOrders()
+  else if (order.kind !== 'rebuild') projector.order({ ...order, done })
+  else {
+    const onProgress = (progress: RebuildProgress): void => tell({ kind: 'order_progress', id, progress })
+    projector.order({ ...order, onProgress, done })
+  }
+}
+
+function endOrders(): void {
+  const why = 'the read models are not being followed for now'
+  for (const id of orders) tell({ kind: 'ordered', id, outcome: E.left({ _tag: 'Ended', why }) })
+  orders.clear()
 }
 
 /** How long a full disk is waited for before the next try. */
@@ -113,6 +141,7 @@ async function projectWhileRoom(log: LogReader, opener: KeyReader): Promise<bool
       projections,
       rules: DEFAULT_RULES,
       clock: systemClock,
+      builds: data.builds,
       isUnderPressure: () => isUnderPressure(data.pressure),
       open: (event) => new LazyEvent(event, opener, registry),
       onCommit: (progress) => tell({ kind: 'progress', progress }),
@@ -126,6 +155,7 @@ async function projectWhileRoom(log: LogReader, opener: KeyReader): Promise<bool
     throw error
   } finally {
     projector = undefined
+    endOrders()
     store?.close()
   }
 }

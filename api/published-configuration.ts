@@ -5,7 +5,7 @@ import { ConfigurationState } from '../engine/projector/configuration.ts'
 import type { AnyProjection, Configuration, DecodedEvent } from '../engine/projector/projection.ts'
 
 /**
- * What was published up to now and that some projection depends on, for explanations outside the projector. Each call
+ * What was published up to now and that some projection, or who is who, depends on, for explanations outside the projector. Each call
  * reads on from where the last one ended. As for the projector, what can't be opened configures nothing.
  */
 export function publishedConfiguration(
@@ -13,7 +13,8 @@ export function publishedConfiguration(
   projections: readonly Pick<AnyProjection, 'configuredBy'>[],
   open: (event: RecordedEvent) => DecodedEvent,
 ): () => Promise<Configuration> {
-  const types = new Set<string>(projections.flatMap((projection) => projection.configuredBy))
+  const configuring = projections.flatMap((projection) => projection.configuredBy)
+  const types = new Set<string>([...configuring, 'rules.published'])
   const state = new ConfigurationState()
   let from = 1
   let reading: Promise<unknown> = Promise.resolve()

@@ -122,6 +122,11 @@ export const RESULT: JsonSchema = {
     position: POSITION,
     stream: STRING,
     revision: INTEGER,
+    blocked: {
+      ...array(STRING),
+      description:
+        'Namespaces of identities that were left out: their value stands for nobody, or for several.',
+    },
     quarantineId: STRING,
     reason: STRING,
     message: STRING,

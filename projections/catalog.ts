@@ -11,7 +11,9 @@ import { contact } from './crm/contact.ts'
 import { lead } from './crm/lead.ts'
 import { opportunity } from './crm/opportunity.ts'
 import { pipeline } from './crm/pipeline.ts'
+import { conflict } from './governance/conflict.ts'
 import { quarantine } from './governance/quarantine.ts'
+import { recordConflict } from './governance/record-conflict.ts'
 import { campaign } from './marketing/campaign.ts'
 import { campaignMember } from './marketing/campaign-member.ts'
 import { serviceCase } from './service/case.ts'
@@ -34,4 +36,6 @@ export const projections: readonly AnyProjection[] = [
   campaignMember,
   serviceCase,
   hourlyActivity,
+  conflict,
+  recordConflict,
 ]

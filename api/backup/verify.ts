@@ -8,6 +8,8 @@ import { type Finding, fail, ok, warn } from '../doctor/finding.ts'
 import { systemMachine } from '../doctor/machine.ts'
 import { checkQuarantine, checkReadModels } from '../doctor/read-models.ts'
 import { failureText } from '../failure-place.ts'
+import type { CompareProgress } from '../versions/compare.ts'
+import { verifyServed } from '../versions/verify-served.ts'
 import { cutLog } from './log-cut.ts'
 import { verifyTreeHeads } from './verify-audit.ts'
 import { verifyKeyStore, verifyKeysOfLog } from './verify-keys.ts'
@@ -21,6 +23,9 @@ export interface VerifyOptions {
   /** An engine has the directory open: its read models move while we look. */
   readonly isRunning: boolean
   readonly onProgress: (step: string, done: number, of: number) => void
+  /** Leaves out folding the read models once more, which takes as long as the log is. */
+  readonly skipReadModels?: boolean | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -67,7 +72,7 @@ export async function verifyData(options: VerifyOptions): Promise<readonly Findi
   await check('quarantine', () => verifyDatabase('quarantine', join(data, 'quarantine', 'quarantine.sqlite')))
   await check('quarantine', () => [checkQuarantine(data)])
   await check('ops', () => verifyDatabase('ops', join(data, 'ops.sqlite')))
-  await check('read models', () => verifyReadModels(options, log.whole))
+  await check('read models', () => verifyReadModels(options, log.whole, opens))
   return findings
 }
 
@@ -88,10 +93,18 @@ function verifyDatabase(name: string, path: string): readonly Finding[] {
 }
 
 async function verifyReadModels(
-  { data, files, isRunning }: VerifyOptions,
+  options: VerifyOptions,
   isWhole: boolean,
+  opens: boolean,
 ): Promise<readonly Finding[]> {
-  if (isRunning) return [ok('read models', 'in the hands of the running engine: not compared')]
+  const { data, files, isRunning, onProgress } = options
   if (!isWhole) return [warn('read models', 'not compared: the log is damaged', 'see log')]
-  return checkReadModels(data, cutLog(files, join(data, 'log')).head)
+  const found = isRunning ? [] : await checkReadModels(data, cutLog(files, join(data, 'log')).head)
+  const isSound = found.every(({ check, status }) => check !== 'read models' || status === 'ok')
+  if (!isSound || !existsSync(join(data, 'read-models.sqlite'))) return found
+  if (options.skipReadModels === true) return [...found, ok('read models', 'not folded once more, as asked')]
+  if (!opens) return [...found, warn('read models', 'not compared: the keys do not open', 'see key store')]
+  const { masterKey, signal = new AbortController().signal } = options
+  const progress = ({ step, done, of }: CompareProgress) => onProgress(`read models, ${step}`, done, of)
+  return [...found, ...(await verifyServed({ data, masterKey, signal, onProgress: progress }))]
 }

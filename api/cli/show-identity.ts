@@ -6,7 +6,7 @@ import { printable } from './printable.ts'
 
 /** Why a profile's identities are together, for people. */
 
-const shownIdentity = t.intersection([
+export const shownIdentity = t.intersection([
   t.type({ id: t.string }),
   t.partial({ namespace: t.string, value: t.string }),
 ])
@@ -69,7 +69,7 @@ function namesIn({ identities, refused: others }: Data): Names {
   return (id) => names.get(id) ?? id
 }
 
-function nameOf({ id, namespace, value }: ShownIdentity): string {
+export function nameOf({ id, namespace, value }: ShownIdentity): string {
   if (value === undefined) return `${namespace === undefined ? '' : `${namespace} `}${id} (erased)`
   return printable(`${namespace}:${value}`)
 }

@@ -13,6 +13,7 @@ const OPTIONS = {
   data: { type: 'string' },
   backup: { type: 'string', multiple: true },
   'master-key-file': { type: 'string' },
+  'skip-read-models': { type: 'boolean' },
   json: { type: 'boolean' },
 } as const
 
@@ -22,13 +23,18 @@ export const verify: Command = {
 
 Reads everything under HEADWATER_DATA (default ./data), beside a running engine or without one, and changes nothing:
 every block of the log and that no segment is missing; every row of the key store, which must open; every sealed part of
-every event, which must open unless its owner was erased; quarantine; where the read models stand. With --backup it
-reads a backup instead: every file against the manifest, the log's blocks, the keys, and whether they belong together.
+every event, which must open unless its owner was erased; quarantine; and every read model, which is folded once more from
+the log in files of its own (<data>/versions, removed at the end) and must be equal row by row. With --backup it reads a
+backup instead: every file against the manifest, the log's blocks, the keys, and whether they belong together.
 
 ${optionTable([
   ['--data <directory>', 'the data directory, instead of HEADWATER_DATA'],
   ['--backup <directory>', 'of the log, the keys, or both; may be repeated'],
   ['--master-key-file <file>', 'opens the keys of a backup; HEADWATER_MASTER_KEY does too'],
+  [
+    '--skip-read-models',
+    'does not fold the read models once more, which takes time and as much disk as they do',
+  ],
   ['--json', 'one JSON object: status and the list of checks'],
 ])}
 
@@ -52,8 +58,21 @@ Exit codes: 0 nothing failed (there may be warnings) · 1 something is damaged o
       if (values.backup === undefined || values.data !== undefined) {
         const isRunning = isLockedElsewhere(join(data, 'log'))
         const { workspace } = configuration
-        const options = { data, workspace, masterKey, files, isRunning, onProgress: bar.update }
-        checks.push(...(await verifyData(options)))
+        const skipReadModels = values['skip-read-models']
+        const options = {
+          data,
+          workspace,
+          masterKey,
+          files,
+          isRunning,
+          skipReadModels,
+          onProgress: bar.update,
+        }
+        const isWhole = await terminal.interruptible(async (signal) => {
+          checks.push(...(await verifyData({ ...options, signal })))
+          return !signal.aborted
+        })
+        if (!isWhole) return 130
       }
     } finally {
       bar.stop()

@@ -11,7 +11,15 @@ type Write = t.TypeOf<typeof write>
 
 export const explanation = t.intersection([
   t.type({ value: t.unknown, rule: t.string, winners: t.array(write), overruled: t.array(write) }),
-  t.partial({ priorities: t.record(t.string, t.number) }),
+  t.partial({
+    priorities: t.record(t.string, t.number),
+    decided: t.type({
+      act: t.keyof({ locked: null, resolved: null }),
+      by: t.string,
+      reason: t.union([t.string, t.null]),
+      until: t.union([t.string, t.null]),
+    }),
+  }),
 ])
 export type Explanation = t.TypeOf<typeof explanation>
 
@@ -23,18 +31,30 @@ export function sentenceOf(field: string, explained: Explanation): string {
   const when = dates([...winners, ...overruled])
   const [only, ...others] = winners
   const sent =
-    only === undefined
-      ? 'nobody sent it'
-      : others.length === 0
-        ? `${printable(only.source)} ${verbOf(removed, value, only)} on ${when(only)}`
-        : list(
-            winners.map((each) => `${printable(each.source)} sent ${valueText(each.value)} on ${when(each)}`),
-          )
+    explained.decided !== undefined && only !== undefined
+      ? decidedText(explained.decided, when(only))
+      : only === undefined
+        ? 'nobody sent it'
+        : others.length === 0
+          ? `${printable(only.source)} ${verbOf(removed, value, only)} on ${when(only)}`
+          : list(
+              winners.map(
+                (each) => `${printable(each.source)} sent ${valueText(each.value)} on ${when(each)}`,
+              ),
+            )
   const lost = overruled.map(
     (each) => `${valueText(each.value)} from ${printable(each.source)}, ${when(each)}`,
   )
   const overruledText = lost.length === 0 ? '' : `; overruled: ${lost.join('; ')}`
   return `${claim}: ${sent} (${ruleText(explained)})${overruledText}.`
+}
+
+type Decided = NonNullable<Explanation['decided']>
+
+function decidedText({ act, by, reason, until }: Decided, when: string): string {
+  const why = reason === null ? '' : `, because: ${printable(reason)}`
+  const ends = act === 'resolved' ? '' : until === null ? '' : `, until ${until}`
+  return `${printable(by)} ${act} it on ${when}${ends}${why}`
 }
 
 function verbOf(removed: boolean, value: unknown, { value: written }: Write): string {
@@ -68,6 +88,9 @@ const RULES: Readonly<Record<string, string>> = {
   forwardOnly: 'furthest stage: it never goes back but by an explicit regress',
   mostRestrictive: 'on a tie refusal beats permission',
   together: 'latest, all parts from one writer',
+  review: 'latest, until a steward decides',
+  locked: 'a lock beats whatever sources write',
+  resolved: 'it beats every write that is not newer',
 }
 
 function ruleText({ rule, winners, overruled, priorities = {} }: Explanation): string {

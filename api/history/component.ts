@@ -5,7 +5,7 @@ import type { IdentityId } from '../../engine/events/identity.ts'
 import { evidenceOf } from '../../engine/identity/evidence.ts'
 import type { Evidence, IdentityRules } from '../../engine/identity/identity.ts'
 import { partition } from '../../engine/identity/partition.ts'
-import type { Log } from '../../engine/log/log.ts'
+import type { Log, StreamReadOptions } from '../../engine/log/log.ts'
 import { counts, type Moment } from '../../engine/projector/asof.ts'
 
 /** How much history one answer may read. */
@@ -33,6 +33,13 @@ export interface PastProfile {
   readonly events: readonly RecordedEvent[]
 }
 
+/** Everything that hangs together by links, whether they were followed or not. */
+export interface Region {
+  /** By position. */
+  readonly events: ReadonlyMap<number, RecordedEvent>
+  readonly evidence: readonly Evidence[]
+}
+
 /**
  * Who belonged together at a moment, from the log's index alone: evidence is followed from one identity to the next
  * until nothing more hangs on it, and partitioned as the projector does.
@@ -44,12 +51,27 @@ export async function profileAt(
   options: { readonly rules: IdentityRules; readonly limits: HistoryLimits },
 ): Promise<Either<TooMuchHistory, PastProfile>> {
   const { limits, rules } = options
-  const region = new Set([identity])
+  const region = await regionAt(log, [identity], moment, limits)
+  if (E.isLeft(region)) return region
+  const { events, evidence } = region.right
+  const profile = partition(evidence, rules).profiles.find(({ members }) => members.includes(identity))
+  const members = profile?.members ?? [identity]
+  return E.right({ id: members[0] ?? identity, members, events: eventsNaming(members, events.values()) })
+}
+
+/** What hangs together with these identities at a moment. */
+export async function regionAt(
+  log: Pick<Log, 'readIdentity'>,
+  identities: readonly IdentityId[],
+  moment: Moment,
+  limits: HistoryLimits,
+): Promise<Either<TooMuchHistory, Region>> {
+  const region = new Set(identities)
   const events = new Map<number, RecordedEvent>()
   const evidence: Evidence[] = []
   // The set grows while it is walked: it ends up as the whole component of evidence.
   for (const id of region) {
-    for await (const event of eventsOf(log, id, moment)) {
+    for await (const event of eventsOf(log, id, moment, { skip: (at) => events.has(at) })) {
       if (events.has(event.position)) continue
       if (events.size >= limits.events) return tooMuch('events', limits)
       events.set(event.position, event)
@@ -62,12 +84,17 @@ export async function profileAt(
       if (region.size > limits.identities) return tooMuch('identities', limits)
     }
   }
-  const profile = partition(evidence, rules).profiles.find(({ members }) => members.includes(identity))
-  const members = profile?.members ?? [identity]
+  return E.right({ events, evidence })
+}
+
+/** Those that name one of these, in log order. */
+export function eventsNaming(
+  members: readonly IdentityId[],
+  events: Iterable<RecordedEvent>,
+): readonly RecordedEvent[] {
   const own = new Set(members)
-  const named = [...events.values()].filter((event) => event.identities.some(({ id }) => own.has(id)))
-  const inOrder = named.sort((a, b) => a.position - b.position)
-  return E.right({ id: members[0] ?? identity, members, events: inOrder })
+  const named = [...events].filter((event) => event.identities.some(({ id }) => own.has(id)))
+  return named.sort((a, b) => a.position - b.position)
 }
 
 /** Events that name an identity and count at a moment, in log order. */
@@ -75,9 +102,11 @@ export async function* eventsOf(
   log: Pick<Log, 'readIdentity'>,
   id: IdentityId,
   moment: Moment,
-  limit?: number,
+  options: Pick<StreamReadOptions, 'limit' | 'skip'> = {},
 ): AsyncGenerator<RecordedEvent> {
-  for await (const batch of log.readIdentity(id, { limit })) {
+  // What came later is among what needn't be read.
+  const skip = (at: number) => at > moment.position || options.skip?.(at) === true
+  for await (const batch of log.readIdentity(id, { limit: options.limit, skip })) {
     for (const event of batch) {
       if (event.position > moment.position) return
       if (counts(moment, event)) yield event

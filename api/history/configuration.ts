@@ -1,19 +1,37 @@
+import assert from 'node:assert/strict'
 import type { RecordedEvent } from '../../engine/events/event.ts'
 import type { LogReader } from '../../engine/log/log.ts'
 import { counts, type Moment } from '../../engine/projector/asof.ts'
 import { ConfigurationState } from '../../engine/projector/configuration.ts'
-import type { AnyProjection, Configuration, DecodedEvent } from '../../engine/projector/projection.ts'
+import type { AnyProjection, DecodedEvent } from '../../engine/projector/projection.ts'
 
 /**
  * Published configuration at any moment. Its events are few and are kept; each call reads on from where the last one
  * ended.
  */
 export function configurationHistory(
-  log: LogReader,
+  log: Pick<LogReader, 'head' | 'read'>,
   projections: Iterable<AnyProjection>,
   open: (event: RecordedEvent) => DecodedEvent,
-): (moment: Moment) => Promise<Configuration> {
-  const types = new Set<string>([...projections].flatMap(({ configuredBy }) => configuredBy))
+): (moment: Moment) => Promise<ConfigurationState> {
+  const publishedAt = publishedHistory(log, projections, open)
+  return async (moment) => {
+    const state = new ConfigurationState()
+    for (const event of await publishedAt(moment)) state.apply(event)
+    return state
+  }
+}
+
+/** The events that configuration at a moment follows from, in log order. */
+export function publishedHistory(
+  log: Pick<LogReader, 'head' | 'read'>,
+  projections: Iterable<AnyProjection>,
+  open: (event: RecordedEvent) => DecodedEvent,
+): (moment: Moment) => Promise<readonly DecodedEvent[]> {
+  const types = new Set<string>([
+    ...[...projections].flatMap(({ configuredBy }) => configuredBy),
+    'rules.published',
+  ])
   const published: DecodedEvent[] = []
   let from = 1
   let reading: Promise<unknown> = Promise.resolve()
@@ -33,16 +51,17 @@ export function configurationHistory(
     // One after the other: two readers would race for `from`.
     reading = reading.then(readOn, readOn)
     await reading
-    const state = new ConfigurationState()
-    for (const event of published) if (counts(moment, event)) state.apply(event)
-    return state
+    return published.filter((event) => counts(moment, event))
   }
 }
 
 /** What can't be opened configures nothing. */
 function opened(event: RecordedEvent, open: (event: RecordedEvent) => DecodedEvent): readonly DecodedEvent[] {
   try {
-    return [open(event)]
+    const found = open(event)
+    // Events may be opened only when their data is asked for: here is where that may fail.
+    assert(found.data !== undefined)
+    return [found]
   } catch {
     return []
   }

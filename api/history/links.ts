@@ -2,6 +2,7 @@ import type { RecordedEvent } from '../../engine/events/event.ts'
 import { type IdentityId, namespaceOf } from '../../engine/events/identity.ts'
 import { evidenceOf } from '../../engine/identity/evidence.ts'
 import type { CutEvidence, IdentityRules, LinkEvidence } from '../../engine/identity/identity.ts'
+import { Limits } from '../../engine/identity/limits.ts'
 import { compareLinks, condense } from '../../engine/identity/slot.ts'
 
 /** Why a profile's identities are together: what its events say of them, pure functions of the log. */
@@ -23,9 +24,11 @@ export interface Cut {
 
 export interface ProfileLinks {
   readonly namespaces: ReadonlyMap<IdentityId, string>
+  /** When each was first linked, as far as these events tell. */
+  readonly since: ReadonlyMap<IdentityId, number>
   /** The links that made the profile, in the order in which they were followed. */
   readonly made: readonly Linked[]
-  /** All links between members, one for each pair and rule. */
+  /** All links between members that no rule blocks, one for each pair and rule. */
   readonly within: readonly Linked[]
   /** Links of a member with somebody outside: each was refused, or it would be a member. */
   readonly refused: readonly Linked[]
@@ -45,17 +48,26 @@ export function linksOf(
 ): ProfileLinks {
   const own = new Set(members)
   const { links, cuts, namespaces } = gather(events)
+  const limits = new Limits(rules)
   const inOrder = links.sort((a, b) => compareLinks(a.link, b.link, rules))
-  const within = inOrder.filter(({ link }) => own.has(link.a) && own.has(link.b))
+  const within = inOrder.filter(({ link }) => own.has(link.a) && own.has(link.b) && !limits.isBlocked(link))
   const groups = new Map(members.map((id) => [id, [id]]))
   const made = within.filter(({ link }) => unite(groups, link.a, link.b))
   return {
     namespaces,
+    since: firstLinked(links),
     made,
     within,
     refused: inOrder.filter(({ link }) => own.has(link.a) !== own.has(link.b)),
     cuts: cuts.filter(({ cut }) => cut.kind === 'cut' && (own.has(cut.a) || own.has(cut.b))),
   }
+}
+
+function firstLinked(links: readonly Linked[]): ReadonlyMap<IdentityId, number> {
+  const since = new Map<IdentityId, number>()
+  for (const { link } of links)
+    for (const id of [link.a, link.b]) since.set(id, Math.min(link.time, since.get(id) ?? link.time))
+  return since
 }
 
 /** True if they weren't together before. */
@@ -87,8 +99,8 @@ function gather(events: Iterable<RecordedEvent>) {
   for (const piece of condense(evidence).values()) {
     const event = witnesses.get(piece.position)
     if (event === undefined) continue
-    if (piece.kind !== 'link') cuts.push({ cut: piece, event })
-    else links.push({ link: piece, event, stated: stated.get(pairOf(piece)) ?? 1 })
+    if (piece.kind === 'link') links.push({ link: piece, event, stated: stated.get(pairOf(piece)) ?? 1 })
+    else if (piece.kind !== 'kept_apart') cuts.push({ cut: piece, event })
   }
   return { links, cuts, namespaces }
 }

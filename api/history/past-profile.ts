@@ -5,6 +5,7 @@ import type { RecordedEvent } from '../../engine/events/event.ts'
 import type { IdentityId } from '../../engine/events/identity.ts'
 import { DEFAULT_RULES } from '../../engine/identity/identity.ts'
 import { foldEntity, type Moment } from '../../engine/projector/asof.ts'
+import { identityRulesOf } from '../../engine/projector/identity-rules.ts'
 import type { AnyProjection, Configuration } from '../../engine/projector/projection.ts'
 import { columnList, compareText, decodeRow, encodeRow } from '../../engine/store/cells.ts'
 import type { StoredRow } from '../../engine/store/store.ts'
@@ -35,11 +36,12 @@ export function pastProfiles(deps: Pick<ApiDeps, 'log' | 'projections' | 'openEv
   const { log, openEvent } = deps
   const configurationAt = configurationHistory(log, deps.projections.values(), openEvent)
   return async (identity, moment) => {
-    const found = await profileAt(log, identity, moment, { rules: DEFAULT_RULES, limits: HISTORY_LIMITS })
+    const config = await configurationAt(moment)
+    const rules = identityRulesOf(config, DEFAULT_RULES)
+    const found = await profileAt(log, identity, moment, { rules, limits: HISTORY_LIMITS })
     if (E.isLeft(found)) return found
     const { id, members, events } = found.right
     if (events.length === 0) return E.right(undefined)
-    const config = await configurationAt(moment)
     return E.right({
       id,
       members,
@@ -60,7 +62,7 @@ export function pastProfiles(deps: Pick<ApiDeps, 'log' | 'projections' | 'openEv
 }
 
 /** As a store hands them out, ordered by part; rows that none could hold show nothing. */
-function storedRows(
+export function storedRows(
   { table }: AnyProjection,
   key: string,
   rows: ReadonlyMap<string, Row>,

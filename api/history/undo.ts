@@ -1,10 +1,11 @@
 import type { IdentityId } from '../../engine/events/identity.ts'
-import type { CutEvidence, Evidence, IdentityRules } from '../../engine/identity/identity.ts'
+import type { Evidence, IdentityRules } from '../../engine/identity/identity.ts'
 import { partition } from '../../engine/identity/partition.ts'
 import type { Bridge, ProfileLinks } from './links.ts'
+import { type Pair, proposedEvidence } from './preview.ts'
 
 /** Two identities to be cut from each other by an `identity.cut` that names these two and nobody else. */
-export type CutPair = readonly [IdentityId, IdentityId]
+export type CutPair = Pair
 
 /** More cuts than this are nothing that a steward should append at once. */
 const MAX_CUTS = 20
@@ -56,7 +57,7 @@ function separates(
   const evidence: Evidence[] = [
     ...within.map(({ link }) => link),
     ...inForce.map(({ cut }) => cut),
-    ...cuts.map(([a, b], i) => proposed(a, b, i)),
+    ...cuts.map((pair, i) => proposedEvidence('cut', pair, i, () => undefined)),
   ]
   const profileOf = new Map<IdentityId, IdentityId>()
   for (const { id, members } of partition(evidence, rules).profiles) {
@@ -65,18 +66,4 @@ function separates(
   const found = sides.map((side) => new Set(side.map((id) => profileOf.get(id) ?? id)))
   const apart = new Set(found.flatMap((profiles) => [...profiles]))
   return found.every((profiles) => profiles.size === 1) && apart.size === sides.length
-}
-
-/** Later than whatever was decided about this pair. */
-function proposed(a: IdentityId, b: IdentityId, index: number): CutEvidence {
-  const id = `proposed ${index}`
-  return {
-    kind: 'cut',
-    id,
-    a,
-    b,
-    time: Number.MAX_SAFE_INTEGER,
-    eventId: id,
-    position: Number.MAX_SAFE_INTEGER,
-  }
 }

@@ -1,13 +1,13 @@
 import { strict as assert } from 'node:assert'
 import { Unpackr } from 'msgpackr'
 import type { AnyProjection, Configuration } from '../../engine/projector/projection.ts'
-import type { Candidate, Explanation } from '../../engine/reducers/rule.ts'
+import type { Candidate, Decided, Explanation } from '../../engine/reducers/rule.ts'
 import type { Answer } from '../../engine/store/store.ts'
 import type { ColumnType } from '../../engine/store/table.ts'
 import type { ApiDeps } from '../deps.ts'
 import type { ProfileOf } from './cells.ts'
 import { formatInstant, presentCell } from './cells.ts'
-import { ask } from './rows.ts'
+import { ask, type People } from './rows.ts'
 
 /** Why a row says what it says: per field the write that won, its rule, and what it overruled. */
 
@@ -23,12 +23,22 @@ interface ShownWrite {
   readonly basedOn?: number | undefined
 }
 
-interface ShownExplanation {
+interface ShownDecision {
+  readonly act: 'locked' | 'resolved'
+  readonly by: string
+  readonly reason: string | null
+  /** null: until somebody lifts it. */
+  readonly until: string | null
+}
+
+export interface ShownExplanation {
   readonly value: unknown
   readonly rule: string
   readonly winners: readonly ShownWrite[]
   readonly overruled: readonly ShownWrite[]
-  /** Registered priorities of the sources above, the lower the more trusted; absent where none is registered. */
+  /** The steward's decision that the value follows from. */
+  readonly decided?: ShownDecision | undefined
+  /** Priorities of the sources above, as registered or in the field's own order, the lower the more trusted; absent where none is. */
   readonly priorities?: Readonly<Record<string, number>> | undefined
 }
 
@@ -43,13 +53,27 @@ export async function explain(
     ask(() => deps.store.states(projection.name, key)),
     deps.publishedConfiguration(),
   ])
-  const state = joined(projection, key, answer.value)
+  const state = joined(projection, key, answer.value, configuration)
   return { ...answer, value: (await explainState(deps, projection, state, configuration)) ?? {} }
+}
+
+/** The same of each key, in their order; null where the projection explains nothing. */
+export async function explainRows(
+  deps: ApiDeps,
+  projection: AnyProjection,
+  keys: readonly string[],
+): Promise<readonly (Readonly<Record<string, ShownExplanation>> | null)[]> {
+  const explained = new Map<string, Readonly<Record<string, ShownExplanation>> | null>()
+  for (const key of keys) {
+    if (explained.has(key)) continue
+    explained.set(key, (await explain(deps, projection, key))?.value ?? null)
+  }
+  return keys.map((key) => explained.get(key) ?? null)
 }
 
 /** The same of a state at hand, which belongs to one row. */
 export async function explainState(
-  deps: ApiDeps,
+  deps: People,
   projection: AnyProjection,
   state: unknown,
   configuration: Configuration,
@@ -75,12 +99,13 @@ function prioritiesFrom(configuration: Configuration): ReadonlyMap<string, numbe
 }
 
 function ranked(
-  { winners, overruled }: Explanation<unknown>,
+  { winners, overruled, sources: own }: Explanation<unknown>,
   priorities: ReadonlyMap<string, number>,
 ): Pick<ShownExplanation, 'priorities'> {
   const sources = new Set([...winners, ...overruled].map(([, , source]) => source))
   const known = [...sources].flatMap((source) => {
-    const priority = priorities.get(source)
+    const place = own?.indexOf(source) ?? -1
+    const priority = own === undefined ? priorities.get(source) : place < 0 ? undefined : place + 1
     return priority === undefined ? [] : [[source, priority] as const]
   })
   return known.length === 0 ? {} : { priorities: Object.fromEntries(known) }
@@ -90,9 +115,10 @@ function joined(
   projection: AnyProjection,
   key: string,
   parts: readonly { readonly state: Uint8Array }[],
+  configuration: Configuration,
 ): unknown {
   let state = projection.initial(key)
-  for (const part of parts) state = projection.join(state, unpackr.unpack(part.state))
+  for (const part of parts) state = projection.join(state, unpackr.unpack(part.state), configuration)
   return state
 }
 
@@ -101,7 +127,7 @@ function typeOf(projection: AnyProjection, field: string): ColumnType {
 }
 
 async function profilesIn(
-  deps: ApiDeps,
+  deps: People,
   projection: AnyProjection,
   fields: readonly (readonly [string, Explanation<unknown>])[],
 ): Promise<ProfileOf> {
@@ -126,7 +152,12 @@ function showExplanation(
     rule: explanation.rule,
     winners: explanation.winners.map((winner) => showWrite(winner, show)),
     overruled: explanation.overruled.map((write) => showWrite(write, show)),
+    ...(explanation.decided === undefined ? {} : { decided: showDecision(explanation.decided) }),
   }
+}
+
+function showDecision({ act, by, reason, until }: Decided): ShownDecision {
+  return { act, by, reason, until: until === null ? null : formatInstant(until) }
 }
 
 function showWrite(candidate: Candidate<unknown>, show: (value: unknown) => unknown): ShownWrite {
@@ -143,7 +174,7 @@ function showWrite(candidate: Candidate<unknown>, show: (value: unknown) => unkn
 }
 
 /** A write's value may be more than a cell holds: a rule's own write (`together`, `union`) is shown as it is. */
-function presentField(type: ColumnType, value: unknown, profileOf: ProfileOf): unknown {
+export function presentField(type: ColumnType, value: unknown, profileOf: ProfileOf): unknown {
   if (value === undefined || value === null) return null
   if (typeof value === 'number' && (type === 'money' || type === 'instant')) {
     assert.ok(Number.isFinite(value))

@@ -1,15 +1,17 @@
 import { strict as assert } from 'node:assert'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import * as t from 'io-ts'
 import type { AnyProjection } from '../../engine/projector/projection.ts'
-import type { AggregateQuery, Filter } from '../../engine/store/store.ts'
+import type { AggregateQuery, Answer, Filter } from '../../engine/store/store.ts'
 import type { ColumnType, Row } from '../../engine/store/table.ts'
 import type { ApiDeps } from '../deps.ts'
 import { figuresSchema } from '../openapi.ts'
+import { withPast } from '../openapi-history.ts'
 import { invalidQuery } from '../problem.ts'
 import { awaitPosition, etagOf, standing, unchanged } from './answer.ts'
 import { dayCodec, presentCell } from './cells.ts'
 import { parseFilters } from './filters.ts'
+import { asksForPast, BY, inThePast, PAST_QUERY, type PastQuery, type ShownMoment } from './past.ts'
 import { position, queryPairs, splitQuery, wholeNumber } from './query.ts'
 import { ask, assertNoReserved, resolveFilters, shownColumns } from './rows.ts'
 
@@ -36,44 +38,95 @@ export interface FigureView {
 
 /** Groups of one answer; past it `truncated` says so. */
 const MAX_GROUPS = 5000
-const PARAMETERS = ['by', 'from', 'to', 'limit', 'after']
+const PARAMETERS = ['by', 'from', 'to', 'limit', 'after', 'asOf', 'wait']
 
 export function registerFigures(app: FastifyInstance, deps: ApiDeps, view: FigureView): void {
   const projection = deps.projections.get(view.projection)
   if (projection === undefined) return
   assertNoReserved(projection, PARAMETERS)
   assertColumns(view, projection)
+  const { asOf, wait } = PAST_QUERY
   const codecs = {
     by: t.string,
     from: dayCodec,
     to: dayCodec,
     limit: wholeNumber(1, MAX_GROUPS),
     after: position,
+    ...(deps.past === undefined ? {} : { asOf, wait }),
   }
   const schema = figuresSchema(view, projection, MAX_GROUPS)
-  app.get(view.path, { config: { access: 'read' }, schema }, async (request, reply) => {
+  const options = { schema: deps.past === undefined ? schema : withPast(schema, { isOfFigures: true }) }
+  app.get(view.path, { config: { access: 'read' }, ...options }, async (request, reply) => {
     const { known, rest } = splitQuery(queryPairs(request.url), codecs)
     const days = dayFilters(projection, known)
     const filters = parseFilters(rest, shownColumns(projection), PARAMETERS)
-    const by = groupsOf(view, known.by)
+    const { groups, mode } = splitBy(known.by)
+    const past: PastQuery = { ...known, by: mode }
+    const by = groupsOf(view, groups)
     await awaitPosition(deps, known.after)
-    const limit = known.limit ?? MAX_GROUPS
-    const answer = await ask(() =>
-      deps.store.aggregate({
-        projection: projection.name,
-        filters: [...resolveFilters(deps, projection, filters), ...days],
-        by: by.map(toGroup),
-        figures: view.figures,
-        limit: limit + 1,
-      }),
-    )
-    const data = answer.value.slice(0, limit).map((row) => showGroup(view, projection, by, row))
-    const truncated = answer.value.length > limit
-    const at = standing(reply, answer)
-    return unchanged(request, reply, etagOf([data, truncated]))
-      ? reply.send()
-      : { ...at, by, data, truncated }
+    const asked = { by, filters, days, limit: known.limit ?? MAX_GROUPS }
+    if (!asksForPast(past)) {
+      const { value, ...at } = await figuresOf(deps, view, projection, asked)
+      return sendFigures(request, reply, standing(reply, at), { by, ...value })
+    }
+    return inThePast(deps, reply, projection, past, async (then, at, history) => {
+      const { value } = await figuresOf(then, view, projection, asked)
+      return sendFigures(request, reply, at, { history, by, ...value })
+    })
   })
+}
+
+interface Asked {
+  readonly by: readonly string[]
+  readonly filters: readonly Filter[]
+  readonly days: readonly Filter[]
+  readonly limit: number
+}
+
+interface Figures {
+  readonly data: readonly Readonly<Record<string, unknown>>[]
+  readonly truncated: boolean
+}
+
+async function figuresOf(
+  deps: ApiDeps,
+  view: FigureView,
+  projection: AnyProjection,
+  { by, filters, days, limit }: Asked,
+): Promise<Answer<Figures>> {
+  const answer = await ask(() =>
+    deps.store.aggregate({
+      projection: projection.name,
+      filters: [...resolveFilters(deps, projection, filters), ...days],
+      by: by.map(toGroup),
+      figures: view.figures,
+      limit: limit + 1,
+    }),
+  )
+  const data = answer.value.slice(0, limit).map((row) => showGroup(view, projection, by, row))
+  return { ...answer, value: { data, truncated: answer.value.length > limit } }
+}
+
+function sendFigures(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  at: ReturnType<typeof standing>,
+  content: Figures & { readonly by: readonly string[]; readonly history?: ShownMoment | undefined },
+): unknown {
+  const { data, truncated } = content
+  return unchanged(request, reply, etagOf([data, truncated])) ? reply.send() : { ...at, ...content }
+}
+
+/** `by` names what to group by and, with `asOf`, how the moment is meant: no dimension is called like that. */
+function splitBy(stated: string | undefined): { groups: string | undefined; mode: PastQuery['by'] } {
+  const names = stated?.split(',') ?? []
+  const modes = names.filter(BY.is)
+  if (modes.length > 1)
+    throw invalidQuery([{ parameter: 'by', message: 'is received or occurred, not both' }])
+  const [mode] = modes
+  const others = names.filter((name) => !BY.is(name))
+  const isDefault = stated === undefined || (mode !== undefined && others.length === 0)
+  return { groups: isDefault ? undefined : others.join(','), mode }
 }
 
 /** Start-up check: a view names columns that its table has. */
@@ -85,6 +138,7 @@ function assertColumns(view: FigureView, projection: AnyProjection): void {
   for (const column of [...named, ...summed]) {
     assert.ok(Object.hasOwn(projection.table.columns, column), `${projection.name} has no column ${column}`)
   }
+  assert.ok(!view.dimensions.some(BY.is), `${view.path} has a dimension that says how a moment is meant`)
 }
 
 function dayFilters(

@@ -1,97 +1,143 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import * as t from 'io-ts'
+import { DEFAULT_RULES } from '../../engine/identity/identity.ts'
 import type { Moment } from '../../engine/projector/asof.ts'
+import { identityRulesOf } from '../../engine/projector/identity-rules.ts'
+import type { AnyProjection } from '../../engine/projector/projection.ts'
 import type { ApiDeps } from '../deps.ts'
-import type { TooMuchHistory } from '../history/component.ts'
-import { type AsOf, momentOf, parseAsOf } from '../history/moment.ts'
+import { HISTORY_LIMITS, profileAt, type TooMuchHistory } from '../history/component.ts'
 import { type PastProfiles, pastProfiles } from '../history/past-profile.ts'
-import { invalidQuery, Problem } from '../problem.ts'
+import { recordAt } from '../history/past-record.ts'
+import { Problem } from '../problem.ts'
 import { sendContent, standing } from './answer.ts'
-import { formatInstant } from './cells.ts'
 import { showEvent } from './events.ts'
 import { explainState } from './explain.ts'
 import { resolveIdentity, revealAll } from './identities.ts'
-import { flag, parsed, position, wholeNumber } from './query.ts'
-import { showRows } from './rows.ts'
+import { AS_OF, BY, configurationAt, type PastQuery, requestedMoment, shownMoment } from './past.ts'
+import { flag, position, wholeNumber } from './query.ts'
+import { candidateKeys, type Keyed, type People, showRows } from './rows.ts'
 
-/** `?asOf=`: one profile as it was at a moment, with what it had bought and its latest events then. */
-
-const isAsOf = (value: unknown): value is AsOf =>
-  typeof value === 'object' && value !== null && '_tag' in value
+/** `?asOf=` of one row: what it was at a moment, folded from the log's index at once; a profile's with more. */
 
 const DEFAULT_EVENTS = 5
 const MAX_EVENTS = 100
 
-export const HISTORY_QUERY = {
-  explain: flag,
-  after: position,
-  asOf: parsed('a position, a day or an RFC 3339 instant', isAsOf, parseAsOf),
-  by: t.keyof({ received: null, occurred: null }, 'received or occurred'),
-  events: wholeNumber(0, MAX_EVENTS),
+/** Answers a request for a single row whose query asks for the past. */
+export interface ItemHistory {
+  /** What its query may name. */
+  readonly query: typeof ENTITY_QUERY | typeof PROFILE_QUERY
+  answer(request: FastifyRequest, reply: FastifyReply, id: string, query: ItemQuery): Promise<unknown>
 }
 
-interface PastQuery {
+const ENTITY_QUERY = { explain: flag, after: position, asOf: AS_OF, by: BY }
+const PROFILE_QUERY = { ...ENTITY_QUERY, events: wholeNumber(0, MAX_EVENTS) }
+
+interface ItemQuery extends PastQuery {
   readonly explain?: boolean | undefined
-  readonly asOf?: AsOf | undefined
-  readonly by?: Moment['by'] | undefined
   readonly events?: number | undefined
 }
 
-/** Answers a request for a single row whose query asks for the past. */
-export type ItemHistory = (
-  request: FastifyRequest,
-  reply: FastifyReply,
-  id: string,
-  query: PastQuery,
-) => Promise<unknown>
-
-/** True if a query asks for the past, well or badly. */
-export function asksForPast({ asOf, by, events }: PastQuery): boolean {
-  return asOf !== undefined || by !== undefined || events !== undefined
+/** One profile, with what it had bought and its latest events then. */
+export function profileHistory(deps: ApiDeps, projection: AnyProjection): ItemHistory {
+  const past = pastProfiles(deps)
+  return {
+    query: PROFILE_QUERY,
+    async answer(request, reply, id, query) {
+      const moment = await requestedMoment(deps, query)
+      const then = await profileThen(deps, past, id, moment)
+      const own = then.fold(projection)
+      const [row] = own.rows
+      if (row === undefined) throw nobodyThen()
+      const people = peopleAt(deps, moment)
+      const [shown] = await showRows(people, projection, [row])
+      const explain =
+        query.explain === true ? await explainState(people, projection, own.state, then.config) : undefined
+      const content = {
+        history: shownMoment(moment, query.asOf),
+        data: { ...shown, identities: revealAll(deps, then.members) },
+        ...(explain === undefined ? {} : { explain }),
+        orders: await ordersThen(deps, people, then),
+        timeline: latest(then.events, moment, query.events ?? DEFAULT_EVENTS).map((event) =>
+          showEvent(deps.openEvent(event)),
+        ),
+      }
+      return sendContent(request, reply, standing(reply, moment), content)
+    },
+  }
 }
 
-export function profileHistory(deps: ApiDeps, projection: string): ItemHistory {
+/**
+ * One row of a view whose keys the log has an index by: of people, and records that an identity names. undefined: it has
+ * none, and the past of the whole view is built instead.
+ */
+export function entityHistory(
+  deps: ApiDeps,
+  view: Keyed,
+  projection: AnyProjection,
+): ItemHistory | undefined {
+  const isOfPeople = projection.table.grain === 'profile'
+  if (!isOfPeople && view.namespace === undefined) return undefined
   const past = pastProfiles(deps)
-  return async (request, reply, id, query) => {
-    const moment = await requestedMoment(deps, query)
-    const then = await profileThen(deps, past, id, moment)
-    const answered = deps.projections.get(projection)
-    const own = answered === undefined ? undefined : then.fold(answered)
-    const [row] = own?.rows ?? []
-    if (answered === undefined || own === undefined || row === undefined) throw nobodyThen()
-    const [shown] = await showRows(deps, answered, [row])
-    const explain =
-      query.explain === true ? await explainState(deps, answered, own.state, then.config) : undefined
-    const content = {
-      history: { by: moment.by, until: untilOf(moment, query.asOf) },
-      data: { ...shown, identities: revealAll(deps, then.members) },
-      ...(explain === undefined ? {} : { explain }),
-      orders: await ordersThen(deps, then),
-      timeline: latest(then.events, moment, query.events ?? DEFAULT_EVENTS).map((event) =>
-        showEvent(deps.openEvent(event)),
-      ),
-    }
-    const at = standing(reply, moment)
-    return sendContent(request, reply, at, content)
+  return {
+    query: ENTITY_QUERY,
+    async answer(request, reply, id, query) {
+      const moment = await requestedMoment(deps, query)
+      const found = isOfPeople
+        ? (await profileThen(deps, past, id, moment)).fold(projection)
+        : await recordThen(deps, view, projection, id, moment)
+      const [row] = found.rows
+      if (row === undefined) throw nothingThen()
+      const people = peopleAt(deps, moment)
+      const [data] = await showRows(people, projection, [row])
+      const config = await configurationAt(deps, moment)
+      const explain =
+        query.explain === true ? await explainState(people, projection, found.state, config) : undefined
+      const content = {
+        history: shownMoment(moment, query.asOf),
+        data,
+        ...(explain === undefined ? {} : { explain }),
+      }
+      return sendContent(request, reply, standing(reply, moment), content)
+    },
+  }
+}
+
+/** The record that an id named then; of those that it may mean the first that was there. */
+async function recordThen(
+  deps: ApiDeps,
+  view: Keyed,
+  projection: AnyProjection,
+  id: string,
+  moment: Moment,
+): Promise<ReturnType<ProfileThen['fold']>> {
+  const config = await configurationAt(deps, moment)
+  for (const key of candidateKeys(deps, view, projection, id)) {
+    const found = await recordAt(deps, { projection, key, config }, moment)
+    if (found._tag === 'Left') throw tooMuchHistory(found.left)
+    if (found.right.rows.length > 0) return found.right
+  }
+  throw nothingThen()
+}
+
+/** Who belonged together at a moment, for rows that mention people. */
+export function peopleAt(deps: ApiDeps, moment: Moment): People {
+  return {
+    store: {
+      async members(ids) {
+        const rules = identityRulesOf(await configurationAt(deps, moment), DEFAULT_RULES)
+        const options = { rules, limits: HISTORY_LIMITS }
+        const value = new Map<string, { readonly profile: string; readonly members: readonly string[] }>()
+        for (const id of ids) {
+          const found = await profileAt(deps.log, id, moment, options)
+          if (found._tag === 'Left') throw tooMuchHistory(found.left)
+          value.set(id, { profile: found.right.id, members: found.right.members })
+        }
+        return { position: moment.position, received: moment.received, value }
+      },
+    },
   }
 }
 
 type ProfileThen = NonNullable<Extract<Awaited<ReturnType<PastProfiles>>, { _tag: 'Right' }>['right']>
-
-async function requestedMoment(deps: ApiDeps, { asOf, by = 'received' }: PastQuery): Promise<Moment> {
-  if (asOf === undefined) {
-    throw invalidQuery([{ parameter: 'asOf', message: 'is needed with by and events' }])
-  }
-  if (asOf._tag === 'Position' && by === 'occurred') {
-    throw invalidQuery([
-      { parameter: 'by', message: 'occurred needs an instant; a position is what was received' },
-    ])
-  }
-  const moment = await momentOf(deps.log, asOf, by)
-  if (moment !== undefined) return moment
-  const message = `lies behind the log's last position, ${deps.log.head().position}`
-  throw invalidQuery([{ parameter: 'asOf', message }])
-}
 
 async function profileThen(
   deps: ApiDeps,
@@ -115,9 +161,13 @@ function nobodyThen(): Problem {
   return new Problem('not_found', 'Nobody was known by this id at that moment.')
 }
 
-async function ordersThen(deps: ApiDeps, then: ProfileThen): Promise<readonly unknown[]> {
+function nothingThen(): Problem {
+  return new Problem('not_found', 'There was nothing of this id at that moment.')
+}
+
+async function ordersThen(deps: ApiDeps, people: People, then: ProfileThen): Promise<readonly unknown[]> {
   const orders = deps.projections.get('customer_orders')
-  return orders === undefined ? [] : showRows(deps, orders, then.fold(orders).rows)
+  return orders === undefined ? [] : showRows(people, orders, then.fold(orders).rows)
 }
 
 /** Newest first, by the order that the moment goes by. */
@@ -129,8 +179,4 @@ function latest<E extends { readonly time: number; readonly position: number }>(
   const newest = (a: E, b: E) =>
     by === 'occurred' ? b.time - a.time || b.position - a.position : b.position - a.position
   return [...events].sort(newest).slice(0, limit)
-}
-
-function untilOf(moment: Moment, asOf: AsOf | undefined): string | number {
-  return asOf?._tag === 'Instant' ? formatInstant(asOf.time) : moment.position
 }

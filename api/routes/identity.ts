@@ -2,8 +2,10 @@ import type { FastifyInstance } from 'fastify'
 import type { RecordedEvent } from '../../engine/events/event.ts'
 import type { IdentityId } from '../../engine/events/identity.ts'
 import { Groups } from '../../engine/identity/groups.ts'
-import { DEFAULT_RULES } from '../../engine/identity/identity.ts'
+import { DEFAULT_RULES, type IdentityRules } from '../../engine/identity/identity.ts'
+import { Limits } from '../../engine/identity/limits.ts'
 import type { Moment } from '../../engine/projector/asof.ts'
+import { identityRulesOf } from '../../engine/projector/identity-rules.ts'
 import type { ApiDeps } from '../deps.ts'
 import { eventsOf, HISTORY_LIMITS } from '../history/component.ts'
 import { bridgesOf, type Linked, linksOf, type ProfileLinks, type Witness } from '../history/links.ts'
@@ -21,11 +23,9 @@ import { idOf } from './views.ts'
 /** Links with outsiders that are shown; all are counted. */
 const MAX_REFUSED = 50
 /** Identities of other profiles that are looked at to say why not: as many as the largest has, and no more. */
-const MAX_OUTSIDERS = DEFAULT_RULES.maxComponent
+const MAX_OUTSIDERS = 10_000
 /** Events read for each identity, even where there are many identities. */
 const LEAST_PER_IDENTITY = 20
-
-const RULES = DEFAULT_RULES
 
 /** `GET /v1/profiles/:id/identity`: which identities make up a profile, and which events say so. */
 export function registerIdentity(app: FastifyInstance, deps: ApiDeps): void {
@@ -42,10 +42,11 @@ export function registerIdentity(app: FastifyInstance, deps: ApiDeps): void {
     }
     const { events, complete } = await eventsNaming(deps, members, answer)
     if (events.size === 0) throw nobody()
-    const links = linksOf(members, events.values(), RULES)
+    const rules = identityRulesOf(await deps.publishedConfiguration(), DEFAULT_RULES)
+    const links = linksOf(members, events.values(), rules)
     const data = {
       id: profile,
-      rules: { version: RULES.version, limits: RULES.limits, maxIdentities: RULES.maxComponent },
+      rules: shownRules(rules),
       complete,
       identities: revealAll(deps, members).map((shown) => ({
         namespace: links.namespaces.get(shown.id),
@@ -55,13 +56,20 @@ export function registerIdentity(app: FastifyInstance, deps: ApiDeps): void {
       cuts: links.cuts.map(({ cut, event }) => ({ a: cut.a, b: cut.b, event: showWitness(event) })),
       bridges: bridgesOf(members, links).map((bridge) => ({
         ...bridge,
-        cuts: cutsFor(bridge, links, RULES) ?? null,
+        cuts: cutsFor(bridge, links, rules) ?? null,
       })),
-      refused: await showRefused(deps, members, links),
+      refused: await showRefused(deps, members, links, rules),
       refusedCount: links.refused.length,
     }
     return { ...standing(reply, answer), data }
   })
+}
+
+/** Why links over some namespaces or identities aren't followed. */
+const BLOCKED = { reason: 'blocked', detail: 'by the rules' } as const
+
+function shownRules({ version, limits, periods, namespaces, blocked, maxComponent }: IdentityRules) {
+  return { version, limits, periods, namespaces, blocked, maxIdentities: maxComponent }
 }
 
 function nobody(): Problem {
@@ -80,7 +88,7 @@ async function eventsNaming(
   let complete = true
   for (const id of members) {
     let read = 0
-    for await (const event of eventsOf(deps.log, id, moment, share + 1)) {
+    for await (const event of eventsOf(deps.log, id, moment, { limit: share + 1 })) {
       read += 1
       if (read <= share) events.set(event.position, event)
     }
@@ -98,7 +106,13 @@ function showWitness({ id, source, type, time, position: at }: Witness) {
 }
 
 /** Links that weren't followed, with what stands in their way now. */
-async function showRefused(deps: ApiDeps, members: readonly IdentityId[], links: ProfileLinks) {
+async function showRefused(
+  deps: ApiDeps,
+  members: readonly IdentityId[],
+  links: ProfileLinks,
+  rules: IdentityRules,
+) {
+  const limits = new Limits(rules)
   const own = new Set(members)
   const shown = links.refused.slice(0, MAX_REFUSED)
   const outside = shown.map(({ link }) => (own.has(link.a) ? link.b : link.a))
@@ -110,9 +124,9 @@ async function showRefused(deps: ApiDeps, members: readonly IdentityId[], links:
     const { profile, members: theirs } = profiles?.value.get(other) ?? { profile: other, members: [other] }
     if (!obstacles.has(profile) && theirs.length <= left) {
       left -= theirs.length
-      obstacles.set(profile, obstacleBetween(deps, members, theirs, links))
+      obstacles.set(profile, obstacleBetween(deps, members, theirs, links, rules))
     }
-    const obstacle = obstacles.get(profile)
+    const obstacle = limits.isBlocked(each.link) ? BLOCKED : obstacles.get(profile)
     const { namespace, value } = deps.directory.reveal(other) ?? { namespace: links.namespaces.get(other) }
     return {
       ...showLink(each),
@@ -127,13 +141,16 @@ function obstacleBetween(
   deps: ApiDeps,
   members: readonly IdentityId[],
   theirs: readonly IdentityId[],
-  { cuts, namespaces }: ProfileLinks,
+  { cuts, namespaces, since }: ProfileLinks,
+  rules: IdentityRules,
 ) {
-  const groups = new Groups(RULES)
+  const groups = new Groups(rules)
   for (const { cut } of cuts) groups.setCut(cut.a, cut.b, true)
   const [mine, other] = [members, theirs].map((ids) =>
     ids
-      .map((id) => groups.place(id, namespaces.get(id) ?? deps.directory.reveal(id)?.namespace))
+      .map((id) =>
+        groups.place(id, namespaces.get(id) ?? deps.directory.reveal(id)?.namespace, since.get(id)),
+      )
       .reduce((all, group) => groups.merge(all, group, undefined)),
   )
   return mine === undefined || other === undefined || mine === other

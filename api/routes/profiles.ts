@@ -4,12 +4,16 @@ import * as t from 'io-ts'
 import type { AnyProjection } from '../../engine/projector/projection.ts'
 import type { ApiDeps } from '../deps.ts'
 import { lookupSchema, timelineSchema } from '../openapi.ts'
+import { withPast } from '../openapi-history.ts'
 import { invalidBody, invalidQuery, Problem } from '../problem.ts'
 import { awaitPosition, standing } from './answer.ts'
+import { registerDecisions } from './decisions.ts'
 import { showEvent } from './events.ts'
 import { profileHistory } from './history.ts'
 import { resolveIdentity, revealAll } from './identities.ts'
 import { registerIdentity } from './identity.ts'
+import { registerReview } from './identity-review.ts'
+import { asksForPast, inThePast, PAST_QUERY, type PastQuery } from './past.ts'
 import { decodeQuery, parsed, position, queryPairs, wholeNumber } from './query.ts'
 import type { ShownRow } from './rows.ts'
 import { ask, showRows } from './rows.ts'
@@ -36,24 +40,39 @@ export function registerProfiles(app: FastifyInstance, deps: ApiDeps): void {
   registerLookup(app, deps, projection)
   registerTimeline(app, deps)
   registerIdentity(app, deps)
+  registerReview(app, deps)
+  registerDecisions(app, deps)
 }
 
 const lookupCodec = t.type({ identities: t.array(t.string) })
 
 /** Many look-ups in one request whose address names nobody. */
 function registerLookup(app: FastifyInstance, deps: ApiDeps, projection: AnyProjection): void {
-  const options = { config: { access: 'read' }, schema: lookupSchema(projection, MAX_LOOKUPS) } as const
+  const codecs = { after: position, ...(deps.past === undefined ? {} : PAST_QUERY) }
+  const documented = lookupSchema(projection, MAX_LOOKUPS)
+  const schema = deps.past === undefined ? documented : withPast(documented)
+  const options = { config: { access: 'read' }, schema } as const
   app.post(`${PROFILES.path}/lookup`, options, async (request, reply) => {
-    const query = decodeQuery(queryPairs(request.url), { after: position })
+    const query: PastQuery = decodeQuery(queryPairs(request.url), codecs)
     const body = lookupCodec.decode(request.body)
     if (body._tag === 'Left') throw invalidBody('/identities', 'identities must be a list of namespace:value')
     const { identities } = body.right
     if (identities.length > MAX_LOOKUPS) throw invalidBody('/identities', `must be at most ${MAX_LOOKUPS}`)
     await awaitPosition(deps, query.after)
     const ids = identities.map((stated) => resolveIdentity(deps, stated))
-    const answer = await profilesById(deps, projection, ids)
-    const data = ids.map((id) => (id === undefined ? null : answer.find(id)))
-    return { ...standing(reply, answer), data, ids: ids.map((id) => id ?? null) }
+    const found = async (then: ApiDeps) => {
+      const { find, ...at } = await profilesById(then, projection, ids)
+      return { at, data: ids.map((id) => (id === undefined ? null : find(id))) }
+    }
+    const known = { ids: ids.map((id) => id ?? null) }
+    if (!asksForPast(query)) {
+      const { at, data } = await found(deps)
+      return { ...standing(reply, at), data, ...known }
+    }
+    return inThePast(deps, reply, projection, query, async (then, at, history) => {
+      const { data } = await found(then)
+      return { ...at, history, data, ...known }
+    })
   })
 }
 

@@ -11,7 +11,7 @@ const RECORDS: readonly View[] = [
   { path: '/v1/contacts', projection: 'contact', tag: 'Sales', items: true, namespace: 'contact' },
   { path: '/v1/sessions', projection: 'session', tag: 'Profiles', items: false },
   { path: '/v1/campaigns', projection: 'campaign', tag: 'Marketing', items: true },
-  { path: '/v1/campaign-members', projection: 'campaign_member', tag: 'Marketing', items: false },
+  { path: '/v1/campaign-members', projection: 'campaign_member', tag: 'Marketing', items: true },
   { path: '/v1/cases', projection: 'case', tag: 'Service', items: true },
   { path: '/v1/orders', projection: 'customer_orders', tag: 'Commerce', items: false },
 ]

@@ -1,13 +1,13 @@
 import { strict as assert } from 'node:assert'
 import type { AnyProjection } from '../../engine/projector/projection.ts'
-import type { Answer, Filter, ListQuery, StoredRow } from '../../engine/store/store.ts'
+import type { Answer, Filter, ListQuery, StoredRow, StoreReader } from '../../engine/store/store.ts'
 import { StoreQueryError } from '../../engine/store/store.ts'
 import type { Column } from '../../engine/store/table.ts'
 import type { ApiDeps } from '../deps.ts'
 import { problemOfStore } from '../problem.ts'
 import type { ProfileOf } from './cells.ts'
 import { identitiesIn, presentRow } from './cells.ts'
-import { findStated } from './identities.ts'
+import { findIdentity, findStated, resolveIdentity } from './identities.ts'
 
 /** Rows of read models, asked for and shown. */
 
@@ -70,8 +70,13 @@ function findStatedOr(value: string, resolve: (value: unknown) => unknown): stri
   return typeof found === 'string' ? found : NOBODY
 }
 
+/** Who belongs together, as rows that mention people need to know. */
+export interface People {
+  readonly store: Pick<StoreReader, 'members'>
+}
+
 async function profilesOf(
-  deps: ApiDeps,
+  deps: People,
   projection: AnyProjection,
   rows: readonly StoredRow[],
 ): Promise<ProfileOf> {
@@ -90,7 +95,7 @@ function showRow(projection: AnyProjection, stored: StoredRow, profileOf: Profil
 }
 
 export async function showRows(
-  deps: ApiDeps,
+  deps: People,
   projection: AnyProjection,
   rows: readonly StoredRow[],
 ): Promise<readonly ShownRow[]> {
@@ -113,4 +118,24 @@ export async function listRows(
   const answer = await ask(() => deps.store.list({ ...query, filters, sort }))
   const rows = await showRows(deps, projection, answer.value.rows)
   return { ...answer, value: { rows, next: answer.value.next } }
+}
+
+/** What a view says of its keys. */
+export interface Keyed {
+  /** Namespace of the identity that a row's key is, so that the sender's own id finds it too. */
+  readonly namespace?: string | undefined
+}
+
+/** The keys that an id may mean: a key, an identity id, `namespace:value`, or the sender's own id. */
+export function candidateKeys(
+  deps: ApiDeps,
+  { namespace }: Keyed,
+  { table }: AnyProjection,
+  id: string,
+): readonly string[] {
+  const keys =
+    table.grain === 'profile'
+      ? [resolveIdentity(deps, id)]
+      : [id, findStated(deps, id), namespace === undefined ? undefined : findIdentity(deps, namespace, id)]
+  return keys.filter((key) => key !== undefined)
 }

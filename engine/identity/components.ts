@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { IdentityId } from '../events/identity.ts'
 import { type Group, Groups } from './groups.ts'
-import type { CutEvidence, Evidence, IdentityRules, LinkEvidence } from './identity.ts'
+import type { ApartEvidence, CutEvidence, Evidence, IdentityRules, LinkEvidence } from './identity.ts'
 import { follow } from './partition.ts'
 import { compareLinks, slotOf, supersedes } from './slot.ts'
 
@@ -19,7 +19,10 @@ export interface MembershipUpdate {
   readonly members: ReadonlyMap<IdentityId, IdentityId>
   /** Every profile that won or lost members → its members now, sorted; none: there is no such profile any more. */
   readonly profiles: ReadonlyMap<IdentityId, readonly IdentityId[]>
-  /** Slot → evidence to store under both its identities, in place of what the slot holds. */
+  /**
+   * Slot → evidence to store under both its identities, in place of what the slot holds. Links say whether they are
+   * `refused` as of now.
+   */
   readonly evidence: ReadonlyMap<string, Evidence>
 }
 
@@ -29,15 +32,19 @@ const MAX_CACHED = 50_000
 /** What is known of one identity. */
 interface Node {
   namespace: string | undefined
+  /** When it was first linked, ms. */
+  since: number | undefined
   /** Other identity → links with it, one for each rule. */
   readonly links: Map<IdentityId, readonly LinkEvidence[]>
   /** Few have any. */
   cuts: Map<IdentityId, CutEvidence> | undefined
+  apart: Map<IdentityId, ApartEvidence> | undefined
 }
 
 /** One update in the making. */
 interface Work {
-  readonly kept: Map<string, Evidence>
+  readonly decisions: Map<string, CutEvidence | ApartEvidence>
+  readonly links: Map<string, LinkEvidence>
   /** Profile as stored, for identities whose group changed; undefined: stood alone. */
   readonly before: Map<IdentityId, IdentityId | undefined>
   /** Groups that must be worked out anew from their component's evidence. */
@@ -71,17 +78,52 @@ export class Components {
   }
 
   update(evidence: Iterable<Evidence>): MembershipUpdate {
-    const work: Work = { kept: new Map(), before: new Map(), stale: new Set() }
+    const work: Work = { decisions: new Map(), links: new Map(), before: new Map(), stale: new Set() }
     try {
       for (const each of evidence) {
-        if (each.kind === 'link') this.#link(each, work)
-        else this.#cut(each, work)
+        switch (each.kind) {
+          case 'link':
+            this.#link(each, work)
+            break
+          case 'cut':
+          case 'cut_lifted':
+            this.#cut(each, work)
+            break
+          case 'kept_apart':
+            this.#keepApart(each, work)
+            break
+        }
       }
       if (work.stale.size > 0) this.#recompute(work)
       return this.#answer(work)
     } catch (error) {
       this.forget()
       throw error
+    }
+  }
+
+  /**
+   * Works one component of evidence out anew, by these rules and whatever rules are behind what is stored. Told of every
+   * identity in ascending order, it answers once for each component: at its least one.
+   */
+  regroup(id: IdentityId): MembershipUpdate | undefined {
+    for (const other of this.#connected(id)) if (other < id) return undefined
+    const work: Work = { decisions: new Map(), links: new Map(), before: new Map(), stale: new Set() }
+    work.stale.add(this.#group(id))
+    this.#recompute(work)
+    return this.#answer(work)
+  }
+
+  /** Whoever is else is connected with an identity by links, whether they are followed or not. */
+  *#connected(id: IdentityId): Generator<IdentityId> {
+    const region = new Set([id])
+    // The set grows while it is walked: it ends up as the whole component of evidence.
+    for (const each of region) {
+      for (const other of this.#node(each).links.keys()) {
+        if (region.has(other)) continue
+        region.add(other)
+        yield other
+      }
     }
   }
 
@@ -104,10 +146,10 @@ export class Components {
     if (known !== undefined && !supersedes(link, known)) return
     remember(this.#node(link.a), link.a, link)
     remember(this.#node(link.b), link.b, link)
-    work.kept.set(slotOf(link), link)
-    const a = this.#named(link.a, link.aNamespace)
-    const b = this.#named(link.b, link.bNamespace)
-    if (a === b) return
+    work.links.set(slotOf(link), link)
+    const a = this.#named(link.a, link.aNamespace, link.time, work)
+    const b = this.#named(link.b, link.bNamespace, link.time, work)
+    if (a === b || this.#groups.limits.isBlocked(link)) return
     if (this.#groups.obstacle(a, b) === undefined) this.#merge(a, b, link, work)
     else if (this.#before(link, a) || this.#before(link, b)) work.stale.add(a).add(b)
   }
@@ -137,7 +179,8 @@ export class Components {
     const b = this.#group(cut.b)
     remember(this.#node(cut.a), cut.a, cut)
     remember(this.#node(cut.b), cut.b, cut)
-    work.kept.set(slotOf(cut), cut)
+    work.decisions.set(slotOf(cut), cut)
+    this.#lookAgain(cut, work)
     const active = cut.kind === 'cut'
     if (active === (known?.kind === 'cut')) return
     this.#groups.setCut(cut.a, cut.b, active)
@@ -145,16 +188,38 @@ export class Components {
     if (!active || a === b) work.stale.add(a).add(b)
   }
 
+  #keepApart(apart: ApartEvidence, work: Work): void {
+    assert(apart.a !== apart.b, 'an identity is not kept apart from itself')
+    const known = knownOf(this.#node(apart.a), apart.a, apart)
+    if (known !== undefined && !supersedes(apart, known)) return
+    remember(this.#node(apart.a), apart.a, apart)
+    remember(this.#node(apart.b), apart.b, apart)
+    work.decisions.set(slotOf(apart), apart)
+    this.#lookAgain(apart, work)
+  }
+
+  /** A steward has decided about a pair: whether its links wait for that may have changed. */
+  #lookAgain({ a, b }: CutEvidence | ApartEvidence, work: Work): void {
+    for (const link of this.#node(a).links.get(b) ?? []) work.links.set(slotOf(link), link)
+  }
+
   #node(id: IdentityId): Node {
     const known = this.#nodes.get(id)
     if (known !== undefined) return known
-    const node: Node = { namespace: undefined, links: new Map(), cuts: undefined }
+    const node: Node = {
+      namespace: undefined,
+      since: undefined,
+      links: new Map(),
+      cuts: undefined,
+      apart: undefined,
+    }
     for (const evidence of this.#source.evidenceOf(id)) {
       const known = knownOf(node, id, evidence)
       if (known !== undefined && !supersedes(evidence, known)) continue
       remember(node, id, evidence)
-      if (evidence.kind === 'link')
-        node.namespace = evidence.a === id ? evidence.aNamespace : evidence.bNamespace
+      if (evidence.kind !== 'link') continue
+      node.namespace = evidence.a === id ? evidence.aNamespace : evidence.bNamespace
+      node.since = Math.min(evidence.time, node.since ?? evidence.time)
     }
     for (const [other, cut] of node.cuts ?? []) {
       if (cut.kind === 'cut') this.#groups.setCut(id, other, true)
@@ -168,7 +233,7 @@ export class Components {
     if (known !== undefined) return known
     const profile = this.#source.profileOf(id)
     const members = new Set(profile === undefined ? [id] : [...this.#source.membersOf(profile), id])
-    let group = this.#groups.place(id, this.#node(id).namespace)
+    let group = this.#place(id)
     let last: LinkEvidence | undefined
     for (const member of members) {
       const node = this.#node(member)
@@ -177,21 +242,32 @@ export class Components {
         for (const link of links) last = this.#later(last, link)
       }
       if (member === id) continue
-      group = this.#groups.merge(group, this.#groups.place(member, node.namespace), undefined)
+      group = this.#groups.merge(group, this.#place(member), undefined)
     }
     group.last = members.size === 1 ? undefined : last
     return group
   }
 
-  /** The group of an identity whose namespace a link tells. */
-  #named(id: IdentityId, namespace: string): Group {
+  #place(id: IdentityId): Group {
+    const { namespace, since } = this.#node(id)
+    return this.#groups.place(id, namespace, since)
+  }
+
+  /** The group of an identity whose namespace a link of this time tells. */
+  #named(id: IdentityId, namespace: string, time: number, work: Work): Group {
     const node = this.#node(id)
     const group = this.#group(id)
-    if (node.namespace === namespace) return group
+    const isEarlier = node.since === undefined || time < node.since
+    if (isEarlier) node.since = time
+    if (node.namespace === namespace) {
+      // Limits of a period may let it in now where they didn't, or the other way round.
+      if (isEarlier && this.#groups.limits.isTimed(namespace)) work.stale.add(group)
+      return group
+    }
     assert(node.namespace === undefined, `identity ${id} is of one namespace`)
     assert(group.members.length === 1, 'an identity that was never linked stands alone')
     node.namespace = namespace
-    return this.#groups.place(id, namespace)
+    return this.#place(id)
   }
 
   #recompute(work: Work): void {
@@ -208,8 +284,31 @@ export class Components {
       }
     }
     for (const group of groups) noteBefore(group, work)
-    for (const id of region) this.#groups.place(id, this.#node(id).namespace)
+    for (const id of region) this.#place(id)
     follow(this.#groups, links, this.#rules)
+    for (const link of links) {
+      if ((link.refused === true) !== this.#isRefused(link)) work.links.set(slotOf(link), link)
+    }
+  }
+
+  #isRefused(link: LinkEvidence): boolean {
+    const { rule, a, b } = link
+    if (this.#group(a) === this.#group(b) || this.#groups.limits.isBlocked(link)) return false
+    const { cuts, apart } = this.#node(a)
+    return cuts?.get(b)?.kind !== 'cut' && (rule === 'steward' || apart?.has(b) !== true)
+  }
+
+  /** What is to be stored of the links whose slot or standing changed. */
+  #marked(work: Work): ReadonlyMap<string, Evidence> {
+    const evidence = new Map<string, Evidence>(work.decisions)
+    for (const [slot, link] of work.links) {
+      const { refused: _, ...plain } = link
+      const marked: LinkEvidence = this.#isRefused(link) ? { ...plain, refused: true } : plain
+      remember(this.#node(link.a), link.a, marked)
+      remember(this.#node(link.b), link.b, marked)
+      evidence.set(slot, marked)
+    }
+    return evidence
   }
 
   #answer(work: Work): MembershipUpdate {
@@ -223,7 +322,7 @@ export class Components {
         if (!profiles.has(profile)) profiles.set(profile, this.#membersNow(profile))
       }
     }
-    return { members, profiles, evidence: work.kept }
+    return { members, profiles, evidence: this.#marked(work) }
   }
 
   #membersNow(profile: IdentityId): readonly IdentityId[] {
@@ -245,6 +344,7 @@ function noteBefore(group: Group, work: Work): void {
 /** What the slot of some evidence holds, by one of its identities. */
 function knownOf(node: Node, id: IdentityId, evidence: Evidence): Evidence | undefined {
   const other = evidence.a === id ? evidence.b : evidence.a
+  if (evidence.kind === 'kept_apart') return node.apart?.get(other)
   if (evidence.kind !== 'link') return node.cuts?.get(other)
   return node.links.get(other)?.find((each) => each.rule === evidence.rule)
 }
@@ -252,6 +352,11 @@ function knownOf(node: Node, id: IdentityId, evidence: Evidence): Evidence | und
 /** Stores evidence with one of its identities, in place of what its slot holds. */
 function remember(node: Node, id: IdentityId, evidence: Evidence): void {
   const other = evidence.a === id ? evidence.b : evidence.a
+  if (evidence.kind === 'kept_apart') {
+    node.apart ??= new Map()
+    node.apart.set(other, evidence)
+    return
+  }
   if (evidence.kind !== 'link') {
     node.cuts ??= new Map()
     node.cuts.set(other, evidence)

@@ -1,6 +1,6 @@
 import type { AnyEvent } from '../events/catalogue.ts'
 import { type Identity, namespaceOf } from '../events/identity.ts'
-import type { CutEvidence, Evidence, LinkEvidence } from './identity.ts'
+import type { Evidence, LinkEvidence } from './identity.ts'
 
 /** What evidence follows from: an event's envelope. */
 export type Evident = Pick<AnyEvent, 'type' | 'id' | 'source' | 'time' | 'position' | 'identities'>
@@ -18,11 +18,13 @@ export function evidenceOf(event: Evident): readonly Evidence[] {
     case 'identity.linked':
       return star(event, (id, a, b) => link('steward', event, id, a, b))
     case 'identity.cut':
-      return star(event, (id, a, b) => cut('cut', event, id, a, b))
+      return star(event, (id, a, b) => decision('cut', event, id, a, b))
     case 'identity.cut_lifted':
-      return star(event, (id, a, b) => cut('cut_lifted', event, id, a, b))
-    // Says that two profiles look alike and are not: naming both must not link them.
+      return star(event, (id, a, b) => decision('cut_lifted', event, id, a, b))
     case 'identity.kept_apart':
+      return star(event, (id, a, b) => decision('kept_apart', event, id, a, b))
+    // Configuration is about nobody.
+    case 'rules.published':
       return NONE
     // An open union: every other type, custom ones too, states links.
     default:
@@ -76,6 +78,12 @@ function link(
   }
 }
 
-function cut(kind: CutEvidence['kind'], event: Evident, id: string, a: Identity, b: Identity): CutEvidence {
+function decision<K extends Exclude<Evidence['kind'], 'link'>>(
+  kind: K,
+  event: Evident,
+  id: string,
+  a: Identity,
+  b: Identity,
+) {
   return { kind, id, a: a.id, b: b.id, time: event.time, eventId: event.id, position: event.position }
 }

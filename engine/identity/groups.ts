@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import type { IdentityId } from '../events/identity.ts'
 import type { IdentityRules, LinkEvidence, Refusal } from './identity.ts'
+import { Limits, type Tallies } from './limits.ts'
 
 /** Identities that are together. Owned by `Groups`; others only read it. */
 export interface Group {
   /** Least member: the profile's id. */
   least: IdentityId
   members: IdentityId[]
-  /** Of the namespaces that have a limit: how many members. */
-  readonly counts: Map<string, number>
+  tallies: Tallies
   /** Members with an active cut from anybody. */
   cutMembers: IdentityId[]
   /** No link that this group is made of comes after this one; undefined: it is one identity. */
@@ -22,18 +22,22 @@ type Obstacle = Pick<Refusal, 'reason' | 'detail'>
  * n log n. A set that is forbidden stays forbidden however much is added to it; everything else here rests on that.
  */
 export class Groups {
-  readonly #limits: ReadonlyMap<string, number>
+  readonly #limits: Limits
   readonly #maxSize: number
   readonly #groupOf = new Map<IdentityId, Group>()
   readonly #cuts = new Map<IdentityId, Set<IdentityId>>()
 
   constructor(rules: IdentityRules) {
-    this.#limits = new Map(Object.entries(rules.limits))
+    this.#limits = new Limits(rules)
     this.#maxSize = rules.maxComponent
   }
 
   get size(): number {
     return this.#groupOf.size
+  }
+
+  get limits(): Limits {
+    return this.#limits
   }
 
   groupOf(id: IdentityId): Group | undefined {
@@ -44,12 +48,14 @@ export class Groups {
     return new Set(this.#groupOf.values())
   }
 
-  /** Puts an identity into a group of its own, out of the one that it may be in (whose other members must follow). */
-  place(id: IdentityId, namespace: string | undefined): Group {
-    const counts = new Map<string, number>()
-    if (namespace !== undefined && this.#limits.has(namespace)) counts.set(namespace, 1)
+  /**
+   * Puts an identity into a group of its own, out of the one that it may be in (whose other members must follow).
+   * `since`: when it was first linked, ms.
+   */
+  place(id: IdentityId, namespace: string | undefined, since: number | undefined): Group {
+    const tallies = this.#limits.tallyOf(namespace, since)
     const cutMembers = this.#cuts.has(id) ? [id] : []
-    const group: Group = { least: id, members: [id], counts, cutMembers, last: undefined }
+    const group: Group = { least: id, members: [id], tallies, cutMembers, last: undefined }
     this.#groupOf.set(id, group)
     return group
   }
@@ -77,10 +83,8 @@ export class Groups {
   obstacle(a: Group, b: Group): Obstacle | undefined {
     const pair = this.#cutBetween(a, b)
     if (pair !== undefined) return { reason: 'cut', detail: pair }
-    for (const [namespace, limit] of this.#limits) {
-      const count = (a.counts.get(namespace) ?? 0) + (b.counts.get(namespace) ?? 0)
-      if (count > limit) return { reason: 'limit', detail: `${namespace} ${count} > ${limit}` }
-    }
+    const limit = this.#limits.brokenBy(a.tallies, b.tallies)
+    if (limit !== undefined) return { reason: 'limit', detail: limit }
     const size = a.members.length + b.members.length
     if (size <= this.#maxSize) return undefined
     return { reason: 'size', detail: `${size} > ${this.#maxSize}` }
@@ -108,9 +112,7 @@ export class Groups {
       this.#groupOf.set(id, into)
       into.members.push(id)
     }
-    for (const [namespace, count] of from.counts) {
-      into.counts.set(namespace, (into.counts.get(namespace) ?? 0) + count)
-    }
+    into.tallies = this.#limits.joined(into.tallies, from.tallies)
     if (from.cutMembers.length > 0) into.cutMembers = [...into.cutMembers, ...from.cutMembers]
     if (from.least < into.least) into.least = from.least
     into.last = last

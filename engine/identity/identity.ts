@@ -18,6 +18,11 @@ export interface LinkEvidence {
   readonly time: number
   readonly eventId: string
   readonly position: number
+  /**
+   * Of a link as it is stored: it waits for a steward. Its ends are in different profiles, no rule blocks it, and nobody
+   * has cut this very pair or, of a stated link, kept it apart.
+   */
+  readonly refused?: true | undefined
 }
 
 /**
@@ -34,16 +39,41 @@ export interface CutEvidence {
   readonly position: number
 }
 
-export type Evidence = LinkEvidence | CutEvidence
+/** A steward says that two profiles look alike and are not: it parts nobody, but what was refused is answered. */
+export interface ApartEvidence {
+  readonly kind: 'kept_apart'
+  readonly id: string
+  readonly a: IdentityId
+  readonly b: IdentityId
+  readonly time: number
+  readonly eventId: string
+  readonly position: number
+}
+
+export type Evidence = LinkEvidence | CutEvidence | ApartEvidence
 
 export interface IdentityRules {
   readonly version: string
   /** Namespace → most identities of it in one profile; absent: no limit. */
   readonly limits: Readonly<Record<string, number>>
+  /**
+   * Namespace → days: its limit counts identities that were first linked within so many days of each other; absent: all
+   * there ever were.
+   */
+  readonly periods?: Readonly<Record<string, number>> | undefined
+  /** Namespace → its links are followed before those of a higher number; absent: last. Of a link its weaker end counts. */
+  readonly namespaces?: Readonly<Record<string, number>> | undefined
+  /** What no stated link counts over; a steward's does. */
+  readonly blocked?: BlockedLinks | undefined
   /** Most identities in one profile; links that would make it larger go to review. */
   readonly maxComponent: number
   /** Lower comes first. */
   readonly priorities: Readonly<Record<LinkEvidence['rule'], number>>
+}
+
+interface BlockedLinks {
+  readonly namespaces: readonly string[]
+  readonly identities: readonly IdentityId[]
 }
 
 export const DEFAULT_RULES: IdentityRules = {
@@ -64,13 +94,16 @@ export interface Profile {
 export interface Refusal {
   readonly link: LinkEvidence
   readonly reason: 'cut' | 'limit' | 'size'
-  /** `cut`: the pair that is cut; `limit`: `namespace count > limit`; `size`: `count > limit`. No identity values. */
+  /**
+   * `cut`: the pair that is cut; `limit`: `namespace count > limit`, with `in n days` where it is one of a period;
+   * `size`: `count > limit`. No identity values.
+   */
   readonly detail: string
 }
 
 export interface Partition {
   /** All identities that the evidence names, those that stand alone too. Sorted by id. */
   readonly profiles: readonly Profile[]
-  /** In the order in which links are followed; of several links between one pair the first alone. */
+  /** In the order in which links are followed; of several links between one pair the first alone. Blocked ones aren't in it. */
   readonly review: readonly Refusal[]
 }

@@ -16,18 +16,20 @@ export function partition(evidence: Iterable<Evidence>, rules: IdentityRules): P
   const groups = new Groups(rules)
   const links: LinkEvidence[] = []
   const namespaces = new Map<IdentityId, string | undefined>()
+  const since = new Map<IdentityId, number>()
   for (const each of condense(evidence).values()) {
     if (each.kind === 'link') {
       links.push(each)
       name(namespaces, each.a, each.aNamespace)
       name(namespaces, each.b, each.bNamespace)
+      for (const id of [each.a, each.b]) since.set(id, Math.min(each.time, since.get(id) ?? each.time))
     } else {
       if (!namespaces.has(each.a)) namespaces.set(each.a, undefined)
       if (!namespaces.has(each.b)) namespaces.set(each.b, undefined)
       if (each.kind === 'cut') groups.setCut(each.a, each.b, true)
     }
   }
-  for (const [id, namespace] of namespaces) groups.place(id, namespace)
+  for (const [id, namespace] of namespaces) groups.place(id, namespace, since.get(id))
   const review = follow(groups, links, rules)
   return { profiles: profilesOf(groups), review }
 }
@@ -39,7 +41,7 @@ export function follow(groups: Groups, links: LinkEvidence[], rules: IdentityRul
     const a = groups.groupOf(link.a)
     const b = groups.groupOf(link.b)
     assert(a !== undefined && b !== undefined, 'identities are placed before links are followed')
-    if (a === b) continue
+    if (a === b || groups.limits.isBlocked(link)) continue
     const obstacle = groups.obstacle(a, b)
     if (obstacle === undefined) {
       groups.merge(a, b, link)

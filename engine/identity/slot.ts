@@ -1,8 +1,8 @@
-import type { CutEvidence, Evidence, IdentityRules, LinkEvidence } from './identity.ts'
+import type { Evidence, IdentityRules, LinkEvidence } from './identity.ts'
 
 /**
  * Evidence repeats itself (every event of a signed-in person states the same link), so one piece is kept for each slot:
- * of the links of one pair and rule the first in order, of a pair's cuts and lifts the newest. The partition is the
+ * of the links of one pair and rule the first in order, of a pair's cuts and lifts the newest, as of its keeping apart. The partition is the
  * same as of all evidence: a link between two that are together already changes nothing, and one that was refused is
  * refused for ever after, because profiles only grow while links are followed and what forbids a set forbids
  * every larger one.
@@ -13,7 +13,15 @@ export function slotOf(evidence: Evidence): string {
 }
 
 function slotKind(evidence: Evidence): string {
-  return evidence.kind === 'link' ? evidence.rule : 'cut'
+  switch (evidence.kind) {
+    case 'link':
+      return evidence.rule
+    case 'cut':
+    case 'cut_lifted':
+      return 'cut'
+    case 'kept_apart':
+      return 'apart'
+  }
 }
 
 /** True if `evidence` takes the place of `known`, which is of the same slot. */
@@ -39,10 +47,23 @@ export function compareLinks(a: LinkEvidence, b: LinkEvidence, rules: IdentityRu
     const byPriority = rules.priorities[a.rule] - rules.priorities[b.rule]
     if (byPriority !== 0) return byPriority
   }
+  if (rules.namespaces !== undefined) {
+    const byNamespace = weaknessOf(a, rules.namespaces) - weaknessOf(b, rules.namespaces)
+    if (byNamespace !== 0) return byNamespace
+  }
   return compareAge(a, b)
 }
 
-function compareAge(a: LinkEvidence | CutEvidence, b: LinkEvidence | CutEvidence): number {
+function weaknessOf(link: LinkEvidence, priorities: Readonly<Record<string, number>>): number {
+  return Math.max(priorityOf(link.aNamespace, priorities), priorityOf(link.bNamespace, priorities))
+}
+
+function priorityOf(namespace: string, priorities: Readonly<Record<string, number>>): number {
+  const stated = Object.hasOwn(priorities, namespace) ? priorities[namespace] : undefined
+  return stated ?? Number.MAX_SAFE_INTEGER
+}
+
+function compareAge(a: Evidence, b: Evidence): number {
   if (a.time !== b.time) return a.time - b.time
   if (a.eventId !== b.eventId) return a.eventId < b.eventId ? -1 : 1
   return a.id === b.id ? 0 : a.id < b.id ? -1 : 1

@@ -12,6 +12,7 @@ import { sealEvent } from '../privacy/sealing.ts'
 import type { StatedEnvelope } from './envelope.ts'
 import { isRecord, readEnvelope, SOURCE_PATTERN } from './envelope.ts'
 import { happened } from './happened.ts'
+import { explainRules, IdentityScreen } from './identity-screen.ts'
 import { inspect } from './inspect.ts'
 import type { SourceDefaults } from './normalise.ts'
 import { NORMALISER_VERSION, normalise, normaliseIdentity, statedIdentities } from './normalise.ts'
@@ -25,6 +26,8 @@ export interface Accepted {
   readonly definition: EventDefinition | undefined
   readonly normalised: Readonly<Record<string, unknown>>
   readonly identities: readonly StatedIdentity[]
+  /** Namespaces of what was stated as an identity and is none, because of its value. */
+  readonly blocked: readonly string[]
   /** As events carry them, where they were known when the event was judged, after so many erasures. */
   readonly known: readonly (Identity | undefined)[]
   readonly erasures: number
@@ -79,6 +82,7 @@ const ENGINE_SOURCE = 'headwater'
 
 const NOBODY: readonly StatedIdentity[] = []
 const NO_DEFAULTS: SourceDefaults = {}
+const NO_NAMES: readonly string[] = []
 
 /** Consent is what lifts a suppression, so it must get in. */
 const LIFTS_SUPPRESSION: ReadonlySet<string> = new Set(['consent.granted'])
@@ -92,13 +96,15 @@ export function liftsSuppression(decided: Decided): boolean {
 export class Decider {
   readonly #options: DeciderOptions
   readonly #sources = new Map<string, SourceDefaults>()
+  readonly #screen = new IdentityScreen()
 
   constructor(options: DeciderOptions) {
     this.#options = options
   }
 
-  /** Takes note of a source's default country, time zone and currency. */
+  /** Takes note of a source's default country, time zone and currency, and of published identity rules. */
   learn(type: string, data: Readonly<Record<string, unknown>>): void {
+    this.#screen.learn(type, data)
     if (type !== 'source.registered' || typeof data['source'] !== 'string') return
     this.#sources.set(data['source'], {
       country: textOf(data['default_country']),
@@ -194,19 +200,20 @@ export class Decider {
       return refuse(incoming, envelope.source, decoded.left._tag, explainDecode(decoded.left), sizeBytes)
     }
     const { definition, data } = decoded.right
+    const unruly = explainRules(envelope.type, data)
+    if (unruly !== undefined) return refuse(incoming, envelope.source, 'invalid_data', unruly, sizeBytes)
     const defaults = this.#sources.get(envelope.source) ?? NO_DEFAULTS
     const normalised = normalise(definition, data, defaults)
-    const identities = allIdentities(
-      envelope,
-      statedIdentities(definition, data, normalised, defaults),
-      defaults,
-    )
+    const all = allIdentities(envelope, statedIdentities(definition, data, normalised, defaults), defaults)
+    // A steward's decision stands, whatever it is about.
+    const identities = definition?.category === 'identity' ? all : this.#screen.counted(all)
     const accepted: Accepted = {
       kind: 'accepted',
       envelope,
       definition,
       normalised,
       identities,
+      blocked: identities === all ? NO_NAMES : leftOut(all, identities),
       known: identities.map((stated) => this.#find(stated)),
       erasures: keyStore.erasures,
       defaults,
@@ -248,8 +255,10 @@ export class Decider {
     // Those that follow from the data are as equal as the data is.
     if (envelope.identities.length === 0) return true
     const known = new Set(recorded.identities.map(({ id }) => id))
-    return identities.every(({ namespace, value }) =>
-      known.has(this.#options.keyStore.find(namespace, value) ?? ''),
+    return identities.every(
+      (stated) =>
+        known.has(this.#options.keyStore.find(stated.namespace, stated.value) ?? '') ||
+        this.#screen.mayBeLeftOut(stated),
     )
   }
 
@@ -297,6 +306,10 @@ export class Decider {
       sealed: parts.sealed,
     }
   }
+}
+
+function leftOut(all: readonly StatedIdentity[], counted: readonly StatedIdentity[]): readonly string[] {
+  return all.filter((identity) => !counted.includes(identity)).map(({ namespace }) => namespace)
 }
 
 /** A `cdp.track` of a name that the catalogue knows is that event: its properties are the data. */

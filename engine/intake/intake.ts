@@ -311,7 +311,8 @@ class GroupingIntake implements EngineIntake {
   /**
    * What becomes of an event that `#claim` didn't let pass: it waits for its twin under way, is settled as a
    * duplicate, or is refused as another event of the same id; where only the hash was the same it goes on. A log
-   * that can't be read there costs that event alone its answer.
+   * that can't be read there costs that event alone its answer. What tells of a refused event is named after the
+   * refusal: of an erased person nothing else is kept, so its size may be another than the first time.
    */
   async #repeat(entry: AcceptedEntry): Promise<void> {
     const { source, id } = entry.decided.envelope
@@ -327,7 +328,7 @@ class GroupingIntake implements EngineIntake {
       const candidates = log.idCandidates(source, id)
       const recorded = await findDuplicate(candidates, { source, id }, (position) => log.at(position))
       if (recorded === undefined) this.#underWay.hold(entry)
-      else if (this.#sameContent(entry.decided, recorded))
+      else if (entry.decided.quarantined !== undefined || this.#sameContent(entry.decided, recorded))
         this.#settle(entry, done('duplicate', entry.decided, recorded, recorded.stream))
       else turn(entry, reusedId(entry.decided))
     } catch (error) {

@@ -8,11 +8,14 @@ import type { Incoming, IntakeResult, Refusal } from './result.ts'
 
 export function done(
   status: 'appended' | 'duplicate',
-  { envelope, quarantined }: Accepted,
+  { envelope, quarantined, blocked }: Accepted,
   { position, revision }: Appended,
   stream: string,
 ): IntakeResult {
-  if (quarantined === undefined) return { status, id: envelope.id, position, stream, revision }
+  if (quarantined === undefined) {
+    const result = { status, id: envelope.id, position, stream, revision }
+    return status === 'appended' && blocked.length > 0 ? { ...result, status, blocked } : result
+  }
   const { quarantineId, eventId, reason, message } = quarantined
   return { status: 'quarantined', id: eventId, position, quarantineId, reason, message }
 }

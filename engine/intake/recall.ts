@@ -1,7 +1,7 @@
 import { type Log, LogDamaged } from '../log/log.ts'
 import type { EngineIntake } from './intake.ts'
 
-const SOURCES: ReadonlySet<string> = new Set(['source.registered'])
+const KNOWN_BY_HEART: ReadonlySet<string> = new Set(['source.registered', 'rules.published'])
 
 /**
  * Hands the intake what it knows by heart: it follows from the log, of which blocks without such events aren't read. Where
@@ -15,7 +15,7 @@ export async function recall(
   const end = log.head().position + 1
   for (let from = 1; from < end; ) {
     try {
-      for await (const batch of log.read({ from, types: SOURCES }))
+      for await (const batch of log.read({ from, types: KNOWN_BY_HEART }))
         for (const event of batch) intake.learn(event.type, event.data)
       break
     } catch (error) {

@@ -54,6 +54,11 @@ export type IntakeResult =
       readonly position: number
       readonly stream: string
       readonly revision: number
+      /**
+       * Namespaces of identities that were left out because their value stands for nobody (`null`, `0000`) or for
+       * several people; absent: none.
+       */
+      readonly blocked?: readonly string[] | undefined
     }
   | {
       readonly status: 'duplicate'

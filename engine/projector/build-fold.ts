@@ -46,10 +46,7 @@ export class BuildFold {
     this.build = build
     this.#config = config
     this.#store = store
-    this.#states = new StateMemory((key) => {
-      const bytes = store.state(build, key)
-      return bytes === undefined ? undefined : packr.unpack(bytes)
-    })
+    this.#states = new StateMemory((key) => this.#stored(key))
     this.#handles = projection.handles === 'every' ? undefined : new Set(projection.handles)
     if (projection.due !== undefined) {
       this.#due = new DueQueue()
@@ -60,6 +57,11 @@ export class BuildFold {
   /** The same build with nothing in memory but what the store holds. */
   renewed(): BuildFold {
     return new BuildFold(this.projection, this.build, this.#config, this.#store)
+  }
+
+  /** The same projection and configuration as another build, of which the store holds nothing yet. */
+  afresh(build: BuildName): BuildFold {
+    return new BuildFold(this.projection, build, this.#config, this.#store)
   }
 
   /** The same build as if no event had touched these keys yet, and as if no other key were ever touched. */
@@ -164,6 +166,31 @@ export class BuildFold {
     return { write, poison, size: states.length + (profiles?.size ?? states.length) }
   }
 
+  /** Hands over what changed since the last call, and the poison noted since, for whoever makes rows later. */
+  drain(put: (write: StateWrite) => void): readonly PoisonEvent[] {
+    for (const write of this.#stateWrites(this.#states.freeze())) put(write)
+    const poison = this.#poison
+    this.#poison = []
+    return poison
+  }
+
+  /** Rows of keys or profiles by the states that the store holds, of which nothing stays in memory. */
+  *storedRows(keys: Iterable<string>, grouping: Grouping, poison: PoisonEvent[]): Generator<RowWrite> {
+    const isOfProfiles = this.projection.table.grain === 'profile'
+    const note: Note = (error) =>
+      poison.push(this.#poisonOf({ position: this.#position, type: 'row' }, error))
+    for (const key of keys) {
+      const members = isOfProfiles ? membersOf(key, grouping) : [key]
+      const joined = this.#joined(members, (member) => this.#stored(member))
+      yield { key, rows: joined === undefined ? NO_ROWS : this.#rowsOf(key, joined, note) }
+    }
+  }
+
+  #stored(key: string): unknown {
+    const bytes = this.#store.state(this.build, key)
+    return bytes === undefined ? undefined : packr.unpack(bytes)
+  }
+
   /** The rows of a key, or a profile, by all that is folded: what a commit made now would come to. */
   rowsNow(key: string, grouping: Grouping): ReadonlyMap<string, Row> {
     const isOfProfiles = this.projection.table.grain === 'profile'
@@ -196,7 +223,7 @@ export class BuildFold {
     for (const member of members) {
       const state = stateOf(member)
       if (state === undefined) continue
-      joined = joined === undefined ? state : this.projection.join(joined, state)
+      joined = joined === undefined ? state : this.projection.join(joined, state, this.#config)
     }
     return joined
   }
@@ -252,11 +279,13 @@ function profilesOf(
   const profiles = new Set(regrouped)
   for (const { key } of atoms) profiles.add(grouping.profileOf(key))
   const members = new Map<string, readonly string[]>()
-  for (const profile of profiles) {
-    // A profile that was merged away belongs to another now: its rows go.
-    members.set(profile, grouping.profileOf(profile) === profile ? grouping.membersOf(profile) : [])
-  }
+  for (const profile of profiles) members.set(profile, membersOf(profile, grouping))
   return members
+}
+
+/** A profile that was merged away belongs to another now: its rows go. */
+function membersOf(profile: string, grouping: Grouping): readonly string[] {
+  return grouping.profileOf(profile) === profile ? grouping.membersOf(profile) : []
 }
 
 /** The kind of error and the line that threw it; never its message, which may quote personal data. */

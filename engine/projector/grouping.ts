@@ -49,11 +49,23 @@ export class ProfileGrouping implements Grouping {
     return touched
   }
 
+  /** Drops what was laid over the store, and what is remembered of it. */
+  forget(): void {
+    this.#changed = new Map()
+    this.#members = new Map()
+    this.#profileOf.clear()
+    this.#membersOf.clear()
+  }
+
   /** Everything changed since the last call; afterwards the store is expected to hold it. */
   takeChanges(): ReadonlyMap<string, string> {
     const changed = this.#changed
     for (const [identity, profile] of changed) this.#profileOf.set(identity, profile)
-    for (const profile of this.#members.keys()) this.#membersOf.delete(profile)
+    for (const [profile, members] of this.#members) {
+      // Whoever vanished is asked for anew, should it ever come again.
+      if (members.length === 0) this.#membersOf.delete(profile)
+      else this.#membersOf.set(profile, members)
+    }
     this.#changed = new Map()
     this.#members = new Map()
     return changed

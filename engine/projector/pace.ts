@@ -89,7 +89,8 @@ export class Pace {
 
   /** Waits for `arriving`, but not beyond the time to commit. True: that has come. */
   async gather(arriving: Promise<unknown>, untilCommitMs: number): Promise<boolean> {
-    const hasArrived = await settledWithin(arriving, Math.max(0, Math.min(untilCommitMs, LOOK_MS)))
+    const { sleep } = this.#load.clock
+    const hasArrived = await settledWithin(arriving, Math.max(0, Math.min(untilCommitMs, LOOK_MS)), sleep)
     return !hasArrived && untilCommitMs <= LOOK_MS
   }
 
@@ -106,20 +107,26 @@ export class Pace {
       // The wall clock alone might have been set back.
       const isPatient = now - this.#givingWaySinceMs < PATIENCE_MS && clock.nowMs() - received < PATIENCE_MS
       if (!isPatient || signal.aborted || isAwaited()) return
-      await setTimeout(PAUSE_MS)
+      await (clock.sleep ?? setTimeout)(PAUSE_MS)
     }
     this.#givingWaySinceMs = undefined
   }
 }
 
 /** True if `promise` settles within `waitMs`. */
-async function settledWithin(promise: Promise<unknown>, waitMs: number): Promise<boolean> {
+async function settledWithin(
+  promise: Promise<unknown>,
+  waitMs: number,
+  sleep: Clock['sleep'],
+): Promise<boolean> {
   const waiting = new AbortController()
   const settled = promise.then(
     () => true,
     () => true,
   )
-  const timeout = setTimeout(waitMs, false, { signal: waiting.signal }).catch(() => false)
+  const timeout =
+    sleep?.(waitMs).then(() => false) ??
+    setTimeout(waitMs, false, { signal: waiting.signal }).catch(() => false)
   const isSettled = await Promise.race([settled, timeout])
   waiting.abort()
   return isSettled

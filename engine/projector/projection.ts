@@ -38,7 +38,8 @@ export interface Projection<State, T extends EventType = EventType> {
   keys(event: EventOf<T>): readonly string[]
   initial(key: string): State
   reduce(state: State, event: EventOf<T>, config: Configuration, key: string): State
-  join(a: State, b: State): State
+  /** `config` as for `reduce`: under another rule other writes are kept. */
+  join(a: State, b: State, config: Configuration): State
   /** When time alone would change the state (ms); the engine then calls `tick`. */
   due?(state: State): number | undefined
   tick?(state: State, tick: Tick): State
@@ -59,7 +60,8 @@ export interface EnvelopeProjection<State> {
   keys(event: AnyEvent): readonly string[]
   initial(key: string): State
   reduce(state: State, event: AnyEvent, config: Configuration, key: string): State
-  join(a: State, b: State): State
+  /** `config` as for `reduce`: under another rule other writes are kept. */
+  join(a: State, b: State, config: Configuration): State
   readonly table: Table<State, Configuration>
 }
 
@@ -81,7 +83,7 @@ export interface AnyProjection {
   keys(event: AnyEvent): readonly string[]
   initial(key: string): unknown
   reduce(state: unknown, event: AnyEvent, config: Configuration, key: string): unknown
-  join(a: unknown, b: unknown): unknown
+  join(a: unknown, b: unknown, config: Configuration): unknown
   due?(state: unknown): number | undefined
   tick?(state: unknown, tick: Tick): unknown
   explain?(state: unknown, config: Configuration): Readonly<Record<string, Explanation<unknown>>>

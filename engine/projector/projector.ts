@@ -6,22 +6,26 @@ import type { IdentityRules } from '../identity/identity.ts'
 import type { Head, LogReader } from '../log/log.ts'
 import type { BuildName, StoreWriter } from '../store/store.ts'
 import { type BuildFold, freezeAll } from './build-fold.ts'
-import { Builds } from './builds.ts'
+import { type BuildState, Builds, type BuildsMode, type Place } from './builds.ts'
 import { Committer } from './committer.ts'
 import { ConfigurationState } from './configuration.ts'
 import { anyOfTypes, type Erasing, Erasings, positionsOf, purge } from './erasing.ts'
 import { IdentityFold } from './identity-fold.ts'
+import { identityRulesOf } from './identity-rules.ts'
 import { type LiveRead, LiveReads } from './live-reads.ts'
 import { markOf } from './mark.ts'
 import { type Batch, Pace } from './pace.ts'
 import type { AnyProjection, DecodedEvent } from './projection.ts'
+import { Rebuilds } from './rebuild.ts'
 import { refold } from './refold.ts'
 import { Routes } from './routes.ts'
+import type { VersionOrder } from './versions.ts'
 
 interface ProjectorOptions {
   readonly log: LogReader
   readonly store: StoreWriter
   readonly projections: readonly AnyProjection[]
+  /** Where none are published. */
   readonly rules: IdentityRules
   readonly clock: Clock
   /** True while other work should go first (see `Pace`). */
@@ -30,7 +34,16 @@ interface ProjectorOptions {
   readonly open: (event: RecordedEvent) => DecodedEvent
   readonly onCommit: (progress: Progress) => void
   /** `foreign`: the read models don't follow from this log and are folded anew. */
-  readonly onBuild: (build: BuildName, state: 'building' | 'serving' | 'foreign') => void
+  readonly onBuild: (build: BuildName, state: BuildState) => void
+  /** Default `auto`. */
+  readonly builds?: BuildsMode | undefined
+  /** Events in one commit of a build that is folded from the beginning; default 50,000. */
+  readonly commitEvents?: number | undefined
+  /**
+   * Nobody reads before all that the log holds is folded: the configuration that it ends with is taken from the beginning,
+   * so that nothing is folded twice.
+   */
+  readonly isForTheEnd?: boolean | undefined
 }
 
 export interface Progress {
@@ -68,6 +81,8 @@ export interface Projector {
   hurry(position: number): void
   /** Keys were destroyed: what events under them left in the read models is to vanish. Carried out while it runs. */
   erase(erasing: Erasing): void
+  /** Carried out while it runs, while it goes on following the log. */
+  order(order: VersionOrder): void
 }
 
 export function createProjector(options: ProjectorOptions): Projector {
@@ -84,6 +99,7 @@ export function createProjector(options: ProjectorOptions): Projector {
     read: (read) => folding.read(read),
     hurry: (position) => folding.hurry(position),
     erase: (erasing) => folding.erase(erasing),
+    order: (order) => folding.order(order),
   }
 }
 
@@ -104,18 +120,27 @@ class Folding {
   readonly #pace: Pace
   readonly #committer: Committer
   readonly #builds: Builds
+  readonly #rebuilds: Rebuilds
   readonly #reads: LiveReads
   readonly #erasings = new Erasings()
 
   constructor(options: ProjectorOptions) {
     this.#options = options
-    this.#configures = new Set<EventType>(
-      options.projections.flatMap((projection) => projection.configuredBy),
-    )
+    this.#configures = new Set<EventType>([
+      ...options.projections.flatMap((projection) => projection.configuredBy),
+      'rules.published',
+    ])
     this.#identity = new IdentityFold(options.store, options.rules)
     this.#pace = new Pace(options)
     this.#committer = new Committer(options.store, options.clock, this.#projectionOf)
     this.#builds = new Builds(options, this.#committer, this.#identity.grouping)
+    this.#rebuilds = new Rebuilds(options, this.#committer, this.#identity.grouping, {
+      place: () => this.#place(),
+      folds: () => this.#folds,
+      setFolds: (folds) => this.#setFolds(folds),
+      commitAll: () => this.#commitAll(),
+      wantedHash: ({ projection }) => this.#configuration.hash(projection.configuredBy),
+    })
     this.#reads = new LiveReads(options.projections, this.#identity, options.clock)
     const checkpoint = options.store.checkpoint()
     this.#position = checkpoint.position
@@ -132,6 +157,11 @@ class Folding {
     }
     await this.#readConfiguration()
     await this.#serveWanted(signal)
+    // Of another release's making, or cut off before it was done.
+    if (this.#followRules() && (await this.#regroup(signal))) {
+      this.#beginCommit()
+      this.#committer.finish()
+    }
     this.#report({ position: this.#position, received: this.#received }, this.#batch, 0)
   }
 
@@ -139,7 +169,9 @@ class Folding {
     const events = this.#options.log.subscribe({ from: this.#position + 1, signal })[Symbol.asyncIterator]()
     let next = events.next()
     for (;;) {
-      const batch = await this.#commitUntil(this.#erasings.orArriving(next), signal)
+      const arriving = this.#rebuilds.orArriving(this.#erasings.orArriving(next))
+      const batch = await this.#commitUntil(arriving, signal)
+      if (batch === 'ordered') continue
       if (batch === 'erasing') {
         await this.#erase(signal)
         continue
@@ -155,9 +187,14 @@ class Folding {
     this.#erasings.add(erasing)
   }
 
+  order(order: VersionOrder): void {
+    this.#rebuilds.add(order)
+  }
+
   /** All that are asked for, in one pass. Readers see the rows before or those after. */
   async #erase(signal: AbortSignal): Promise<void> {
     this.#commitAll()
+    this.#rebuilds.restart()
     const { log, store, open } = this.#options
     const erasings = this.#erasings.take()
     const positions = positionsOf(erasings)
@@ -183,6 +220,7 @@ class Folding {
 
   /** Whoever still waits to read is told that nothing comes. */
   close(): void {
+    this.#rebuilds.close()
     this.#reads.close()
   }
 
@@ -199,10 +237,11 @@ class Folding {
     const { clock } = this.#options
     let sliceMs = clock.monotonicMs()
     for (const recorded of batch) {
-      this.#fold(recorded)
       // Awaited only where there is something to wait for: a promise for each event costs as much as folding it.
-      if (this.#configures.has(recorded.type)) await this.#takeConfiguration(recorded, signal)
-      else if (this.#pace.isFull(this.#batch)) this.#beginCommit()
+      if (this.#configures.has(recorded.type)) {
+        if (!(await this.#takeConfiguration(recorded, signal))) return
+      } else this.#fold(recorded)
+      if (this.#pace.isFull(this.#batch)) this.#beginCommit()
       if (clock.monotonicMs() - sliceMs < SLICE_MS) continue
       this.#answerReads()
       this.#goOnCommitting()
@@ -221,7 +260,10 @@ class Folding {
     arriving.then(arrived, arrived)
     for (;;) {
       this.#goOnCommitting()
-      if (this.#committer.isWriting) await this.#giveWay(signal)
+      if (this.#rebuilds.isBusy) {
+        await this.#rebuilds.step(signal)
+        await this.#giveWay(signal)
+      } else if (this.#committer.isWriting) await this.#giveWay(signal)
       else if (this.#batch.events === 0) return arriving
       else if (await this.#pace.gather(arriving, this.#untilCommitMs())) this.#beginCommit()
       if (hasArrived) return arriving
@@ -249,10 +291,38 @@ class Folding {
     this.#reads.answer({ position: this.#position, received: this.#received }, folds)
   }
 
-  async #takeConfiguration(recorded: RecordedEvent, signal: AbortSignal): Promise<void> {
+  /** False: aborted before it is folded. */
+  async #takeConfiguration(recorded: RecordedEvent, signal: AbortSignal): Promise<boolean> {
+    // What came before is in the store, so that new identity rules and their event are one commit.
+    this.#commitAll()
+    const isChange = this.#configure(recorded)
+    if (isChange && this.#followRules() && !(await this.#regroup(signal))) return false
+    this.#fold(recorded)
     this.#commitAll()
     this.#answerReads()
-    if (this.#configure(recorded)) await this.#serveWanted(signal)
+    if (isChange) await this.#serveWanted(signal)
+    return true
+  }
+
+  /** Everything must be in the store. True if the membership there follows other identity rules than are published. */
+  #followRules(): boolean {
+    return this.#identity.follow(identityRulesOf(this.#configuration, this.#options.rules))
+  }
+
+  /** Readers are answered by the store meanwhile, as before. False: aborted on the way, and nothing has changed. */
+  async #regroup(signal: AbortSignal): Promise<boolean> {
+    const { clock } = this.#options
+    this.#isSwitching = true
+    let sliceMs = clock.monotonicMs()
+    for (const _ of this.#identity.regroup()) {
+      if (clock.monotonicMs() - sliceMs < SLICE_MS) continue
+      await this.#giveWay(signal)
+      sliceMs = clock.monotonicMs()
+      if (signal.aborted) break
+    }
+    if (signal.aborted) this.#identity.abandon()
+    this.#isSwitching = false
+    return !signal.aborted
   }
 
   /** True if it changed something; what can't be opened configures nothing, and is poison to whoever handles it. */
@@ -292,6 +362,7 @@ class Folding {
     const head = { position: this.#position, received: this.#received }
     this.#batch = { events: 0, sinceMs: 0, firstReceived: undefined }
     this.#identity.settle()
+    this.#rebuilds.regrouped(this.#identity.regrouped)
     const { writes, poison, size } = freezeAll(this.#folds, this.#identity.grouping, this.#identity.regrouped)
     const commit = {
       builds: this.#folds.map((fold) => fold.build),
@@ -337,17 +408,19 @@ class Folding {
   }
 
   async #readConfiguration(): Promise<void> {
-    if (this.#position === 0) return
+    const until = this.#options.isForTheEnd === true ? Number.POSITIVE_INFINITY : this.#position
+    if (until === 0) return
     for await (const batch of this.#options.log.read({ types: this.#configures })) {
       for (const recorded of batch) {
-        if (recorded.position > this.#position) return
+        if (recorded.position > until) return
         this.#configure(recorded)
       }
     }
   }
 
   async #serveWanted(signal: AbortSignal): Promise<void> {
-    const at = { position: this.#position, received: this.#received, mark: this.#mark() }
+    this.#rebuilds.restart()
+    const at = this.#place()
     const config = this.#configuration.snapshot()
     this.#isSwitching = true
     const folds = await this.#builds.serveWanted(config, this.#folds, at, signal)
@@ -358,6 +431,10 @@ class Folding {
   #setFolds(folds: readonly BuildFold[]): void {
     this.#folds = folds
     this.#routes = new Routes(folds)
+  }
+
+  #place(): Place {
+    return { position: this.#position, received: this.#received, mark: this.#mark() }
   }
 
   #mark(): string {

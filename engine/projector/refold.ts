@@ -67,7 +67,8 @@ async function touchedBy(
     if (signal.aborted) return undefined
     const recorded = position <= until.position ? await log.at(position) : undefined
     if (recorded === undefined) continue
-    const event = open(recorded)
+    const event = openedOrNone(recorded, open)
+    if (event === undefined) continue
     for (const fold of reading) {
       if (!fold.handles(recorded.type)) continue
       const keys = touched.get(fold) ?? new Set()
@@ -79,6 +80,14 @@ async function touchedBy(
 }
 
 /** An event that can't be opened or read has touched nothing, with its personal parts or without. */
+function openedOrNone(recorded: RecordedEvent, open: Refolding['open']): DecodedEvent | undefined {
+  try {
+    return open(recorded)
+  } catch {
+    return undefined
+  }
+}
+
 function keysOf({ projection }: BuildFold, event: DecodedEvent): readonly string[] {
   try {
     return projection.keys(event)

@@ -16,10 +16,17 @@ export class Routes {
     this.#timed = folds.filter((fold) => fold.isTimed)
   }
 
-  /** Folds an event into all that handle it. `open` is called when the first of them needs more than the envelope. */
-  fold(recorded: RecordedEvent, open: (event: RecordedEvent) => DecodedEvent): void {
+  /**
+   * Folds an event into all that handle it. `open` is called when the first of them needs more than the envelope. `now`
+   * is the clock that deadlines fall due by.
+   */
+  fold(
+    recorded: RecordedEvent,
+    open: (event: RecordedEvent) => DecodedEvent,
+    now: number = recorded.received,
+  ): void {
     let decoded: DecodedEvent | undefined
-    for (const fold of this.#timed) fold.tick(recorded.received)
+    for (const fold of this.#timed) fold.tick(now)
     for (const fold of this.#of(recorded.type)) {
       try {
         // Counting by the envelope alone needs no payload, and so no key.
@@ -30,7 +37,7 @@ export class Routes {
       }
       fold.fold(decoded ?? recorded)
       // A late event may bring a deadline that has passed already.
-      if (fold.isTimed) fold.tick(recorded.received)
+      if (fold.isTimed) fold.tick(now)
     }
   }
 

@@ -16,6 +16,8 @@ export interface KeptState {
  */
 const MIN_KEPT = 1_000
 const NEVER = -1
+/** Keys without a state that are remembered as such: most identities of a large profile never lead an event. */
+const MAX_ABSENT = 20_000
 
 /**
  * A build's states as far as they are in memory. What a freeze took stays as it was until the next one, while states go on
@@ -26,6 +28,8 @@ export class StateMemory {
   #young = new Map<string, KeptState>()
   #old = new Map<string, KeptState>()
   #dirty: KeptState[] = []
+  /** Keys that the store holds no state of, and none is under way. */
+  readonly #absent = new Set<string>()
   #freezes = 0
 
   /** `read`: a state as the store holds it; undefined where it holds none. */
@@ -47,6 +51,7 @@ export class StateMemory {
     if (kept.changed === this.#freezes) return
     kept.changed = this.#freezes
     this.#dirty.push(kept)
+    if (this.#absent.size > 0) this.#absent.delete(kept.key)
   }
 
   /** What changed since the last call, in the order in which it first did. */
@@ -71,6 +76,16 @@ export class StateMemory {
     const kept = this.#young.get(key) ?? this.#old.get(key)
     if (kept?.frozenAt === this.#freezes) return kept.frozen
     // Changed since, and not before: the store holds what the freeze saw.
-    return kept === undefined || kept.changed === this.#freezes ? this.#read(key) : kept.state
+    if (kept?.changed === this.#freezes) return this.#read(key)
+    return kept === undefined ? this.#stored(key) : kept.state
+  }
+
+  #stored(key: string): unknown {
+    if (this.#absent.has(key)) return undefined
+    const state = this.#read(key)
+    if (state !== undefined) return state
+    if (this.#absent.size >= MAX_ABSENT) this.#absent.clear()
+    this.#absent.add(key)
+    return undefined
   }
 }

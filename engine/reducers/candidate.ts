@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { RecordedEvent } from '../events/event.ts'
-import type { Candidate, Ranking } from './rule.ts'
+import type { Candidate, Preference, Ranking } from './rule.ts'
 
 /** What a write needs of its event's envelope. */
 export type Written = Pick<RecordedEvent, 'time' | 'source' | 'sequence' | 'id' | 'position' | 'basedOn'>
@@ -46,9 +46,6 @@ export function rankingOf(sources: readonly string[]): Ranking {
 
 /** All sources alike. Within one source every ranking gives the same order as this one. */
 export const UNIFORM: Ranking = () => 0
-
-/** Positive: `a` is preferred; negative: `b` is; 0: the same write. Must be a total order under every ranking. */
-export type Preference<V> = (a: Candidate<V>, b: Candidate<V>, ranking: Ranking) => number
 
 /**
  * The order that breaks every rule's ties: event time, source priority, `sequence`, event id and (so that it is

@@ -1,5 +1,5 @@
-import { byText, newer, overruledBy, type Preference, preferred, roomFor, UNIFORM } from './candidate.ts'
-import type { Candidate, Rule } from './rule.ts'
+import { byText, newer, overruledBy, preferred, roomFor, UNIFORM } from './candidate.ts'
+import type { Candidate, Preference, Rule } from './rule.ts'
 
 /** Values that most fields have; null removes, '' is blank. */
 export type Scalar = string | number | boolean
@@ -26,6 +26,7 @@ export function choice<V>(
   return {
     name,
     kind: 'choice',
+    prefers: better,
     initial,
     write,
     join(a, b) {

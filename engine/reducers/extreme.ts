@@ -1,6 +1,6 @@
-import { newer, type Preference } from './candidate.ts'
+import { newer } from './candidate.ts'
 import { choice, type Kept } from './choice.ts'
-import type { Candidate, Rule } from './rule.ts'
+import type { Candidate, Preference, Rule } from './rule.ts'
 
 /**
  * The least value ever written; numbers come before strings, strings compare by code units. null has no place in that

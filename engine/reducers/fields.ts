@@ -3,7 +3,7 @@ import { candidate, roomFor, type Written } from './candidate.ts'
 import type { Candidate, Explanation, Ranking, Rule } from './rule.ts'
 
 /** Field name → its rule. */
-type Rules = Readonly<Record<string, Rule<unknown, unknown, unknown>>>
+export type Rules = Readonly<Record<string, Rule<unknown, unknown, unknown>>>
 
 type StateOf<R> = R extends Rule<infer S, infer _W, infer _V> ? S : never
 type WriteOf<R> = R extends Rule<infer _S, infer W, infer _V> ? W : never
@@ -23,7 +23,7 @@ type FieldExplanations<R extends Rules> = { readonly [N in keyof R]?: Explanatio
 export type FieldWrites<R extends Rules> = { readonly [N in keyof R]?: WriteOf<R[N]> | undefined }
 
 /** A record of fields, each under a rule of its own. A choice if all rules are, else counting. */
-interface Fields<R extends Rules> {
+export interface Fields<R extends Rules> {
   readonly rules: R
   readonly kind: 'choice' | 'counting'
   readonly initial: FieldStates<R>

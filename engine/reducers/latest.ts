@@ -12,6 +12,11 @@ export function first<V = Scalar>(): Rule<Kept<V | null>, V | null> {
   return choice<V | null>('first', older)
 }
 
+/** What stewards decide: the newest write meanwhile, while every source's own stays beside it as an open conflict. */
+export function review<V = Scalar>(): Rule<Kept<V | null>, V | null> {
+  return choice<V | null>('review', newer)
+}
+
 const MINUTE_MS = 60_000
 
 /**

@@ -1,6 +1,6 @@
-import { moreTrusted, newer, type Preference } from './candidate.ts'
+import { moreTrusted, newer } from './candidate.ts'
 import { choice, type Kept, type Scalar } from './choice.ts'
-import type { Ranking, Rule } from './rule.ts'
+import type { Preference, Ranking, Rule } from './rule.ts'
 
 /**
  * The newest write of the source of highest priority that ever wrote the field; sources of one priority count as one.

@@ -100,14 +100,19 @@ export function advanced(builds: ReadonlyMap<string, Build>, commit: Commit): Ma
   return next
 }
 
-/** The builds once `name` serves: the projection's others are gone. */
-export function served(builds: ReadonlyMap<string, Build>, name: string): Map<string, Build> {
+/** The builds once `name` serves: the projection's others are gone, but for those that are `kept`. */
+export function served(
+  builds: ReadonlyMap<string, Build>,
+  name: string,
+  kept: readonly string[],
+): Map<string, Build> {
   const chosen = builds.get(name)
   assert(chosen !== undefined, `no such build: ${name}`)
   const next = new Map<string, Build>()
   for (const build of builds.values())
     if (build === chosen) next.set(name, { ...build, serving: true })
     else if (build.projection !== chosen.projection) next.set(build.build, build)
+    else if (kept.includes(build.build)) next.set(build.build, { ...build, serving: false })
   return next
 }
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type Build, headOf, NEW_STORE } from './build.ts'
 import { type Cell, compareText } from './cells.ts'
 import { CURSOR_KEY_BYTES } from './cursor.ts'
-import type { Checkpoint, PoisonEvent } from './store.ts'
+import type { Checkpoint, Commit, PoisonEvent, RefusedEvidence } from './store.ts'
 
 export interface MemoryRow {
   /** `key`, `part`, then all columns of the build. */
@@ -27,6 +27,9 @@ export class MemoryData {
   readonly profiles = new Map<string, string>()
   readonly #members = new Map<string, Set<string>>()
   readonly evidence = new Map<string, Uint8Array>()
+  /** Of all evidence that ever came: its place. */
+  readonly #places = new Map<string, number>()
+  readonly #refused = new Set<string>()
   /** Identity → ids of evidence. */
   readonly evidenceOf = new Map<string, Set<string>>()
   /** Build and position → event. */
@@ -46,6 +49,8 @@ export class MemoryData {
       this.profiles,
       this.#members,
       this.evidence,
+      this.#places,
+      this.#refused,
       this.evidenceOf,
       this.poison,
     ])
@@ -68,9 +73,28 @@ export class MemoryData {
     return [...new Set([profile, ...(this.#members.get(profile) ?? [])])].sort(compareText)
   }
 
-  addEvidence(id: string, identities: readonly string[], bytes: Uint8Array): void {
+  addEvidence({ id, identities, bytes, refused }: Commit['evidence'][number]): void {
     this.evidence.set(id, bytes.slice())
+    if (!this.#places.has(id)) this.#places.set(id, this.#places.size + 1)
+    if (refused === true) this.#refused.add(id)
+    else this.#refused.delete(id)
     for (const identity of identities) added(this.evidenceOf, identity, id)
+  }
+
+  named(after: string, limit: number): readonly string[] {
+    const names = [...this.evidenceOf.keys()].filter((name) => compareText(name, after) > 0)
+    return names.sort(compareText).slice(0, limit)
+  }
+
+  review(after: number, limit: number): readonly RefusedEvidence[] {
+    const found = Array.from(this.#refused, (id) => ({
+      place: this.#places.get(id) ?? 0,
+      bytes: this.evidence.get(id)?.slice() ?? new Uint8Array(),
+    }))
+    return found
+      .filter(({ place }) => place > after)
+      .sort((a, b) => a.place - b.place)
+      .slice(0, limit)
   }
 }
 

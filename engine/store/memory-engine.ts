@@ -16,7 +16,7 @@ import {
   STALE,
   type StatesPlan,
 } from './query-engine.ts'
-import type { Answer, BuildStatus, PoisonEvent } from './store.ts'
+import type { Answer, BuildStatus, PoisonEvent, RefusedEvidence } from './store.ts'
 
 /** Each query runs in one turn of the event loop, and so over one snapshot. */
 export class MemoryEngine implements QueryEngine {
@@ -97,6 +97,10 @@ export class MemoryEngine implements QueryEngine {
     const events = [...this.#data.poison.values()]
     events.sort((a, b) => b.position - a.position || compareText(a.build, b.build))
     return { ...this.#head(), value: events.slice(0, limit) }
+  }
+
+  async review(after: number, limit: number): Promise<Answer<readonly RefusedEvidence[]>> {
+    return { ...this.#head(), value: this.#data.review(after, limit) }
   }
 
   async position(): Promise<number> {

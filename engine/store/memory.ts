@@ -3,9 +3,11 @@ import { advanced, type Build, checkCommit, furthestOf, newBuild, served, status
 import { type Cell, checkedText, compareText, encodeRow } from './cells.ts'
 import { MemoryData, type MemoryRow, type MemoryTables } from './memory-data.ts'
 import { MemoryEngine } from './memory-engine.ts'
+import { memorySnapshot } from './memory-snapshot.ts'
 import { UnderWay } from './memory-under-way.ts'
 import { PlanningReader } from './reader.ts'
 import { searchText } from './search-text.ts'
+import type { StoreSnapshot } from './snapshot.ts'
 import type {
   BuildStatus,
   BuildWrite,
@@ -63,8 +65,8 @@ class MemoryWriter implements StoreWriter {
     data.tables.set(build.build, { states: new Map(), rows: new Map() })
   }
 
-  serve(build: string): void {
-    this.#setBuilds(served(this.#idle().builds, build))
+  serve(build: string, kept: readonly string[] = []): void {
+    this.#setBuilds(served(this.#idle().builds, build, kept))
   }
 
   dropBuild(build: string): void {
@@ -101,6 +103,10 @@ class MemoryWriter implements StoreWriter {
 
   membersOf(profile: string): readonly string[] {
     return (this.#underWay ?? this.#open()).membersOf(profile)
+  }
+
+  named(after: string, limit: number): readonly string[] {
+    return this.#idle().named(after, limit)
   }
 
   evidenceOf(identity: string): readonly { readonly id: string; readonly bytes: Uint8Array }[] {
@@ -142,6 +148,10 @@ class MemoryWriter implements StoreWriter {
   purge(): boolean {
     this.#idle()
     return true
+  }
+
+  snapshot(): StoreSnapshot {
+    return memorySnapshot(this.#open())
   }
 
   close(): void {
@@ -252,7 +262,7 @@ function apply(
       else tables.rows.set(key, parts)
   }
   for (const [identity, profile] of commit.members) data.setMember(identity, profile)
-  for (const { id, identities, bytes } of commit.evidence) data.addEvidence(id, identities, bytes)
+  for (const evidence of commit.evidence) data.addEvidence(evidence)
   for (const { build, position, type, reason } of poison) {
     const event = { build, position, type: type.toWellFormed(), reason: reason.toWellFormed() }
     data.poison.set(`${build} ${position}`, event)

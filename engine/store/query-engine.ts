@@ -2,7 +2,7 @@ import type { Build } from './build.ts'
 import type { Cell } from './cells.ts'
 import type { ListPlan, VisibleTable } from './plan.ts'
 import type { AggregatePlan } from './plan-aggregate.ts'
-import type { Answer, BuildStatus, PoisonEvent } from './store.ts'
+import type { Answer, BuildStatus, PoisonEvent, RefusedEvidence } from './store.ts'
 
 /** Which builds serve, and what they look like. */
 export interface Catalogue {
@@ -66,6 +66,7 @@ export interface QueryEngine {
   >
   builds(): Promise<Answer<readonly BuildStatus[]>>
   poison(limit: number): Promise<Answer<readonly PoisonEvent[]>>
+  review(after: number, limit: number): Promise<Answer<readonly RefusedEvidence[]>>
   /** What all serving builds have reached. */
   position(): Promise<number>
   close(): Promise<void>

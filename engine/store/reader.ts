@@ -28,6 +28,7 @@ import {
   type ListQuery,
   type PoisonEvent,
   type ReadSpec,
+  type RefusedEvidence,
   type StoredRow,
   StoreQueryError,
   type StoreReader,
@@ -141,6 +142,12 @@ export class PlanningReader implements StoreReader {
     this.#checkOpen()
     checkLimit(limit)
     return this.#engine.poison(limit)
+  }
+
+  async review(after: number, limit: number): Promise<Answer<readonly RefusedEvidence[]>> {
+    this.#checkOpen()
+    checkLimit(limit)
+    return this.#engine.review(after, limit)
   }
 
   waitFor(position: number, timeoutMs: number): Promise<boolean> {

@@ -284,6 +284,12 @@ export function compilePoison(limit: number): Script {
   return { statements: [statement(query.orderBy('position', 'desc').orderBy('build').limit(limitOf(limit)))] }
 }
 
+export function compileReview(after: number, limit: number): Script {
+  const query = compiler.selectFrom('evidence').select(['number', 'bytes'])
+  const listed = query.where('refused', '=', sql<number>`1`).where('number', '>', after)
+  return { statements: [statement(listed.orderBy('number').limit(limitOf(limit)))] }
+}
+
 /** Generation and cursor key, then the serving builds. */
 export function compileCatalogue(): readonly Script[] {
   const meta = compiler.selectFrom('meta').select(['generation', 'cursor_key'])

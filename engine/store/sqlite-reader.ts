@@ -20,7 +20,7 @@ import * as compile from './sqlite-compile.ts'
 import { DirectReader } from './sqlite-direct.ts'
 import type { JobOutcome, Script, SqlRow, SqlValue } from './sqlite-protocol.ts'
 import { SqliteThreads } from './sqlite-threads.ts'
-import type { Answer, BuildStatus, PoisonEvent, ReadSpec, StoreReader } from './store.ts'
+import type { Answer, BuildStatus, PoisonEvent, ReadSpec, RefusedEvidence, StoreReader } from './store.ts'
 import type { TableShape } from './table.ts'
 
 interface SqliteReaderOptions {
@@ -146,6 +146,15 @@ class SqliteEngine implements QueryEngine {
         type: String(type),
         reason: String(reason),
       })),
+    )
+  }
+
+  review(after: number, limit: number): Promise<Answer<readonly RefusedEvidence[]>> {
+    return this.#headed([compile.compileReview(after, limit)], ([rows = []]) =>
+      rows.map(([place, bytes]) => {
+        assert(bytes instanceof Uint8Array)
+        return { place: Number(place), bytes }
+      }),
     )
   }
 

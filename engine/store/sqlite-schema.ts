@@ -12,7 +12,7 @@ import type { ColumnType } from './table.ts'
  */
 
 /** In `user_version`. Files of a smaller one are rebuilt from the log, so nothing is ever migrated. */
-export const SCHEMA_VERSION = 3
+export const SCHEMA_VERSION = 4
 
 /** In `application_id`: `Hdwt`. */
 const APPLICATION_ID = 0x48647774
@@ -45,7 +45,10 @@ CREATE TABLE builds (
 ) STRICT;
 CREATE TABLE member (identity TEXT PRIMARY KEY, profile TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX member_profile ON member (profile);
-CREATE TABLE evidence (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, bytes BLOB NOT NULL) STRICT;
+CREATE TABLE evidence (
+  number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, bytes BLOB NOT NULL, refused INTEGER NOT NULL
+) STRICT;
+CREATE INDEX evidence_refused ON evidence (number) WHERE refused = 1;
 CREATE TABLE evidence_identity (
   identity TEXT NOT NULL, evidence INTEGER NOT NULL, PRIMARY KEY (identity, evidence)
 ) STRICT, WITHOUT ROWID;

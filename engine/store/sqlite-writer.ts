@@ -14,10 +14,12 @@ import {
 import { byKey } from './by-key.ts'
 import { checkedText, compareText } from './cells.ts'
 import { CacheBudget } from './packed-cache.ts'
+import type { StoreSnapshot } from './snapshot.ts'
 import { cachedStatements, SqliteBuild } from './sqlite-build.ts'
 import { isDamaged, StoreUnusable } from './sqlite-failure.ts'
 import { loadStore } from './sqlite-load.ts'
 import { buildDdl, dropBuildDdl, dropViewDdl, openSchema, purgeDdl, viewDdl } from './sqlite-schema.ts'
+import { openSqliteSnapshot } from './sqlite-snapshot.ts'
 import type { BuildStatus, Checkpoint, Commit, StoreWriter, TableSpec } from './store.ts'
 
 /** Others only ever hold the file's write lock while they recover a WAL. */
@@ -101,14 +103,15 @@ class SqliteWriter implements StoreWriter {
     this.#tables.set(name, new SqliteBuild(this.#db, build, this.#budget))
   }
 
-  serve(build: string): void {
-    const next = served(this.#builds, build)
+  serve(build: string, kept: readonly string[] = []): void {
+    const next = served(this.#builds, build, kept)
     const chosen = next.get(build)
     assert(chosen !== undefined)
     this.#transaction(() => {
       this.#db.exec(dropViewDdl(chosen.projection))
       this.#db.exec(viewDdl(chosen))
-      this.#statement('UPDATE builds SET serving = 1 WHERE build = ?').run(build)
+      const serving = this.#statement('UPDATE builds SET serving = (build = ?) WHERE projection = ?')
+      serving.run(build, chosen.projection)
       this.#dropAllBut(next)
       this.#newGeneration(next)
     })
@@ -168,6 +171,14 @@ class SqliteWriter implements StoreWriter {
         assert(bytes instanceof Uint8Array)
         return { id: String(id), bytes }
       })
+  }
+
+  named(after: string, limit: number): readonly string[] {
+    this.#read()
+    const sql = 'SELECT DISTINCT identity FROM evidence_identity WHERE identity > ? ORDER BY identity LIMIT ?'
+    return this.#statement(sql)
+      .all(after, limit)
+      .map(({ identity }) => String(identity))
   }
 
   commit(commit: Commit): void {
@@ -240,6 +251,12 @@ class SqliteWriter implements StoreWriter {
     return result?.busy === 0
   }
 
+  snapshot(): StoreSnapshot {
+    const path = this.#db.location()
+    assert(path !== null, 'a store in a file')
+    return openSqliteSnapshot(path)
+  }
+
   close(): void {
     this.#db.close()
   }
@@ -257,13 +274,13 @@ class SqliteWriter implements StoreWriter {
     for (const [identity, profile] of commit.members)
       member.run(checkedText('identity', identity), checkedText('profile', profile))
     const evidence = this.#statement(
-      'INSERT INTO evidence (id, bytes) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET bytes = excluded.bytes',
+      'INSERT INTO evidence (id, bytes, refused) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET bytes = excluded.bytes, refused = excluded.refused',
     )
     const names = this.#statement(
       'INSERT INTO evidence_identity SELECT ?, number FROM evidence WHERE id = ? ON CONFLICT DO NOTHING',
     )
-    for (const { id, identities, bytes } of commit.evidence) {
-      evidence.run(checkedText('evidence', id), bytes)
+    for (const { id, identities, bytes, refused } of commit.evidence) {
+      evidence.run(checkedText('evidence', id), bytes, refused === true ? 1 : 0)
       for (const identity of identities) names.run(checkedText('identity', identity), id)
     }
   }

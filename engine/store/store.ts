@@ -1,3 +1,4 @@
+import type { StoreSnapshot } from './snapshot.ts'
 import type { CellValue, Row, TableShape } from './table.ts'
 
 /** A read model's build: `name__v<version>_<hash of configuration>`; tables carry this name. */
@@ -80,6 +81,8 @@ export interface Commit {
     readonly id: string
     readonly identities: readonly string[]
     readonly bytes: Uint8Array
+    /** It is listed by `review` until it is written without. */
+    readonly refused?: boolean | undefined
   }[]
 }
 
@@ -106,8 +109,10 @@ export interface StoreWriter {
   builds(): readonly BuildStatus[]
   /** Creates a build's tables, empty, at position 0, not serving. A build of that name must not exist. */
   createBuild(spec: TableSpec): void
-  /** Makes it the one that its projection's queries reach, and drops the others of that projection; atomic. */
-  serve(build: BuildName): void
+  /**
+   * Makes it the one that its projection's queries reach, and drops the others of that projection but `kept`; atomic.
+   */
+  serve(build: BuildName, kept?: readonly BuildName[]): void
   dropBuild(build: BuildName): void
   state(build: BuildName, key: string): Uint8Array | undefined
   /** All keys that fall due at or before `at`, earliest first. */
@@ -119,6 +124,8 @@ export interface StoreWriter {
   membersOf(profile: string): readonly string[]
   /** Evidence that names this identity, in no particular order. */
   evidenceOf(identity: string): readonly { readonly id: string; readonly bytes: Uint8Array }[]
+  /** Those that evidence names, sorted, behind `after`; '' begins. Not while a commit is under way. */
+  named(after: string, limit: number): readonly string[]
   commit(commit: Commit): void
   /**
    * The same in small steps, for a thread that has other things to do between them. It is committed when the walk has
@@ -136,6 +143,8 @@ export interface StoreWriter {
    * memory. False if a reader still looked at an older snapshot: call again.
    */
   purge(): boolean
+  /** What is committed so far, to be read whole. */
+  snapshot(): StoreSnapshot
   close(): void
 }
 
@@ -229,6 +238,11 @@ export interface StoredRow {
   readonly row: Row
 }
 
+export interface RefusedEvidence {
+  readonly place: number
+  readonly bytes: Uint8Array
+}
+
 export interface StoreReader {
   /** A failed query throws `StoreQueryError` with a `StoreFailure`. */
   list(
@@ -260,6 +274,8 @@ export interface StoreReader {
   ): Promise<Answer<ReadonlyMap<string, { readonly profile: string; readonly members: readonly string[] }>>>
   builds(): Promise<Answer<readonly BuildStatus[]>>
   poison(limit: number): Promise<Answer<readonly PoisonEvent[]>>
+  /** Refused evidence in the order in which it first came, behind the place `after`; 0 begins. */
+  review(after: number, limit: number): Promise<Answer<readonly RefusedEvidence[]>>
   /** Resolves true when all serving builds have reached `position`, or false after `timeoutMs`. */
   waitFor(position: number, timeoutMs: number): Promise<boolean>
   /**

@@ -1,18 +1,18 @@
 import { byText, newer } from '../../engine/reducers/candidate.ts'
-import { type FieldStates, type FieldWrites, fields } from '../../engine/reducers/fields.ts'
 import { forwardOnly } from '../../engine/reducers/forward-only.ts'
+import type { GovernedState, GovernedWrites } from '../../engine/reducers/governed.ts'
 import { firstAndNewestMinute, latest } from '../../engine/reducers/latest.ts'
 import { mapOf } from '../../engine/reducers/map-of.ts'
 import { rankedUnlessBlank } from '../../engine/reducers/ranked.ts'
 import type { Candidate, Ranking } from '../../engine/reducers/rule.ts'
 import { together } from '../../engine/reducers/together.ts'
+import { governedFields, PROFILE_WINDOW_MS } from '../governed.ts'
 import { LIFECYCLE } from '../vocabulary.ts'
+import { ADDRESS, addressOf } from './address.ts'
 
 /** The golden record's fields, each with its survivorship rule. */
 
-export const ADDRESS = ['text', 'street', 'city', 'state', 'postal_code', 'country'] as const
-
-export const golden = fields({
+const rules = {
   name: latest<string>(),
   first_name: latest<string>(),
   last_name: latest<string>(),
@@ -32,10 +32,36 @@ export const golden = fields({
    * many pages shall not rewrite the profile with each of them.
    */
   seen: firstAndNewestMinute<number>(),
-})
+}
 
-export type GoldenState = FieldStates<typeof golden.rules>
-export type GoldenWrites = FieldWrites<typeof golden.rules>
+export type GoldenRules = typeof rules
+export type GoldenState = GovernedState<GoldenRules>
+export type GoldenWrites = GovernedWrites<GoldenRules>
+
+/** Names under which traits without a field of their own are decided. */
+export const TRAIT = 'traits.'
+
+export const golden = governedFields({
+  view: 'profile',
+  rules,
+  stewarded: {
+    name: 'text',
+    first_name: 'text',
+    last_name: 'text',
+    email: 'text',
+    phone: 'text',
+    company: 'text',
+    domain: 'text',
+    title: 'text',
+    address: addressOf,
+    country: 'text',
+    industry: 'text',
+    owner: 'text',
+    lifecycle: 'text',
+  },
+  prefix: TRAIT,
+  windowMs: PROFILE_WINDOW_MS,
+})
 
 /** Traits that have no field of their own. */
 export const traits = mapOf(latest<unknown>())
@@ -46,7 +72,7 @@ export function heard(state: GoldenState) {
   let first = Number.POSITIVE_INFINITY
   let last = Number.NEGATIVE_INFINITY
   // Kept in the order of the sources.
-  for (const [, time, source] of golden.get(state, 'seen') ?? []) {
+  for (const [, time, source] of golden.base.get(state, 'seen') ?? []) {
     if (source !== sources.at(-1)) sources.push(source)
     first = Math.min(first, time)
     last = Math.max(last, time)
@@ -57,7 +83,7 @@ export function heard(state: GoldenState) {
 
 /** When a profile was first and last heard of, and from whom, with the events that say so. */
 export function explainSeen(state: GoldenState, ranking: Ranking) {
-  const kept = golden.get(state, 'seen') ?? []
+  const kept = golden.base.get(state, 'seen') ?? []
   const writes = [...kept].sort((a, b) => newer(b, a, ranking))
   const newest = new Map<string, Candidate<number | null>>()
   for (const write of writes) if (!newest.has(write[2])) newest.set(write[2], write)
@@ -65,7 +91,7 @@ export function explainSeen(state: GoldenState, ranking: Ranking) {
   const last = writes.slice(0, 1)
   return {
     sources: { value: sources, rule: 'union', winners: [...newest.values()], overruled: [] },
-    first_seen: golden.rules.seen.explain(kept, ranking),
+    first_seen: rules.seen.explain(kept, ranking),
     last_seen: { value: last[0]?.[0], rule: 'latest', winners: last, overruled: writes.slice(1) },
   }
 }

@@ -1,12 +1,11 @@
 import type { EventOf } from '../../engine/events/catalogue.ts'
 import type { Scalar } from '../../engine/reducers/choice.ts'
 import type { Group } from '../../engine/reducers/together.ts'
-import { type Fields, type Text, textAt, textOf, valueAt } from '../values.ts'
-import type { ADDRESS, GoldenWrites } from './profile-fields.ts'
+import { type Fields, isRecord, type Text, textAt, textOf, valueAt } from '../values.ts'
+import { type Address, addressOf } from './address.ts'
+import type { GoldenWrites } from './profile-fields.ts'
 
 /** What events say of the person or company that they are about. */
-
-type Address = Group<(typeof ADDRESS)[number]> | null
 
 /** Segment's reserved traits in both spellings, and the field of the golden record that each is. */
 const RESERVED: ReadonlyMap<
@@ -59,27 +58,6 @@ function countryIn(address: Scalar | null | Address | undefined): Scalar | null 
   return isRecord(address) ? (address as Group<'country'>).country : undefined
 }
 
-/** A text of several lines, or an object in Segment's spelling or ours. */
-function addressOf(sent: unknown): Address | undefined {
-  if (sent === null) return null
-  if (typeof sent === 'string') return { text: sent }
-  if (!isRecord(sent)) return undefined
-  const part = (...names: readonly string[]): Text => {
-    for (const name of names) {
-      const value = Object.hasOwn(sent, name) ? textOf(sent[name]) : undefined
-      if (value !== undefined) return value
-    }
-    return undefined
-  }
-  return {
-    street: part('street', 'line1', 'address1'),
-    city: part('city', 'town'),
-    state: part('state', 'region', 'province'),
-    postal_code: part('postal_code', 'postalCode', 'zip', 'postcode'),
-    country: part('country'),
-  }
-}
-
 /** What a lead, contact or account record states. */
 export function recordWrites(
   event: EventOf<
@@ -116,8 +94,4 @@ export function customerWrites(event: Fields): GoldenWrites {
     country: textAt(event, 'country'),
     lifecycle: { stage: 'customer' },
   }
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

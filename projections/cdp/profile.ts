@@ -1,41 +1,39 @@
-import type { EventOf } from '../../engine/events/catalogue.ts'
-import { namespaceOf } from '../../engine/events/identity.ts'
-import type { Projection } from '../../engine/projector/projection.ts'
-import { candidate } from '../../engine/reducers/candidate.ts'
+import type { Configuration, Projection } from '../../engine/projector/projection.ts'
+import { byText, candidate } from '../../engine/reducers/candidate.ts'
+import { explanationOf } from '../../engine/reducers/decisions.ts'
 import type { MapState } from '../../engine/reducers/map-of.ts'
-import type { Explanation } from '../../engine/reducers/rule.ts'
+import type { Explanation, Ranking } from '../../engine/reducers/rule.ts'
 import { type Column, oneRow } from '../../engine/store/table.ts'
-import { RANKED_BY, rankingFrom } from '../ranking.ts'
+import { isEcho } from '../echo.ts'
+import { decisionOf, GOVERNED_BY, isDecision } from '../governed.ts'
+import { rankingFrom } from '../ranking.ts'
 import { explainColumns, rowOf } from '../row.ts'
-import { leadingOf, textAt } from '../values.ts'
-import { ACTS, lifecycleOf, qualifiedStage } from '../vocabulary.ts'
-import { explainSeen, type GoldenState, type GoldenWrites, golden, heard, traits } from './profile-fields.ts'
-import { customerWrites, recordWrites, traitWrites } from './profile-writes.ts'
+import { leadingOf } from '../values.ts'
+import {
+  describesTraits,
+  kindOf,
+  PROFILE_EVENTS,
+  type ProfileEvent,
+  type ProfileKind,
+  writesOf,
+} from './profile-events.ts'
+import {
+  explainSeen,
+  type GoldenState,
+  type GoldenWrites,
+  golden,
+  heard,
+  TRAIT,
+  traits,
+} from './profile-fields.ts'
+import { traitWrites } from './profile-writes.ts'
 
 interface State {
   /** By the namespace of the atom; '' before its first event. A person prevails over a company. */
-  readonly kind: '' | 'company' | 'person'
+  readonly kind: ProfileKind
   readonly fields: GoldenState
   readonly traits: MapState<typeof traits.rule.initial>
 }
-
-const HANDLES = [
-  ...ACTS,
-  'lead.created',
-  'lead.updated',
-  'lead.lifecycle_changed',
-  'lead.lifecycle_regressed',
-  'lead.qualified',
-  'lead.assigned',
-  'lead.converted',
-  'contact.created',
-  'contact.updated',
-  'account.created',
-  'account.updated',
-  'opportunity.won',
-] as const
-
-type Handled = EventOf<(typeof HANDLES)[number]>
 
 const columns = {
   kind: { type: 'text', about: '`person` or `company`.' },
@@ -59,45 +57,55 @@ const columns = {
 } as const satisfies Readonly<Record<string, Column>>
 
 /** The golden record of a person or company. */
-export const profile: Projection<State, (typeof HANDLES)[number]> = {
+export const profile: Projection<State, (typeof PROFILE_EVENTS)[number]> = {
   name: 'profile',
-  version: 3,
-  handles: HANDLES,
-  configuredBy: RANKED_BY,
+  version: 4,
+  handles: PROFILE_EVENTS,
+  configuredBy: GOVERNED_BY,
   keys(event) {
     const leading = leadingOf(event)
-    return leading === undefined ? [] : [leading.id]
+    if (leading === undefined) return []
+    // A decision about another view's record may name a person too.
+    return isDecision(event) && (event.data.view ?? golden.view) !== golden.view ? [] : [leading.id]
   },
   initial: () => NOBODY,
-  reduce(state, event) {
+  reduce(state, event, config) {
+    const kept = golden.in(config)
+    if (isDecision(event)) {
+      const decision = decisionOf(event, golden)
+      return decision === undefined ? state : withFields(state, kept.decide(state.fields, event, decision))
+    }
     const kind = greater(state.kind, kindOf(event))
+    if (isEcho(event, config)) return wrote(state, kind, kept.writeAll(state.fields, event, heardAt(event)))
     if (event.type !== 'cdp.identify' && !describesTraits(event)) {
-      const fields = golden.writeAll(state.fields, event, { ...writesOf(event), seen: event.time })
-      return fields === state.fields && kind === state.kind ? state : { kind, fields, traits: state.traits }
+      const writes = { ...writesOf(event), seen: event.time }
+      return wrote(state, kind, kept.writeAll(state.fields, event, writes))
     }
     const stated = traitWrites(event)
     let others = state.traits
     for (const [name, value] of stated.others) others = traits.write(others, name, candidate(event, value))
     return {
       kind,
-      fields: golden.writeAll(state.fields, event, { ...stated.golden, seen: event.time }),
+      fields: kept.writeAll(state.fields, event, { ...stated.golden, seen: event.time }),
       traits: others,
     }
   },
-  join: (a, b) => ({
+  join: (a, b, config) => ({
     kind: greater(a.kind, b.kind),
-    fields: golden.join(a.fields, b.fields),
+    fields: golden.in(config).join(a.fields, b.fields),
     traits: traits.join(a.traits, b.traits),
   }),
+  due: (state) => golden.base.due(state.fields),
+  tick: (state, { at }) => withFields(state, golden.base.tick(state.fields, at)),
   explain(state, config) {
     const ranking = rankingFrom(config)
     const explained: Record<string, Explanation<unknown>> = {
-      ...golden.explain(state.fields, ranking),
+      ...golden.in(config).explain(state.fields, ranking),
       ...explainSeen(state.fields, ranking),
     }
     const name = nameFromParts(explained)
     if (name !== undefined) explained.name = name
-    for (const [trait, each] of traits.explain(state.traits, ranking)) explained[`traits.${trait}`] = each
+    for (const [trait, each] of explainTraits(state, config, ranking)) explained[`${TRAIT}${trait}`] = each
     return explainColumns(columns, explained)
   },
   table: {
@@ -108,8 +116,8 @@ export const profile: Projection<State, (typeof HANDLES)[number]> = {
     rows(state, config) {
       if (state.kind === '') return oneRow(undefined)
       const ranking = rankingFrom(config)
-      const values = golden.values(state.fields, ranking)
-      const stated = [...traits.values(state.traits, ranking)].filter(([, value]) => value !== null)
+      const values = golden.in(config).values(state.fields, ranking)
+      const stated = [...traitValues(state, config, ranking)].filter(([, value]) => value !== null)
       const name = values.name ?? fullName(values.first_name, values.last_name)
       const others = { name, kind: state.kind, traits: Object.fromEntries(stated) }
       return oneRow(rowOf(columns, { ...values, ...heard(state.fields), ...others }))
@@ -132,78 +140,57 @@ function nameFromParts(
   return { value, rule: 'latest', winners, overruled: [...(name?.winners ?? []), ...(name?.overruled ?? [])] }
 }
 
-const NOBODY: State = { kind: '', fields: golden.initial, traits: traits.initial }
+const NOBODY: State = { kind: '', fields: golden.base.initial, traits: traits.initial }
 
-function kindOf(event: Handled): State['kind'] {
-  const leading = leadingOf(event)
-  return leading === undefined ? '' : namespaceOf(leading.namespace).kind
+function heardAt({ time }: ProfileEvent): GoldenWrites {
+  return { seen: time }
 }
 
-function greater(a: State['kind'], b: State['kind']): State['kind'] {
-  return a > b ? a : b
+function wrote(state: State, kind: ProfileKind, fields: GoldenState): State {
+  return fields === state.fields && kind === state.kind ? state : { kind, fields, traits: state.traits }
 }
 
-/** The traits of a group are the company's; on a person's event they only name it. */
-function describesTraits(event: Handled): boolean {
-  return event.type === 'cdp.group' && kindOf(event) === 'company'
+function withFields(state: State, fields: GoldenState): State {
+  return fields === state.fields ? state : { kind: state.kind, fields, traits: state.traits }
 }
 
-function writesOf(event: Exclude<Handled, { type: 'cdp.identify' }>): GoldenWrites {
-  switch (event.type) {
-    case 'cdp.group':
-      return { company: textAt(event, 'traits.name') }
-    case 'lead.created':
-      return { ...aboutPerson(event), lifecycle: { stage: 'lead' } }
-    case 'lead.updated':
-    case 'contact.created':
-    case 'contact.updated':
-      return aboutPerson(event)
-    case 'account.created':
-    case 'account.updated':
-      return recordWrites(event)
-    case 'lead.lifecycle_changed':
-      return { lifecycle: { stage: lifecycleOf(event.data.to) } }
-    case 'lead.lifecycle_regressed':
-      return { lifecycle: { regress: lifecycleOf(event.data.to) } }
-    case 'lead.qualified':
-      return { lifecycle: { stage: qualifiedStage(event.data.qualification) } }
-    case 'lead.assigned':
-      return { owner: event.data.owner }
-    case 'lead.converted':
-      return { lifecycle: { stage: 'opportunity' } }
-    case 'opportunity.won':
-      return { lifecycle: { stage: 'customer' } }
-    case 'Order Completed':
-    case 'order.placed':
-    case 'erp.invoice_issued':
-      return customerWrites(event)
-    case 'cdp.track':
-    case 'cdp.page':
-    case 'cdp.screen':
-    case 'cdp.alias':
-    case 'social.interacted':
-    case 'Email Opened':
-    case 'Email Link Clicked':
-    case 'Unsubscribed':
-    case 'marketing.form_submitted':
-    case 'marketing.asset_downloaded':
-    case 'marketing.webinar_attended':
-    case 'Live Chat Conversation Started':
-    case 'csat.submitted':
-    case 'article.viewed':
-    case 'Product Viewed':
-    case 'Product Added':
-    case 'Cart Viewed':
-    case 'Checkout Started':
-      return NOTHING
+/** By rule, and by decision where there is one; sorted by name where it is by rule. */
+function traitValues(state: State, config: Configuration, ranking: Ranking): ReadonlyMap<string, unknown> {
+  const values = traits.values(state.traits, ranking)
+  if (golden.base.decisions(state.fields) === undefined) return values
+  const decided = new Map<string, unknown>(values)
+  for (const [name, { value }] of decidedTraits(state, config, ranking)) decided.set(name, value)
+  return new Map([...decided].sort(([a], [b]) => byText(a, b)))
+}
+
+function explainTraits(
+  state: State,
+  config: Configuration,
+  ranking: Ranking,
+): ReadonlyMap<string, Explanation<unknown>> {
+  const explained = traits.explain(state.traits, ranking)
+  if (golden.base.decisions(state.fields) === undefined) return explained
+  return new Map([...explained, ...decidedTraits(state, config, ranking)])
+}
+
+function decidedTraits(
+  { fields, traits: written }: State,
+  config: Configuration,
+  ranking: Ranking,
+): ReadonlyMap<string, Explanation<unknown>> {
+  const explained = new Map<string, Explanation<unknown>>()
+  const kept = new Map(written)
+  for (const [field] of golden.base.decisions(fields)?.[1] ?? []) {
+    if (!field.startsWith(TRAIT)) continue
+    const name = field.slice(TRAIT.length)
+    const found = golden
+      .in(config)
+      .standingOf(fields, field, kept.get(name) ?? traits.rule.initial, traits.rule, ranking)
+    if (found !== undefined) explained.set(name, explanationOf(found))
   }
+  return explained
 }
 
-const NOTHING: GoldenWrites = {}
-
-/** A lead or contact that only its company is known of says nothing about the company itself. */
-function aboutPerson(
-  event: EventOf<'lead.created' | 'lead.updated' | 'contact.created' | 'contact.updated'>,
-): GoldenWrites {
-  return kindOf(event) === 'person' ? recordWrites(event) : NOTHING
+function greater(a: ProfileKind, b: ProfileKind): ProfileKind {
+  return a > b ? a : b
 }

@@ -1,14 +1,21 @@
 import type { EventOf } from '../../engine/events/catalogue.ts'
 import type { Projection } from '../../engine/projector/projection.ts'
 import { max, min } from '../../engine/reducers/extreme.ts'
-import { type FieldStates, type FieldWrites, fields } from '../../engine/reducers/fields.ts'
+import type { GovernedState, GovernedWrites } from '../../engine/reducers/governed.ts'
 import { latest } from '../../engine/reducers/latest.ts'
 import { type Column, oneRow } from '../../engine/store/table.ts'
-import { RANKED_BY, rankingFrom } from '../ranking.ts'
+import {
+  type DecisionType,
+  governedFields,
+  RECORD_WINDOW_MS,
+  type RecordDeclaration,
+  recordFold,
+} from '../governed.ts'
+import { rankingFrom } from '../ranking.ts'
 import { explainColumns, rowOf } from '../row.ts'
 import { amountAt, identityIn, numberAt, textAt } from '../values.ts'
 
-const kept = fields({
+const rules = {
   account_id: latest<string>(),
   name: latest<string>(),
   domain: latest<string>(),
@@ -24,10 +31,29 @@ const kept = fields({
   archived: latest<boolean>(),
   created_at: min(),
   updated_at: max(),
-})
+}
 
-type State = FieldStates<typeof kept.rules>
-type Writes = FieldWrites<typeof kept.rules>
+type State = GovernedState<typeof rules>
+type Writes = GovernedWrites<typeof rules>
+
+const accountFields = governedFields({
+  view: 'account',
+  rules,
+  stewarded: {
+    name: 'text',
+    domain: 'text',
+    phone: 'text',
+    industry: 'text',
+    country: 'text',
+    owner: 'text',
+    revenue: 'money',
+    currency: 'text',
+    employees: 'real',
+    parent: 'text',
+    type: 'text',
+  },
+  windowMs: RECORD_WINDOW_MS,
+})
 
 const HANDLES = ['account.created', 'account.updated', 'account.archived'] as const
 
@@ -49,27 +75,32 @@ const columns = {
   updated_at: { type: 'instant', about: 'Time of its newest event.' },
 } as const satisfies Readonly<Record<string, Column>>
 
-/** Companies as the sending systems keep them: each field's newest write. The golden record is the profile. */
-export const account: Projection<State, (typeof HANDLES)[number]> = {
-  name: 'account',
-  version: 2,
+export const accountRecord: RecordDeclaration<typeof rules, (typeof HANDLES)[number]> = {
+  fields: accountFields,
   handles: HANDLES,
-  configuredBy: RANKED_BY,
+  namespace: 'account',
+  presence: ['account_id', 'created_at', 'updated_at'],
   keys(event) {
     const id = identityIn(event, 'account')
     return id === undefined ? [] : [id]
   },
-  initial: () => kept.initial,
-  reduce: (state, event) => kept.writeAll(state, event, writesOf(event)),
-  join: kept.join,
-  explain: (state, config) => explainColumns(columns, kept.explain(state, rankingFrom(config))),
+  writes: writesOf,
+}
+
+/** Companies as the sending systems keep them: each field's newest write. The golden record is the profile. */
+export const account: Projection<State, (typeof HANDLES)[number] | DecisionType> = {
+  name: 'account',
+  version: 3,
+  ...recordFold(accountRecord),
+  explain: (state, config) =>
+    explainColumns(columns, accountFields.in(config).explain(state, rankingFrom(config))),
   table: {
     grain: 'record',
     columns,
     indexes: [['name'], ['owner'], ['industry'], ['country']],
     search: ['name', 'domain', 'account_id'],
     rows(state, config) {
-      const values = kept.values(state, rankingFrom(config))
+      const values = accountFields.in(config).values(state, rankingFrom(config))
       if (values.updated_at === undefined) return oneRow(undefined)
       return oneRow(rowOf(columns, { ...values, archived: values.archived ?? false }))
     },

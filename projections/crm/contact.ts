@@ -1,14 +1,21 @@
 import type { EventOf } from '../../engine/events/catalogue.ts'
 import type { Projection } from '../../engine/projector/projection.ts'
 import { max, min } from '../../engine/reducers/extreme.ts'
-import { type FieldStates, type FieldWrites, fields } from '../../engine/reducers/fields.ts'
+import type { GovernedState, GovernedWrites } from '../../engine/reducers/governed.ts'
 import { latest } from '../../engine/reducers/latest.ts'
 import { type Column, oneRow } from '../../engine/store/table.ts'
-import { RANKED_BY, rankingFrom } from '../ranking.ts'
+import {
+  type DecisionType,
+  governedFields,
+  RECORD_WINDOW_MS,
+  type RecordDeclaration,
+  recordFold,
+} from '../governed.ts'
+import { rankingFrom } from '../ranking.ts'
 import { explainColumns, rowOf } from '../row.ts'
 import { identityIn, referenceAt, textAt } from '../values.ts'
 
-const kept = fields({
+const rules = {
   contact_id: latest<string>(),
   account: latest<string>(),
   name: latest<string>(),
@@ -22,10 +29,27 @@ const kept = fields({
   archived: latest<boolean>(),
   created_at: min(),
   updated_at: max(),
-})
+}
 
-type State = FieldStates<typeof kept.rules>
-type Writes = FieldWrites<typeof kept.rules>
+type State = GovernedState<typeof rules>
+type Writes = GovernedWrites<typeof rules>
+
+const contactFields = governedFields({
+  view: 'contact',
+  rules,
+  stewarded: {
+    account: 'identity',
+    name: 'text',
+    first_name: 'text',
+    last_name: 'text',
+    email: 'text',
+    phone: 'text',
+    title: 'text',
+    country: 'text',
+    owner: 'text',
+  },
+  windowMs: RECORD_WINDOW_MS,
+})
 
 const HANDLES = ['contact.created', 'contact.updated', 'contact.archived'] as const
 
@@ -45,27 +69,32 @@ const columns = {
   updated_at: { type: 'instant', about: 'Time of its newest event.' },
 } as const satisfies Readonly<Record<string, Column>>
 
-/** People as the sending systems keep them: each field's newest write. The golden record is the profile. */
-export const contact: Projection<State, (typeof HANDLES)[number]> = {
-  name: 'contact',
-  version: 2,
+export const contactRecord: RecordDeclaration<typeof rules, (typeof HANDLES)[number]> = {
+  fields: contactFields,
   handles: HANDLES,
-  configuredBy: RANKED_BY,
+  namespace: 'contact',
+  presence: ['contact_id', 'created_at', 'updated_at'],
   keys(event) {
     const id = identityIn(event, 'contact')
     return id === undefined ? [] : [id]
   },
-  initial: () => kept.initial,
-  reduce: (state, event) => kept.writeAll(state, event, writesOf(event)),
-  join: kept.join,
-  explain: (state, config) => explainColumns(columns, kept.explain(state, rankingFrom(config))),
+  writes: writesOf,
+}
+
+/** People as the sending systems keep them: each field's newest write. The golden record is the profile. */
+export const contact: Projection<State, (typeof HANDLES)[number] | DecisionType> = {
+  name: 'contact',
+  version: 3,
+  ...recordFold(contactRecord),
+  explain: (state, config) =>
+    explainColumns(columns, contactFields.in(config).explain(state, rankingFrom(config))),
   table: {
     grain: 'record',
     columns,
     indexes: [['account'], ['owner'], ['email']],
     search: ['name', 'first_name', 'last_name', 'email', 'phone', 'contact_id'],
     rows(state, config) {
-      const values = kept.values(state, rankingFrom(config))
+      const values = contactFields.in(config).values(state, rankingFrom(config))
       if (values.updated_at === undefined) return oneRow(undefined)
       return oneRow(rowOf(columns, { ...values, archived: values.archived ?? false }))
     },

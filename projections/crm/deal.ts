@@ -1,13 +1,14 @@
 import type { EventOf } from '../../engine/events/catalogue.ts'
 import { max, min } from '../../engine/reducers/extreme.ts'
-import { type FieldStates, type FieldWrites, fields } from '../../engine/reducers/fields.ts'
+import type { GovernedState, GovernedWrites } from '../../engine/reducers/governed.ts'
 import { latest } from '../../engine/reducers/latest.ts'
+import { governedFields, RECORD_WINDOW_MS, type RecordDeclaration, recordFold } from '../governed.ts'
 import { amountAt, numberAt, referenceAt, textAt } from '../values.ts'
 import type { Outcome } from './stages.ts'
 
 /** The fold of one deal, which the views `opportunity` and `pipeline` show. */
 
-export const deal = fields({
+const rules = {
   opportunity_id: latest<string>(),
   name: latest<string>(),
   account: latest<string>(),
@@ -31,12 +32,31 @@ export const deal = fields({
   archived: latest<boolean>(),
   created_at: min(),
   updated_at: max(),
+}
+
+export type DealState = GovernedState<typeof rules>
+type Writes = GovernedWrites<typeof rules>
+
+/** Where a deal stands follows from several fields at once: those are moved by events alone. */
+export const deal = governedFields({
+  view: 'opportunity',
+  rules,
+  stewarded: {
+    name: 'text',
+    account: 'identity',
+    contact: 'identity',
+    owner: 'text',
+    product: 'text',
+    type: 'text',
+    origin: 'text',
+    amount: 'money',
+    currency: 'text',
+    close_date: 'day',
+  },
+  windowMs: RECORD_WINDOW_MS,
 })
 
-export type DealState = FieldStates<typeof deal.rules>
-type Writes = FieldWrites<typeof deal.rules>
-
-export const DEAL_EVENTS = [
+const DEAL_EVENTS = [
   'opportunity.created',
   'opportunity.updated',
   'opportunity.stage_changed',
@@ -46,12 +66,21 @@ export const DEAL_EVENTS = [
   'opportunity.archived',
 ] as const
 
-type DealEvent = EventOf<(typeof DEAL_EVENTS)[number]>
+export type DealEvent = EventOf<(typeof DEAL_EVENTS)[number]>
 
-export function reduceDeal(state: DealState, event: DealEvent): DealState {
-  const seen = { opportunity_id: event.data.opportunity_id, updated_at: event.time }
-  return deal.writeAll(state, event, { ...writesOf(event), ...seen })
+export const dealRecord: RecordDeclaration<typeof rules, (typeof DEAL_EVENTS)[number]> = {
+  fields: deal,
+  handles: DEAL_EVENTS,
+  presence: ['opportunity_id', 'created_at', 'updated_at'],
+  keys: (event) => [event.data.opportunity_id],
+  writes: (event) => ({
+    ...writesOf(event),
+    opportunity_id: event.data.opportunity_id,
+    updated_at: event.time,
+  }),
 }
+
+export const dealFold = recordFold(dealRecord)
 
 function writesOf(event: DealEvent): Writes {
   switch (event.type) {

@@ -2,17 +2,24 @@ import type { EventOf } from '../../engine/events/catalogue.ts'
 import type { Configuration, Projection } from '../../engine/projector/projection.ts'
 import { newer, preferred, UNIFORM } from '../../engine/reducers/candidate.ts'
 import { max, min } from '../../engine/reducers/extreme.ts'
-import { type FieldStates, type FieldWrites, fields } from '../../engine/reducers/fields.ts'
 import { forwardOnly } from '../../engine/reducers/forward-only.ts'
+import type { GovernedState, GovernedWrites } from '../../engine/reducers/governed.ts'
 import { latest } from '../../engine/reducers/latest.ts'
 import type { Candidate } from '../../engine/reducers/rule.ts'
 import { type Column, oneRow } from '../../engine/store/table.ts'
-import { RANKED_BY, rankingFrom } from '../ranking.ts'
+import {
+  type DecisionType,
+  governedFields,
+  RECORD_WINDOW_MS,
+  type RecordDeclaration,
+  recordFold,
+} from '../governed.ts'
+import { rankingFrom } from '../ranking.ts'
 import { explainColumns, rowOf } from '../row.ts'
 import { identityIn, instantAt, referenceAt, textAt } from '../values.ts'
 import { LIFECYCLE, lifecycleOf, qualifiedStage } from '../vocabulary.ts'
 
-const kept = fields({
+const rules = {
   lead_id: latest<string>(),
   name: latest<string>(),
   email: latest<string>(),
@@ -45,12 +52,39 @@ const kept = fields({
   lead_type: latest<string>(),
   created_at: min(),
   updated_at: max(),
-})
+}
 
-type Writes = FieldWrites<typeof kept.rules>
+type Writes = GovernedWrites<typeof rules>
+
+const leadFields = governedFields({
+  view: 'lead',
+  rules,
+  stewarded: {
+    name: 'text',
+    email: 'text',
+    phone: 'text',
+    company: 'text',
+    title: 'text',
+    industry: 'text',
+    country: 'text',
+    origin: 'text',
+    landing_page: 'text',
+    campaign_id: 'text',
+    owner: 'text',
+    account: 'identity',
+    contact: 'identity',
+    business_segment: 'text',
+    business_type: 'text',
+    lead_type: 'text',
+    lifecycle: 'text',
+  },
+  windowMs: RECORD_WINDOW_MS,
+})
+/** Fields that follow no decision. */
+const kept = leadFields.base
 
 interface State {
-  readonly fields: FieldStates<typeof kept.rules>
+  readonly fields: GovernedState<typeof rules>
   /** Latest deadline that the clock has passed (ms); 0: none yet. */
   readonly ticked: number
 }
@@ -108,29 +142,46 @@ const columns = {
   updated_at: { type: 'instant', about: 'Time of its newest event.' },
 } as const satisfies Readonly<Record<string, Column>>
 
-/** Leads from first contact to hand-off, with the deadline of the first response. */
-export const lead: Projection<State, (typeof HANDLES)[number]> = {
-  name: 'lead',
-  version: 2,
+export const leadRecord: RecordDeclaration<typeof rules, (typeof HANDLES)[number]> = {
+  fields: leadFields,
   handles: HANDLES,
-  configuredBy: RANKED_BY,
+  namespace: 'lead',
+  presence: ['lead_id', 'created_at', 'updated_at'],
   keys(event) {
     const id = identityIn(event, 'lead')
     return id === undefined ? [] : [id]
   },
+  writes: writesOf,
+}
+
+const leadFold = recordFold(leadRecord)
+
+/** Leads from first contact to hand-off, with the deadline of the first response. */
+export const lead: Projection<State, (typeof HANDLES)[number] | DecisionType> = {
+  name: 'lead',
+  version: 3,
+  handles: leadFold.handles,
+  configuredBy: leadFold.configuredBy,
+  keys: leadFold.keys,
   initial: () => NOTHING,
-  reduce: (state, event) => withFields(state, kept.writeAll(state.fields, event, writesOf(event))),
-  join(a, b) {
-    const joined = withFields(a, kept.join(a.fields, b.fields))
+  reduce: (state, event, config) => withFields(state, leadFold.reduce(state.fields, event, config)),
+  join(a, b, config) {
+    const joined = withFields(a, leadFold.join(a.fields, b.fields, config))
     return b.ticked > joined.ticked ? { ...joined, ticked: b.ticked } : joined
   },
   due(state) {
     const respondBy = respondByOf(state)
-    return respondBy !== undefined && slaOf(state) === 'first_response_due' ? respondBy : undefined
+    const isAwaited = respondBy !== undefined && slaOf(state) === 'first_response_due'
+    const expiry = leadFold.due(state.fields)
+    if (!isAwaited) return expiry
+    return expiry === undefined ? respondBy : Math.min(respondBy, expiry)
   },
-  tick: (state, { at }) => (at > state.ticked ? { ...state, ticked: at } : state),
+  tick(state, tick) {
+    const next = withFields(state, leadFold.tick(state.fields, tick))
+    return tick.at > next.ticked ? { ...next, ticked: tick.at } : next
+  },
   explain(state, config) {
-    const explained = kept.explain(state.fields, rankingFrom(config))
+    const explained = leadFields.in(config).explain(state.fields, rankingFrom(config))
     const due = kept.get(state.fields, 'respond_by')
     const respond_by = due === undefined ? undefined : kept.rules.respond_by.explain(due, UNIFORM)
     const steps = stepsOf(state, config)
@@ -146,7 +197,7 @@ export const lead: Projection<State, (typeof HANDLES)[number]> = {
     indexes: [['status'], ['owner', 'status'], ['origin'], ['sla', 'respond_by'], ['created_at']],
     search: ['name', 'email', 'company', 'phone', 'lead_id'],
     rows(state, config) {
-      const values = kept.values(state.fields, rankingFrom(config))
+      const values = leadFields.in(config).values(state.fields, rankingFrom(config))
       if (values.updated_at === undefined) return oneRow(undefined)
       const status = newestStep(stepsOf(state, config))?.[0] ?? 'new'
       const respond_by = respondByOf(state) ?? null

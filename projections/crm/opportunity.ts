@@ -1,8 +1,9 @@
 import type { Projection } from '../../engine/projector/projection.ts'
 import { type Column, oneRow } from '../../engine/store/table.ts'
-import { RANKED_BY, rankingFrom } from '../ranking.ts'
+import { type DecisionType, GOVERNED_BY } from '../governed.ts'
+import { rankingFrom } from '../ranking.ts'
 import { explainColumns, rowOf } from '../row.ts'
-import { DEAL_EVENTS, type DealState, deal, reduceDeal } from './deal.ts'
+import { type DealEvent, type DealState, deal, dealFold } from './deal.ts'
 import { derivedOf, explainDeal } from './standing.ts'
 
 const columns = {
@@ -34,15 +35,11 @@ const columns = {
 } as const satisfies Readonly<Record<string, Column>>
 
 /** Deals with their stage, amount and forecast. */
-export const opportunity: Projection<DealState, (typeof DEAL_EVENTS)[number]> = {
+export const opportunity: Projection<DealState, DealEvent['type'] | DecisionType> = {
   name: 'opportunity',
-  version: 2,
-  handles: DEAL_EVENTS,
-  configuredBy: [...RANKED_BY, 'stages.published'],
-  keys: (event) => [event.data.opportunity_id],
-  initial: () => deal.initial,
-  reduce: reduceDeal,
-  join: deal.join,
+  version: 3,
+  ...dealFold,
+  configuredBy: [...GOVERNED_BY, 'stages.published'],
   explain: (state, config) => explainColumns(columns, explainDeal(state, config)),
   table: {
     grain: 'record',
@@ -50,7 +47,7 @@ export const opportunity: Projection<DealState, (typeof DEAL_EVENTS)[number]> = 
     indexes: [['account'], ['contact'], ['owner', 'status'], ['stage'], ['status', 'closed_on']],
     search: ['name', 'opportunity_id', 'product'],
     rows(state, config) {
-      const values = deal.values(state, rankingFrom(config))
+      const values = deal.in(config).values(state, rankingFrom(config))
       if (values.updated_at === undefined) return oneRow(undefined)
       const derived = { ...derivedOf(state, config), archived: values.archived ?? false }
       return oneRow(rowOf(columns, { ...values, ...derived }))

@@ -1,9 +1,10 @@
 import { multiplyExact } from '../../engine/events/money.ts'
 import type { Projection } from '../../engine/projector/projection.ts'
 import { type Column, oneRow } from '../../engine/store/table.ts'
-import { RANKED_BY, rankingFrom } from '../ranking.ts'
+import { type DecisionType, GOVERNED_BY } from '../governed.ts'
+import { rankingFrom } from '../ranking.ts'
 import { explainColumns, rowOf } from '../row.ts'
-import { DEAL_EVENTS, type DealState, deal, reduceDeal } from './deal.ts'
+import { type DealEvent, type DealState, deal, dealFold } from './deal.ts'
 import { derivedOf, explainDeal } from './standing.ts'
 
 const columns = {
@@ -24,15 +25,11 @@ const columns = {
 } as const satisfies Readonly<Record<string, Column>>
 
 /** Deals as figures, to be added up by stage, owner, product or day; archived deals are left out. */
-export const pipeline: Projection<DealState, (typeof DEAL_EVENTS)[number]> = {
+export const pipeline: Projection<DealState, DealEvent['type'] | DecisionType> = {
   name: 'pipeline',
-  version: 2,
-  handles: DEAL_EVENTS,
-  configuredBy: [...RANKED_BY, 'stages.published'],
-  keys: (event) => [event.data.opportunity_id],
-  initial: () => deal.initial,
-  reduce: reduceDeal,
-  join: deal.join,
+  version: 3,
+  ...dealFold,
+  configuredBy: [...GOVERNED_BY, 'stages.published'],
   explain: (state, config) => explainColumns(columns, explainDeal(state, config)),
   table: {
     grain: 'record',
@@ -43,7 +40,7 @@ export const pipeline: Projection<DealState, (typeof DEAL_EVENTS)[number]> = {
       ['status', 'closed_on'],
     ],
     rows(state, config) {
-      const values = deal.values(state, rankingFrom(config))
+      const values = deal.in(config).values(state, rankingFrom(config))
       if (values.updated_at === undefined || values.archived === true) return oneRow(undefined)
       const derived = derivedOf(state, config)
       const { forecast_amount, probability } = derived

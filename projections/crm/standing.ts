@@ -46,7 +46,7 @@ export function explainDeal(
   state: DealState,
   config: Configuration,
 ): Readonly<Record<string, Explanation<unknown> | undefined>> {
-  const explained = deal.explain(state, rankingFrom(config))
+  const explained = deal.in(config).explain(state, rankingFrom(config))
   const standing = standingOf(state, config)
   const moves = [...writesIn(explained.stage), ...writesIn(explained.outcome)]
   const by = { rule: 'latest', winner: standing.since } as const
@@ -54,6 +54,7 @@ export function explainDeal(
   const probability = [...writesIn(explained.overridden_probability), ...writesIn(explained.probability)]
   const category = [...writesIn(explained.overridden_category), ...writesIn(explained.forecast_category)]
   const amounts = [...writesIn(explained.overridden_amount), ...writesIn(explained.amount)]
+  const forecast = forecastAmountOf(state, config, standing)
   return {
     ...explained,
     stage: explanation({ ...by, value: standing.stage }, moves),
@@ -61,17 +62,18 @@ export function explainDeal(
     reason: reason === undefined ? undefined : explained.reason,
     probability: explanation(probabilityOf(state, config, standing), probability),
     forecast_category: explanation(categoryOf(state, config, standing), category),
-    forecast_amount: explanation(forecastAmountOf(state, config, standing), amounts),
+    forecast_amount:
+      forecast.rule === 'override' ? explanation(forecast, amounts) : among(explained.amount, amounts),
   }
 }
 
 /** Winning or losing beats whatever else was written at its instant; only a later step to another stage reopens. */
 function standingOf(state: DealState, config: Configuration): Standing {
   const stages = stagesFrom(config)
-  const moved = newestOf(deal.get(state, 'stage'), config)
+  const moved = newestOf(deal.base.get(state, 'stage'), config)
   const sent = moved?.[0] || null
   const stage = sent === null ? undefined : stages.find(sent)
-  const closing = newestOf(deal.get(state, 'outcome'), config)
+  const closing = newestOf(deal.base.get(state, 'outcome'), config)
   const outcome = closing?.[0] ?? undefined
   const reopened = closing !== undefined && isAfter(moved, closing) && stage?.closed !== outcome
   if (outcome === undefined || reopened) {
@@ -83,8 +85,8 @@ function standingOf(state: DealState, config: Configuration): Standing {
 
 function probabilityOf(state: DealState, config: Configuration, standing: Standing): Chosen<number> {
   return chosen<number>(
-    newestOf(deal.get(state, 'overridden_probability'), config),
-    newestOf(deal.get(state, 'probability'), config),
+    newestOf(deal.base.get(state, 'overridden_probability'), config),
+    newestOf(deal.base.get(state, 'probability'), config),
     standing.known?.probability,
     standing,
   )
@@ -92,8 +94,8 @@ function probabilityOf(state: DealState, config: Configuration, standing: Standi
 
 function categoryOf(state: DealState, config: Configuration, standing: Standing): Chosen<string> {
   return chosen<string>(
-    newestOf(deal.get(state, 'overridden_category'), config),
-    newestOf(deal.get(state, 'forecast_category'), config),
+    newestOf(deal.base.get(state, 'overridden_category'), config),
+    newestOf(deal.base.get(state, 'forecast_category'), config),
     standing.known?.forecast_category,
     standing,
   )
@@ -101,11 +103,11 @@ function categoryOf(state: DealState, config: Configuration, standing: Standing)
 
 /** An override holds until it is lifted (null) or the deal closes; the amount of a closed deal is its own. */
 function forecastAmountOf(state: DealState, config: Configuration, standing: Standing): Chosen<number> {
-  const overridden = newestOf(deal.get(state, 'overridden_amount'), config)
+  const overridden = newestOf(deal.base.get(state, 'overridden_amount'), config)
   if (standing.status === 'open' && typeof overridden?.[0] === 'number') {
     return { value: overridden[0], rule: 'override', winner: overridden }
   }
-  const amount = newestOf(deal.get(state, 'amount'), config)
+  const amount = deal.in(config).chosen(state, 'amount', rankingFrom(config))
   return { value: typeof amount?.[0] === 'number' ? amount[0] : null, rule: 'latest', winner: amount }
 }
 
@@ -128,7 +130,7 @@ function chosen<V extends number | string>(
 /** The stated day, unless it was stated before the deal closed: that was an expectation. */
 function closedOn(state: DealState, config: Configuration, { status, since }: Standing): string | null {
   if (status === 'open' || since === undefined) return null
-  const stated = newestOf(deal.get(state, 'close_date'), config)
+  const stated = newestOf(deal.base.get(state, 'close_date'), config)
   return (stated === undefined || isAfter(since, stated) ? '' : stated[0]) || utcDay(since[1])
 }
 
@@ -137,7 +139,7 @@ function reasonOf(
   config: Configuration,
   { status, since }: Standing,
 ): Candidate<string | null> | undefined {
-  const reason = newestOf(deal.get(state, 'reason'), config)
+  const reason = newestOf(deal.base.get(state, 'reason'), config)
   return status === 'open' || reason === undefined || isAfter(since, reason) ? undefined : reason
 }
 
@@ -149,6 +151,15 @@ function newestOf<V>(kept: Kept<V> | undefined, config: Configuration): Candidat
 function isAfter(a: Candidate<unknown> | undefined, b: Candidate<unknown>): boolean {
   if (a === undefined) return false
   return a[1] !== b[1] ? a[1] > b[1] : a[3] > b[3]
+}
+
+/** The same explanation beside all these writes. */
+function among(
+  explained: Explanation<unknown> | undefined,
+  writes: readonly Candidate<unknown>[],
+): Explanation<unknown> | undefined {
+  if (explained === undefined) return undefined
+  return { ...explained, overruled: writes.filter((write) => !explained.winners.includes(write)) }
 }
 
 function writesIn(explained: Explanation<unknown> | undefined): readonly Candidate<unknown>[] {

@@ -1,14 +1,21 @@
 import type { EventOf } from '../../engine/events/catalogue.ts'
 import type { Projection } from '../../engine/projector/projection.ts'
 import { max, min } from '../../engine/reducers/extreme.ts'
-import { type FieldStates, type FieldWrites, fields } from '../../engine/reducers/fields.ts'
+import type { GovernedState, GovernedWrites } from '../../engine/reducers/governed.ts'
 import { latest } from '../../engine/reducers/latest.ts'
 import { type Column, oneRow } from '../../engine/store/table.ts'
-import { RANKED_BY, rankingFrom } from '../ranking.ts'
+import {
+  type DecisionType,
+  governedFields,
+  RECORD_WINDOW_MS,
+  type RecordDeclaration,
+  recordFold,
+} from '../governed.ts'
+import { rankingFrom } from '../ranking.ts'
 import { explainColumns, rowOf } from '../row.ts'
 import { amountAt, textAt } from '../values.ts'
 
-const kept = fields({
+const rules = {
   campaign_id: latest<string>(),
   name: latest<string>(),
   type: latest<string>(),
@@ -24,10 +31,29 @@ const kept = fields({
   launched_at: min(),
   completed_at: max(),
   updated_at: max(),
-})
+}
 
-type State = FieldStates<typeof kept.rules>
-type Writes = FieldWrites<typeof kept.rules>
+type State = GovernedState<typeof rules>
+type Writes = GovernedWrites<typeof rules>
+
+const campaignFields = governedFields({
+  view: 'campaign',
+  rules,
+  stewarded: {
+    name: 'text',
+    type: 'text',
+    channel: 'text',
+    status: 'text',
+    owner: 'text',
+    parent_id: 'text',
+    segment_id: 'text',
+    starts_on: 'day',
+    ends_on: 'day',
+    budget: 'money',
+    currency: 'text',
+  },
+  windowMs: RECORD_WINDOW_MS,
+})
 
 const HANDLES = [
   'marketing.campaign_created',
@@ -53,24 +79,28 @@ const columns = {
   updated_at: { type: 'instant', about: 'Time of its newest event.' },
 } as const satisfies Readonly<Record<string, Column>>
 
-/** Campaigns as the sending systems describe them. Who is in them, and who answered, is `campaign_member`. */
-export const campaign: Projection<State, (typeof HANDLES)[number]> = {
-  name: 'campaign',
-  version: 2,
+export const campaignRecord: RecordDeclaration<typeof rules, (typeof HANDLES)[number]> = {
+  fields: campaignFields,
   handles: HANDLES,
-  configuredBy: RANKED_BY,
+  presence: ['campaign_id', 'updated_at'],
   keys: (event) => [event.data.campaign_id],
-  initial: () => kept.initial,
-  reduce: (state, event) => kept.writeAll(state, event, writesOf(event)),
-  join: kept.join,
-  explain: (state, config) => explainColumns(columns, kept.explain(state, rankingFrom(config))),
+  writes: writesOf,
+}
+
+/** Campaigns as the sending systems describe them. Who is in them, and who answered, is `campaign_member`. */
+export const campaign: Projection<State, (typeof HANDLES)[number] | DecisionType> = {
+  name: 'campaign',
+  version: 3,
+  ...recordFold(campaignRecord),
+  explain: (state, config) =>
+    explainColumns(columns, campaignFields.in(config).explain(state, rankingFrom(config))),
   table: {
     grain: 'record',
     columns,
     indexes: [['status'], ['starts_on']],
     search: ['name', 'campaign_id'],
     rows(state, config) {
-      const values = kept.values(state, rankingFrom(config))
+      const values = campaignFields.in(config).values(state, rankingFrom(config))
       return oneRow(values.updated_at === undefined ? undefined : rowOf(columns, values))
     },
   },

@@ -3,16 +3,23 @@ import { namespaceOf } from '../../engine/events/identity.ts'
 import type { Configuration, Projection } from '../../engine/projector/projection.ts'
 import { count } from '../../engine/reducers/counting.ts'
 import { max, min } from '../../engine/reducers/extreme.ts'
-import { type FieldStates, type FieldWrites, fields } from '../../engine/reducers/fields.ts'
+import type { GovernedState, GovernedWrites } from '../../engine/reducers/governed.ts'
 import { latest } from '../../engine/reducers/latest.ts'
 import { type Column, oneRow } from '../../engine/store/table.ts'
-import { RANKED_BY, rankingFrom } from '../ranking.ts'
+import {
+  type DecisionType,
+  governedFields,
+  RECORD_WINDOW_MS,
+  type RecordDeclaration,
+  recordFold,
+} from '../governed.ts'
+import { rankingFrom } from '../ranking.ts'
 import { explainColumns, rowOf } from '../row.ts'
 import { identityIn, instantAt, leadingOf, textAt } from '../values.ts'
 
 type Phase = 'open' | 'waiting' | 'resolved' | 'closed'
 
-const kept = fields({
+const rules = {
   case_id: latest<string>(),
   subject: latest<string>(),
   person: latest<string>(),
@@ -43,10 +50,31 @@ const kept = fields({
   stated_reopenings: max(),
   stated_reassignments: max(),
   updated_at: max(),
-})
+}
 
-type State = FieldStates<typeof kept.rules>
-type Writes = FieldWrites<typeof kept.rules>
+type State = GovernedState<typeof rules>
+type Writes = GovernedWrites<typeof rules>
+
+const caseFields = governedFields({
+  view: 'case',
+  rules,
+  stewarded: {
+    subject: 'text',
+    priority: 'text',
+    impact: 'text',
+    urgency: 'text',
+    type: 'text',
+    category: 'text',
+    subcategory: 'text',
+    channel: 'text',
+    queue: 'text',
+    owner: 'text',
+    product_id: 'text',
+    resolution: 'text',
+    due_at: 'instant',
+  },
+  windowMs: RECORD_WINDOW_MS,
+})
 
 const HANDLES = [
   'case.opened',
@@ -93,19 +121,22 @@ const columns = {
   updated_at: { type: 'instant', about: 'Time of its newest event.' },
 } as const satisfies Readonly<Record<string, Column>>
 
+export const caseRecord: RecordDeclaration<typeof rules, (typeof HANDLES)[number]> = {
+  fields: caseFields,
+  handles: HANDLES,
+  presence: ['case_id', 'opened_at', 'updated_at'],
+  keys: (event) => [event.data.case_id],
+  writes: writesOf,
+}
+
 /**
  * Cases, tickets and incidents. Each field is its newest write by event time; help desks that record minutes say by
  * `sequence` which of one minute's writes came last.
  */
-export const serviceCase: Projection<State, (typeof HANDLES)[number]> = {
+export const serviceCase: Projection<State, (typeof HANDLES)[number] | DecisionType> = {
   name: 'case',
-  version: 2,
-  handles: HANDLES,
-  configuredBy: RANKED_BY,
-  keys: (event) => [event.data.case_id],
-  initial: () => kept.initial,
-  reduce: (state, event) => kept.writeAll(state, event, writesOf(event)),
-  join: kept.join,
+  version: 3,
+  ...recordFold(caseRecord),
   explain: (state, config) => explainColumns(columns, explained(state, config)),
   table: {
     grain: 'record',
@@ -113,7 +144,7 @@ export const serviceCase: Projection<State, (typeof HANDLES)[number]> = {
     indexes: [['status', 'priority'], ['owner', 'phase'], ['queue', 'phase'], ['person'], ['opened_at']],
     search: ['case_id', 'subject'],
     rows(state, config) {
-      const values = kept.values(state, rankingFrom(config))
+      const values = caseFields.in(config).values(state, rankingFrom(config))
       if (values.updated_at === undefined) return oneRow(undefined)
       const { opened_at, resolved_at, escalated_at, reopened = 0, assigned = 0 } = values
       const solved = typeof opened_at === 'number' && typeof resolved_at === 'number'
@@ -132,7 +163,9 @@ export const serviceCase: Projection<State, (typeof HANDLES)[number]> = {
 
 /** The counts are left out where they are counted, not stated. */
 function explained(state: State, config: Configuration) {
-  const { stated_reopenings, stated_reassignments, ...others } = kept.explain(state, rankingFrom(config))
+  const { stated_reopenings, stated_reassignments, ...others } = caseFields
+    .in(config)
+    .explain(state, rankingFrom(config))
   return { ...others, reopenings: stated_reopenings, reassignments: stated_reassignments }
 }
 

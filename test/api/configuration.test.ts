@@ -29,6 +29,7 @@ describe('the configuration', () => {
       auditOrigin: undefined,
       treeHeadWebhook: undefined,
       indexMemoryMb: 256,
+      builds: 'auto',
       keyBackupDays: 30,
       pullFile: undefined,
       dataDirectory: './data',

@@ -46,6 +46,9 @@ function operations(): readonly (readonly [path: string, method: string, operati
   )
 }
 
+/** What stewards and administrators decide needs both credentials. */
+const ADMIN = /\/(?:locks|resolution|unmerge)$|^\/v1\/(?:rules|identity)\//
+
 describe('the document', () => {
   it('is OpenAPI 3.1', () => {
     expect(document.openapi).toBe('3.1.0')
@@ -67,12 +70,15 @@ describe('the document', () => {
       'GET /v1/analytics/revenue',
       'GET /v1/demo',
       'GET /v1/events',
+      'GET /v1/identity/review',
       'GET /v1/leads',
       'GET /v1/leads/{id}',
+      'GET /v1/leads/{id}/changes',
       'GET /v1/opportunities',
       'GET /v1/opportunities/{id}',
       'GET /v1/profiles',
       'GET /v1/profiles/{id}',
+      'GET /v1/profiles/{id}/changes',
       'GET /v1/profiles/{id}/identity',
       'GET /v1/profiles/{id}/timeline',
       'GET /v1/projections',
@@ -80,17 +86,28 @@ describe('the document', () => {
       'GET /v1/pulls',
       'GET /v1/quarantine',
       'GET /v1/quarantine/{id}',
+      'GET /v1/rules/survivorship',
+      'GET /v1/schemas',
+      'GET /v1/schemas/{type}',
+      'GET /v1/schemas/{type}/{version}',
       'POST /v1/alias',
       'POST /v1/batch',
       'POST /v1/clock/confirm',
+      'POST /v1/conflicts/{id}/{field}/resolution',
       'POST /v1/demo',
       'POST /v1/events',
       'POST /v1/group',
       'POST /v1/identify',
+      'POST /v1/identity/decisions',
       'POST /v1/import',
       'POST /v1/page',
       'POST /v1/profiles/lookup',
+      'POST /v1/profiles/{id}/locks',
+      'POST /v1/profiles/{id}/unmerge',
       'POST /v1/quarantine/{id}/resubmit',
+      'POST /v1/record-conflicts/{view}/{id}/{field}/resolution',
+      'POST /v1/records/{view}/{id}/locks',
+      'POST /v1/rules/survivorship',
       'POST /v1/screen',
       'POST /v1/track',
     ])
@@ -151,7 +168,8 @@ describe('the document', () => {
       const open = ['/healthz', '/readyz', '/metrics', '/v1/projects/{key}/settings'].includes(path)
       const reads = method === 'get' || path === '/v1/profiles/lookup'
       const schemes = security.flatMap((requirement) => Object.keys(requirement))
-      expect(schemes, path).toEqual(open ? [] : reads ? ['readToken'] : ['writeKey', 'writeKeyBasic'])
+      const writes = ADMIN.test(path) ? ['readToken', 'writeKeyBeside'] : ['writeKey', 'writeKeyBasic']
+      expect(schemes, path).toEqual(open ? [] : reads ? ['readToken'] : writes)
     }
   })
 

@@ -4,8 +4,10 @@
  * is proposed to undo a merge does undo it.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { main } from '../../api/cli.ts'
 import { HISTORY_LIMITS } from '../../api/history/component.ts'
 import { janeAndBob, type LivingWorld, livingWorld } from '../history/living-world.ts'
+import { captured } from '../past/captured-terminal.ts'
 import { NOON } from '../support/intake-world.ts'
 import { AS_READER, createWorld, identityId } from './world.ts'
 
@@ -75,8 +77,10 @@ describe('asOf', () => {
     expect(body).toMatchObject({ type: 'urn:headwater:problem:invalid_query', errors: [{ parameter }] })
   })
 
-  test('is nothing that other rows know', async () => {
-    expect((await world.read('/v1/leads/x?asOf=3')).body.errors).toMatchObject([{ parameter: 'asOf' }])
+  test('events are nothing that other rows know', async () => {
+    expect((await world.read('/v1/leads/x?asOf=3&events=1')).body.errors).toMatchObject([
+      { parameter: 'events' },
+    ])
   })
 })
 
@@ -238,4 +242,90 @@ test('why links were refused is looked up once for each profile on the other sid
   expect(answer.json().data.refused).toHaveLength(50)
   expect(revealed).toBeLessThan(size + 200)
   await plain.close()
+})
+
+describe('changes', () => {
+  test('field by field, from what to what, and because of which events', async () => {
+    const answer = await world.read(`${JANE}/changes?from=2025-04-01&to=2025-06-05&by=occurred`)
+    expect(answer.status).toBe(200)
+    const { history, data, identities } = answer.body
+    expect(history).toEqual({
+      by: 'occurred',
+      from: '2025-04-01T00:00:00.000Z',
+      to: '2025-06-05T00:00:00.000Z',
+    })
+    const fields = new Map(data.map((change: { field: string }) => [change.field, change]))
+    expect(fields.get('phone')).toEqual({
+      ...{ field: 'phone', from: null, to: '+442079460018', times: 1 },
+      because: [
+        {
+          event: {
+            ...{ id: 'j3', source: 'erp', type: 'order.placed', time: '2025-05-02T10:00:00.000Z' },
+            position: expect.any(Number),
+          },
+        },
+      ],
+    })
+    expect(fields.has('traits.plan')).toBe(false)
+    expect(identities.left).toEqual([])
+    const joined = identities.joined.map(({ namespace, value }: Identity) => `${namespace}:${value}`)
+    expect(joined).toEqual(expect.arrayContaining(['email:bob@example.com', 'anonymous:tablet']))
+    const because = identities.because.map(({ event }: { event: { id: string } }) => event.id)
+    expect(because).toEqual(['j3', 't1', 't2'])
+  })
+
+  test('since the beginning up to now where nothing is said', async () => {
+    const { body } = await world.read(`${JANE}/changes`)
+    const now = await world.read(JANE)
+    expect(body.history).toEqual({ by: 'received', from: null, to: world.engine.log.head().position })
+    expect(body.position).toBe(now.body.position)
+    for (const { field, from, to } of body.data as { field: string; from: unknown; to: unknown }[]) {
+      const [column = '', member] = field.split('.')
+      expect(from).toBe(null)
+      expect(to, field).toEqual(member === undefined ? now.body.data[column] : now.body.data[column][member])
+    }
+  })
+
+  test('of records that an identity names, too', async () => {
+    const { status, body } = await world.read("/v1/leads/O'Neil/changes")
+    expect(status).toBe(200)
+    expect(body.data).toContainEqual(
+      expect.objectContaining({ field: 'name', from: null, to: 'Bob', times: 1 }),
+    )
+    expect(body.identities).toBe(undefined)
+    const { position } = world.engine.log.head()
+    expect((await world.read(`/v1/leads/O'Neil/changes?from=${position}`)).body.data).toEqual([])
+  })
+
+  test.each([
+    ['from=soon', 400, 'from'],
+    ['to=999', 400, 'to'],
+    ['from=3&to=2', 400, 'from'],
+    ['from=3&by=occurred', 400, 'by'],
+    ['asOf=3', 400, 'asOf'],
+  ])('%s is refused', async (query, status, parameter) => {
+    const answer = await world.read(`${JANE}/changes?${query}`)
+    expect(answer.status).toBe(status)
+    expect(answer.body.errors).toMatchObject([{ parameter }])
+  })
+
+  test('nobody then is not found', async () => {
+    expect((await world.read('/v1/profiles/email:nobody@example.com/changes')).status).toBe(404)
+    expect((await world.read(`${JANE}/changes?to=2020-01-01&by=occurred`)).status).toBe(404)
+  })
+
+  test('the command line tells them', async () => {
+    const terminal = captured(world.env)
+    const args = ['changes', 'jane@example.com', '--from', '2025-04-01', '--to', '2025-06-05']
+    expect(await main(args, terminal)).toBe(0)
+    const text = terminal.outLines.join('\n')
+    expect(text).toContain('phone: nothing → +442079460018')
+    expect(text).toContain('order.placed from erp, event j3')
+    expect(text).toContain('email:bob@example.com')
+    expect(await main(['changes', 'nobody@example.com'], terminal)).toBe(1)
+    expect(await main(['changes', 'jane@example.com', '--from', '3', '--by', 'occurred'], terminal)).toBe(2)
+    const json = captured(world.env)
+    expect(await main([...args, '--json'], json)).toBe(0)
+    expect(JSON.parse(json.outLines[0] ?? '')).toMatchObject({ history: { by: 'occurred' } })
+  })
 })

@@ -211,6 +211,25 @@ test("a record's deadlines fall due as they did then", async () => {
 })
 
 describe('a moment', () => {
+  test('is found in a long log as in a short one', async () => {
+    const log = arrayLog(1_000)
+    const events = Array.from({ length: 9_000 }, (_, i) => ({
+      position: 1 + i + 3 * Math.floor(i / 7),
+      received: 1_000 + Math.floor(i / 5),
+    }))
+    for (const [i, event] of events.entries()) log.push({ ...event, id: String(i) })
+    const last = (holds: (event: (typeof events)[number]) => boolean) =>
+      events.filter(holds).at(-1) ?? { position: 0, received: 0 }
+    for (const time of [0, 999, 1_000, 1_001, 1_500, 2_799, 2_800, 9_999]) {
+      const moment = await momentOf(log, { _tag: 'Instant', time }, 'received')
+      expect(moment).toEqual({ by: 'received', ...last(({ received }) => received <= time) })
+    }
+    for (const position of [1, 7, 8, 9, 1_023, 1_024, 1_025, 2_048, 4_096, 8_191, 8_192, 12_000]) {
+      const moment = await momentOf(log, { _tag: 'Position', position }, 'received')
+      expect(moment).toEqual({ by: 'received', ...last((event) => event.position <= position) })
+    }
+  })
+
   test('is found by its instant or position, gaps and equal instants or not', async () => {
     const placed = fc
       .array(fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 0, max: 3 })), {

@@ -1,4 +1,8 @@
 import type { AddressInfo } from 'node:net'
+import type { PastLimits } from '../../api/past/kept.ts'
+import { memoryPastBuilder } from '../../api/past/memory-builder.ts'
+import type { PastBuilder } from '../../api/past/past.ts'
+import { createPasts } from '../../api/past/pasts.ts'
 import { publishedConfiguration } from '../../api/published-configuration.ts'
 import type { RecordedEvent } from '../../engine/events/event.ts'
 import { registry } from '../../engine/events/registry.ts'
@@ -10,8 +14,14 @@ import { projections } from '../../projections/catalog.ts'
 import { AS_READER, createWorld, READ_TOKEN, WRITE_KEY } from '../api/world.ts'
 import { intakeWorld } from '../support/intake-world.ts'
 
+interface LivingOptions {
+  readonly limits?: Partial<PastLimits> | undefined
+  /** Puts something before the builds of the past. */
+  readonly builder?: ((builder: PastBuilder) => PastBuilder) | undefined
+}
+
 /** The whole engine over memory, live: what is sent is folded and served over HTTP. */
-export async function livingWorld() {
+export async function livingWorld({ limits, builder = (same) => same }: LivingOptions = {}) {
   const engine = intakeWorld()
   const store = createMemoryStore()
   const reader = store.reader(projections.map(({ name, table }) => ({ projection: name, table })))
@@ -27,7 +37,11 @@ export async function livingWorld() {
     onCommit: ({ position }) => reader.notifyPosition(position),
     onBuild: () => undefined,
   }).run(stopping.signal)
+  const { log, clock } = engine
+  const building = builder(memoryPastBuilder({ log, clock, projections, open }))
+  const past = createPasts({ log, clock, limits, builder: building })
   const world = await createWorld({
+    past,
     intake: engine.intake,
     log: engine.log,
     store: reader,
@@ -40,6 +54,7 @@ export async function livingWorld() {
   const { port } = world.app.server.address() as AddressInfo
   return {
     engine,
+    past,
     /** What the command line finds the engine by. */
     env: {
       PATH: process.env.PATH ?? '',
@@ -59,12 +74,19 @@ export async function livingWorld() {
     },
     inject: (url: string, headers: Record<string, string> = {}) =>
       world.app.inject({ url, headers: { ...AS_READER, ...headers } }),
+    async ask(url: string, body: object) {
+      const payload = JSON.stringify(body)
+      const headers = { ...AS_READER, 'content-type': 'application/json' }
+      const answer = await world.app.inject({ method: 'POST', url, headers, payload })
+      return { status: answer.statusCode, body: answer.json() }
+    },
     async read(url: string) {
       const answer = await world.app.inject({ url, headers: AS_READER })
       return { status: answer.statusCode, body: answer.json() }
     },
     async close(): Promise<void> {
       await world.close()
+      await past.close()
       stopping.abort()
       await projecting
       await reader.close()

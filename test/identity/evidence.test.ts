@@ -50,7 +50,8 @@ describe('evidenceOf', () => {
     })
     expect(evidenceOf(event('identity.cut', [user, email]))[0]).toMatchObject({ kind: 'cut', a: '1', b: '2' })
     expect(evidenceOf(event('identity.cut_lifted', [user, email]))[0]).toMatchObject({ kind: 'cut_lifted' })
-    expect(evidenceOf(event('identity.kept_apart', [user, email]))).toEqual([])
+    expect(evidenceOf(event('identity.kept_apart', [user, email]))[0]).toMatchObject({ kind: 'kept_apart' })
+    expect(evidenceOf(event('rules.published', [user, email]))).toEqual([])
   })
 
   test('one identity, or the same twice, is no evidence', () => {

@@ -33,6 +33,7 @@ function entryOf(source: string, id: string): Entry {
     definition: undefined,
     normalised: {},
     identities: [],
+    blocked: [],
     known: [],
     erasures: 0,
     defaults: {},

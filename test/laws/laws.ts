@@ -11,7 +11,11 @@ export type Lawful<S, W, V> = Pick<Rule<S, W, V>, 'initial' | 'write' | 'join'> 
   readonly explain?: Rule<S, W, V>['explain']
 }
 
-const PARAMETERS = { numRuns: 200, includeErrorInReport: true }
+/** Many in the long run of the tests. */
+const PARAMETERS = {
+  numRuns: process.env.HEADWATER_TEST_LONG === undefined ? 200 : 10_000,
+  includeErrorInReport: true,
+}
 
 function fold<S, W, V>(rule: Lawful<S, W, V>, all: readonly Candidate<W>[]): S {
   let state = deepFreeze(rule.initial)

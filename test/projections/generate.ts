@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { catalogue, type EventType } from '../../engine/events/catalogue.ts'
-import type { AnyProjection, Configuration, DecodedEvent } from '../../engine/projector/projection.ts'
+import type { AnyProjection, DecodedEvent } from '../../engine/projector/projection.ts'
+import type { Sample } from '../laws/projection-laws.ts'
 import { arbitraryData } from '../support/arbitrary.ts'
-import { configuration, event } from './given.ts'
+import { event, idOf } from './given.ts'
 
 /** Events of the catalogue with few ids, instants and sources, so that they meet in the same keys and tie. */
 
@@ -40,16 +41,49 @@ const POOLS: Readonly<Record<string, readonly unknown[]>> = {
   case_id: ['K1', 'K2'],
   campaign_id: ['M1', '__proto__'],
   coupon: ['c1', ''],
+  expires_at: ['2026-03-01T12:00:00Z', '2026-03-01T12:00:01Z', '2026-03-02'],
   respond_by: ['2026-03-01T12:00:00Z', '2026-03-01T12:00:01Z', '2026-03-02'],
 }
 
+/** What else stewards' decisions are about. */
+const DECIDED: Readonly<Record<string, readonly unknown[]>> = {
+  ...POOLS,
+  field: [
+    'phone',
+    'name',
+    'owner',
+    'amount',
+    'country',
+    'address',
+    'lifecycle',
+    'traits.x',
+    'due_at',
+    'elsewhere',
+  ],
+  value: ['x', '', '12.5', 7, true, '2026-03-01T12:00:00Z'],
+}
+
+/** What they are about: a record by its own id, or by that of the identity that it is. */
+const ABOUT: readonly Readonly<Record<string, unknown>>[] = [
+  {},
+  { view: 'profile' },
+  { view: 'opportunity', key: 'O1' },
+  { view: 'case', key: 'K1' },
+  { view: 'campaign', key: 'M1' },
+  ...[
+    { namespace: 'account', value: 'A1' },
+    { namespace: 'contact', value: 'C1' },
+    { namespace: 'lead', value: 'L1' },
+  ].map((identity) => ({ view: identity.namespace, key: idOf(identity) })),
+]
+
 /** The same data with values of the pools, at any depth, where something stood there. */
-function pooled(data: unknown, pick: (size: number) => number): unknown {
-  if (Array.isArray(data)) return data.map((each) => pooled(each, pick))
+function pooled(data: unknown, pick: (size: number) => number, pools = POOLS): unknown {
+  if (Array.isArray(data)) return data.map((each) => pooled(each, pick, pools))
   if (typeof data !== 'object' || data === null) return data
   const entries = Object.entries(data).map(([name, value]) => {
-    const pool = Object.hasOwn(POOLS, name) ? POOLS[name] : undefined
-    if (pool === undefined || typeof value === 'object') return [name, pooled(value, pick)] as const
+    const pool = Object.hasOwn(pools, name) ? pools[name] : undefined
+    if (pool === undefined || typeof value === 'object') return [name, pooled(value, pick, pools)] as const
     return [name, pool[pick(pool.length)]] as const
   })
   return Object.fromEntries(entries)
@@ -69,6 +103,7 @@ const times = fc.constantFrom(
   '2026-03-02T00:00:00Z',
 )
 const sources = fc.constantFrom('crm', 'web', 'erp')
+const origins = fc.constantFrom(undefined, undefined, 'erp', 'headwater', 'somewhere')
 
 export function arbitraryEvent(type: string): fc.Arbitrary<DecodedEvent> {
   if (!Object.hasOwn(catalogue, type)) {
@@ -76,15 +111,17 @@ export function arbitraryEvent(type: string): fc.Arbitrary<DecodedEvent> {
   }
   const known = type as EventType
   return fc
-    .tuple(arbitraryData(catalogue[known]), times, sources, fc.nat({ max: 2 }), fc.nat())
-    .map(([data, at, source, sequence, seed]) => {
+    .tuple(arbitraryData(catalogue[known]), times, sources, fc.nat({ max: 2 }), fc.nat(), origins)
+    .map(([data, at, source, sequence, seed, origin]) => {
       let state = seed
       const pick = (size: number): number => {
         state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
         return (state >>> 8) % size
       }
-      const stated = { at, source, sequence: sequence === 0 ? undefined : sequence }
-      const full = pooled(data, pick) as Record<string, unknown>
+      const stated = { at, source, origin, sequence: sequence === 0 ? undefined : sequence }
+      const decides = 'steward' in data
+      const about = decides ? ABOUT[pick(ABOUT.length)] : undefined
+      const full = { ...(pooled(data, pick, decides ? DECIDED : POOLS) as Record<string, unknown>), ...about }
       return event(known, pick(4) === 0 ? sparse(known, full) : full, stated)
     })
 }
@@ -94,10 +131,32 @@ export function arbitraryEvents(projection: AnyProjection, maxLength = 12): fc.A
   return fc.array(fc.oneof(...types.map(arbitraryEvent)), { minLength: 1, maxLength })
 }
 
-/** Nothing published, or source priorities and stages of the workspace's own. */
-export const arbitraryConfiguration: fc.Arbitrary<Configuration> = fc
-  .tuple(fc.constantFrom(...permutations(['crm', 'web', 'erp'])), fc.boolean(), fc.boolean())
-  .map(([order, ranked, staged]) => {
+const fieldRules = fc.constantFrom(
+  { rule: 'first' },
+  { rule: 'ranked', sources: ['erp', 'web'] },
+  { rule: 'rankedUnlessBlank' },
+  { rule: 'max' },
+  { rule: 'review', window: '1s' },
+  { rule: 'mostRestrictive', values: ['x', 'none'] },
+  { rule: 'nonsense' },
+)
+const RULED = [
+  'profile.phone',
+  'profile.name',
+  'account.owner',
+  'opportunity.amount',
+  'lead.phone',
+  'case.owner',
+]
+
+const survivorship = fc.option(fc.dictionary(fc.constantFrom(...RULED), fieldRules, { maxKeys: 4 }), {
+  nil: undefined,
+})
+
+/** Nothing published, or source priorities, stages and rules of the workspace's own. */
+export const arbitraryPublished: fc.Arbitrary<readonly DecodedEvent[]> = fc
+  .tuple(fc.constantFrom(...permutations(['crm', 'web', 'erp'])), fc.boolean(), fc.boolean(), survivorship)
+  .map(([order, ranked, staged, rules]) => {
     const registered = order.map((source, priority) => event('source.registered', { source, priority }))
     const stages = [
       { id: 'elsewhere', label: 'Elsewhere', probability: 5, forecast_category: 'pipeline' },
@@ -105,8 +164,28 @@ export const arbitraryConfiguration: fc.Arbitrary<Configuration> = fc
       { id: 'signed', label: 'Closed Won', probability: 100, forecast_category: 'closed', closed: 'won' },
     ]
     const published = event('stages.published', { stages })
-    return configuration(...(ranked ? registered : []), ...(staged ? [published] : []))
+    const ruled = rules === undefined ? [] : [event('rules.published', { kind: 'survivorship', rules })]
+    return [...(ranked ? registered : []), ...(staged ? [published] : []), ...ruled]
   })
+
+/** Mostly of one type, so that they are about the same, with some of any other. */
+function relatedEvents(projection: AnyProjection): fc.Arbitrary<DecodedEvent[]> {
+  const types = projection.handles === 'every' ? ['cdp.page', 'acme.custom', '__proto__'] : projection.handles
+  const any = fc.oneof(...types.map(arbitraryEvent))
+  return fc.constantFrom(...types).chain((type) => {
+    const one = fc.oneof({ arbitrary: arbitraryEvent(type), weight: 3 }, { arbitrary: any, weight: 1 })
+    return fc.array(one, { minLength: 1, maxLength: 12 })
+  })
+}
+
+/** `chances` are enough for the events. */
+export function arbitrarySample(projection: AnyProjection): fc.Arbitrary<Sample> {
+  return fc.record({
+    events: relatedEvents(projection),
+    published: arbitraryPublished,
+    chances: fc.array(fc.nat({ max: 1_000 }), { minLength: 12, maxLength: 12 }),
+  })
+}
 
 function permutations(names: readonly string[]): string[][] {
   if (names.length === 0) return [[]]

@@ -15,6 +15,8 @@ export interface Stated {
   readonly source?: string | undefined
   readonly sequence?: number | undefined
   readonly id?: string | undefined
+  readonly origin?: string | undefined
+  readonly basedOn?: number | undefined
 }
 
 let count = 0
@@ -37,6 +39,8 @@ export function event(type: string, data: Data, stated: Stated = {}): DecodedEve
     time,
     received: time,
     sequence: stated.sequence,
+    origin: stated.origin,
+    basedOn: stated.basedOn,
     identities: statedIdentities(definition, data, normalised).map((each) => ({
       id: idOf(each),
       namespace: each.namespace,
@@ -115,7 +119,7 @@ export function profileRows(
 ): Readonly<Record<string, Row>> {
   const states = [...fold(projection, events, config).values()]
   if (states.length === 0) return {}
-  const joined = states.reduce((a, b) => projection.join(a, b))
+  const joined = states.reduce((a, b) => projection.join(a, b, config))
   const found = projection.table.rows(joined, config, 'profile')
   return Object.fromEntries([...found].map(([part, row]) => [part, withoutNulls(row)]))
 }

@@ -176,7 +176,7 @@ test('explains the winner and what it overruled, of traits and derived names too
   )
   const own = web({ email: 'new@example.com', plan: 'gold' }, { ...T2, id: 'from-web' })
   const states = [...fold(profile, [record, own]).values()] as ReturnType<typeof profile.initial>[]
-  const joined = states.reduce((a, b) => profile.join(a, b))
+  const joined = states.reduce((a, b) => profile.join(a, b, NO_CONFIGURATION))
   const explained = profile.explain?.(joined, TRUSTED)
   expect(explained?.email).toMatchObject({
     value: 'ann@corp.example',

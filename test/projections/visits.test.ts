@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { hourlyActivity } from '../../projections/analytics/hourly-activity.ts'
 import { session } from '../../projections/cdp/session.ts'
-import { event, idOf, ms, onlyRow, rows } from './given.ts'
+import { event, idOf, ms, NO_CONFIGURATION, onlyRow, rows } from './given.ts'
 
 const web = (type: string, at: string, data: Record<string, unknown> = {}) =>
   event(type, { anonymousId: 'a1', ...data }, { at, source: 'web' })
@@ -81,7 +81,9 @@ describe('session', () => {
           )
         const at = cut % all.length
         const whole = fold(events)
-        expect(session.join(fold(events.slice(at)), fold(events.slice(0, at)))).toEqual(whole)
+        expect(session.join(fold(events.slice(at)), fold(events.slice(0, at)), NO_CONFIGURATION)).toEqual(
+          whole,
+        )
         const stretches: number[][] = []
         for (const minute of all.toSorted((a, b) => a - b)) {
           const open = stretches.at(-1)

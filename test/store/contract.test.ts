@@ -1,12 +1,14 @@
 /**
  * Theorem: the memory store and SQLite are the same store. A commit is whole or absent, in how many steps ever it is
  * written, a reset store is a new store, a build takes another's place
- * in one step, and every query answers what plain code over the rows written would, or is refused by type.
+ * in one step, and every query answers what plain code over the rows written would, or is refused by type. Equal rows have
+ * equal digests in both, and a difference is found in its bucket.
  */
 
 import { writerContract } from './contract.ts'
 import { answerContract } from './contract-answers.ts'
 import { checkpointContract } from './contract-checkpoint.ts'
+import { digestContract } from './contract-digest.ts'
 import { lawContract } from './contract-laws.ts'
 import { queryContract } from './contract-queries.ts'
 import { stepContract } from './contract-steps.ts'
@@ -22,4 +24,5 @@ for (const [name, open] of [
   queryContract(name, open)
   answerContract(name, open)
   lawContract(name, open)
+  digestContract(name, open)
 }

@@ -166,6 +166,38 @@ export function writerContract(name: string, open: OpenHarness): void {
       expect(store.writer.membersOf('c')).toEqual(['c', 'd'])
     })
 
+    test('refused evidence is listed until it is written without, in the order in which it first came', async () => {
+      serveAll(store.writer)
+      const piece = (id: string, refused: boolean, byte = 1) => ({
+        ...{ id, identities: [`${id}1`, 'z'], bytes: Uint8Array.of(byte), refused },
+      })
+      const listed = async (after = 0, limit = 10) => {
+        const { value } = await reader.review(after, limit)
+        return value.map(({ bytes }) => bytes[0])
+      }
+      store.writer.commit(
+        commitOf({ evidence: [piece('b', true, 1), piece('a', false, 2), piece('c', true, 3)] }),
+      )
+      expect(await listed()).toEqual([1, 3])
+      store.writer.commit(commitOf({ evidence: [piece('a', true, 4), piece('b', true, 5)] }))
+      expect(await listed()).toEqual([5, 4, 3])
+      const { value } = await reader.review(0, 1)
+      expect(await listed(value[0]?.place, 1)).toEqual([4])
+      store.writer.commit(commitOf({ evidence: [piece('b', false, 6), piece('c', false, 7)] }))
+      expect(await listed()).toEqual([4])
+    })
+
+    test('those that evidence names are listed in order', () => {
+      serveAll(store.writer)
+      const evidence = [3, 1, 2].map((n) => ({
+        ...{ id: `e${n}`, identities: [`i${n}`, 'i1'], bytes: Uint8Array.of(n) },
+      }))
+      store.writer.commit(commitOf({ evidence }))
+      expect(store.writer.named('', 10)).toEqual(['i1', 'i2', 'i3'])
+      expect(store.writer.named('i1', 1)).toEqual(['i2'])
+      expect(store.writer.named('i3', 1)).toEqual([])
+    })
+
     test('evidence takes the place of what its id held', () => {
       serveAll(store.writer)
       const of = (byte: number) => [{ id: 'e', identities: ['a', 'b'], bytes: Uint8Array.of(byte) }]

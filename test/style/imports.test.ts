@@ -44,6 +44,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'engine/hash-table.ts',
     'engine/log',
     'engine/privacy',
+    'engine/identity/rules.ts',
   ],
   'engine/projector': [
     'engine/events',

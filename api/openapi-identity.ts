@@ -1,0 +1,133 @@
+import type { FastifySchema } from 'fastify'
+import { ID, operation } from './openapi.ts'
+import {
+  AFTER,
+  answerSchema,
+  array,
+  BOOLEAN,
+  INSTANT,
+  INTEGER,
+  limitSchema,
+  object,
+  POSITION,
+  RESULT,
+  STRING,
+} from './schemas.ts'
+
+/** What the documentation says of the routes by which stewards decide who is who. */
+
+const SHOWN_IDENTITY = {
+  ...object({ id: STRING, namespace: STRING, value: STRING }, ['id']),
+  description: 'Without a value: erased.',
+}
+const RULES = object({ version: STRING })
+const PAIR = { ...array(SHOWN_IDENTITY), minItems: 2, maxItems: 2 }
+
+export function reviewSchema({ maximum, fallback }: { maximum: number; fallback: number }): FastifySchema {
+  const profile = object({ id: STRING, size: INTEGER, identities: array(SHOWN_IDENTITY) })
+  const event = object({ id: STRING, source: STRING, type: STRING, time: INSTANT, position: POSITION }, [
+    'id',
+    'time',
+    'position',
+  ])
+  const refusal = object({
+    a: STRING,
+    b: STRING,
+    rule: { type: 'string', enum: ['stated', 'steward'] },
+    identities: PAIR,
+    reason: { type: 'string', enum: ['limit', 'size', 'cut'], description: 'What stands in the way now.' },
+    detail: STRING,
+    event,
+    profiles: { ...array(profile), minItems: 2, maxItems: 2 },
+  })
+  return operation({
+    tag: 'Identity',
+    summary: 'Links that were refused and wait for a steward, oldest first',
+    description:
+      'An event named both, but a limit, the size of a profile or a cut forbids that they are one. A steward answers by ' +
+      'POST /v1/identity/decisions: `link` goes before what is stated, `keep_apart` and `cut` end the question.',
+    access: 'read',
+    query: object({ limit: limitSchema(maximum, fallback), cursor: INTEGER, after: AFTER }, []),
+    answer: answerSchema({ data: array(refusal), next: { type: ['integer', 'null'] }, rules: RULES }),
+    problems: ['invalid_query', 'position_not_reached'],
+  })
+}
+
+const STEWARD = {
+  steward: { ...STRING, description: 'Who decides; default `steward`.' },
+  reason: { ...STRING, description: 'Kept in the log in clear: it must name nobody.' },
+}
+const DECISION_QUERY = object(
+  { dryRun: { ...BOOLEAN, description: 'true: nothing is appended.' }, after: AFTER },
+  [],
+)
+
+function decisionAnswer() {
+  const profile = object({
+    id: STRING,
+    identities: array(SHOWN_IDENTITY),
+    events: { ...INTEGER, description: 'How many events its timeline has.' },
+    views: { type: 'object', description: 'View → its rows of this profile, for every view of profiles.' },
+  })
+  const refused = object({ pair: array(STRING), reason: STRING, detail: STRING })
+  return answerSchema({
+    data: object({
+      decision: STRING,
+      dryRun: BOOLEAN,
+      rules: RULES,
+      pairs: array(PAIR),
+      before: { ...array(profile), description: 'The profiles that it is about, as they are.' },
+      after: { ...array(profile), description: 'As they would be, or are once the position is reached.' },
+      refused: { ...array(refused), description: 'Links that would not be followed, and why.' },
+      results: {
+        type: ['array', 'null'],
+        items: RESULT,
+        description: "The events' fates; null in a dry run.",
+      },
+    }),
+  })
+}
+
+export function decisionsSchema(): FastifySchema {
+  const decision = { type: 'string', enum: ['link', 'cut', 'lift', 'keep_apart'] }
+  return operation({
+    tag: 'Identity',
+    summary: 'Link two identities, cut them from each other, lift a cut, or keep two apart that look alike',
+    access: 'admin',
+    query: DECISION_QUERY,
+    body: object({ decision, identities: { ...array(STRING), minItems: 2, maxItems: 2 }, ...STEWARD }, [
+      'decision',
+      'identities',
+    ]),
+    answer: decisionAnswer(),
+    problems: DECISION_PROBLEMS,
+  })
+}
+
+const DECISION_PROBLEMS = [
+  'invalid_query',
+  'invalid_body',
+  'not_found',
+  'cannot_unmerge',
+  'history_too_large',
+  'overloaded',
+  'read_only',
+  'stopped',
+  'position_not_reached',
+] as const
+
+export function unmergeSchema(): FastifySchema {
+  return operation({
+    tag: 'Identity',
+    summary: 'Take a profile apart: by cuts, each an event',
+    description:
+      'With `from`, the two identities are cut from each other. Without, people whom a phone, browser or device alone holds ' +
+      'together are. A dry run says what would become of fields, revenue and timelines.',
+    access: 'admin',
+    params: ID,
+    query: DECISION_QUERY,
+    body: object({ from: STRING, ...STEWARD }, []),
+    answer: decisionAnswer(),
+    problems: DECISION_PROBLEMS,
+  })
+}

@@ -1,0 +1,164 @@
+import type { FastifyInstance } from 'fastify'
+import type { Moment } from '../../engine/projector/asof.ts'
+import type { Cause, Changes, FieldChange } from '../../engine/projector/past-changes.ts'
+import type { AnyProjection } from '../../engine/projector/projection.ts'
+import type { ApiDeps } from '../deps.ts'
+import { changesOf } from '../history/changes.ts'
+import { publishedHistory } from '../history/configuration.ts'
+import { changesSchema } from '../openapi-history.ts'
+import { invalidQuery, Problem } from '../problem.ts'
+import { awaitPosition, sendContent, standing } from './answer.ts'
+import { formatInstant, type ProfileOf } from './cells.ts'
+import { presentField } from './explain.ts'
+import { peopleAt, tooMuchHistory } from './history.ts'
+import { revealAll } from './identities.ts'
+import { AS_OF, BY, type PastQuery, requestedMoment, shownMoment } from './past.ts'
+import { decodeQuery, position, queryPairs } from './query.ts'
+import { ask, candidateKeys, type Keyed } from './rows.ts'
+
+/** `GET <view>/:id/changes?from=&to=`: what changed between two moments, and because of which events. */
+
+const QUERY = { from: AS_OF, to: AS_OF, by: BY, after: position }
+
+interface ChangesQuery extends Pick<PastQuery, 'by'> {
+  readonly from?: PastQuery['asOf']
+  readonly to?: PastQuery['asOf']
+}
+
+interface ChangingView extends Keyed {
+  readonly path: string
+  readonly tag: string
+}
+
+/** For a view whose keys the log has an index by. */
+export function registerChanges(
+  app: FastifyInstance,
+  deps: ApiDeps,
+  view: ChangingView,
+  projection: AnyProjection,
+  idOf: (request: { readonly params: unknown }) => string,
+): void {
+  const published = publishedHistory(deps.log, deps.projections.values(), deps.openEvent)
+  const schema = changesSchema(view, projection)
+  app.get(`${view.path}/:id/changes`, { config: { access: 'read' }, schema }, async (request, reply) => {
+    const query = decodeQuery(queryPairs(request.url), QUERY)
+    await awaitPosition(deps, query.after)
+    const { from, to } = await momentsOf(deps, query)
+    for (const key of candidateKeys(deps, view, projection, idOf(request))) {
+      const found = await changesOf(deps, published, { projection, key, from, to })
+      if (found._tag === 'Left') throw tooMuchHistory(found.left)
+      if (found.right === undefined) continue
+      const content = {
+        history: { by: to.by, from: shownFrom(from, query), to: shownMoment(to, query.to).until },
+        data: await showFields(deps, projection, found.right.fields, from, to),
+        ...(projection.table.grain === 'profile' ? { identities: showMembers(deps, found.right) } : {}),
+      }
+      return sendContent(request, reply, standing(reply, to), content)
+    }
+    throw new Problem('not_found', 'There was nothing of this id at the later moment.')
+  })
+}
+
+/** Without `from` since the beginning, without `to` up to now. */
+async function momentsOf(
+  deps: ApiDeps,
+  { by = 'received', from, to }: ChangesQuery,
+): Promise<{ readonly from: Moment; readonly to: Moment }> {
+  const head = deps.log.head()
+  const now: Moment = by === 'received' ? { by, ...head } : { by, ...head, time: head.received }
+  const moments = {
+    from: from === undefined ? beginning(now) : await requestedMoment(deps, { asOf: from, by }, 'from'),
+    to: to === undefined ? now : await requestedMoment(deps, { asOf: to, by }, 'to'),
+  }
+  if (placeOf(moments.from) > placeOf(moments.to))
+    throw invalidQuery([{ parameter: 'from', message: 'lies behind to' }])
+  return moments
+}
+
+/** Before everything. */
+function beginning(now: Moment): Moment {
+  return now.by === 'received'
+    ? { by: 'received', position: 0, received: 0 }
+    : { ...now, time: Number.MIN_SAFE_INTEGER }
+}
+
+function placeOf(moment: Moment): number {
+  return moment.by === 'received' ? moment.position : moment.time
+}
+
+function shownFrom(from: Moment, query: ChangesQuery): string | number | null {
+  return query.from === undefined ? null : shownMoment(from, query.from).until
+}
+
+async function showFields(
+  deps: ApiDeps,
+  projection: AnyProjection,
+  fields: readonly FieldChange[],
+  from: Moment,
+  to: Moment,
+): Promise<readonly unknown[]> {
+  const [before, after] = await Promise.all([
+    profilesThen(deps, projection, fields, from, (change) => change.from),
+    profilesThen(deps, projection, fields, to, (change) => change.to),
+  ])
+  return fields.map((change) => ({
+    field: change.member === undefined ? change.column : `${change.column}.${change.member}`,
+    ...(change.part === '' ? {} : { part: change.part }),
+    from: present(projection, change, change.from, before),
+    to: present(projection, change, change.to, after),
+    times: change.times,
+    because: change.because.map(showCause),
+  }))
+}
+
+/** Who the people belonged to that a column named then. */
+async function profilesThen(
+  deps: ApiDeps,
+  projection: AnyProjection,
+  fields: readonly FieldChange[],
+  moment: Moment,
+  side: (change: FieldChange) => unknown,
+): Promise<ProfileOf> {
+  const named = fields.filter(({ column }) => projection.table.columns[column]?.type === 'identity').map(side)
+  const ids = named.filter((value) => typeof value === 'string')
+  if (ids.length === 0) return (id) => id
+  const { value } = await ask(() => peopleAt(deps, moment).store.members(ids))
+  return (id) => value.get(id)?.profile ?? id
+}
+
+function present(
+  { table }: AnyProjection,
+  { column, member }: FieldChange,
+  value: unknown,
+  profileOf: ProfileOf,
+): unknown {
+  return member === undefined
+    ? presentField(table.columns[column]?.type ?? 'json', value, profileOf)
+    : (value ?? null)
+}
+
+function showCause(cause: Cause): Readonly<Record<string, unknown>> {
+  switch (cause._tag) {
+    case 'Event': {
+      const { id, source, type, time, position: at } = cause.event
+      return { event: { id, source, type, time: formatInstant(time), position: at } }
+    }
+    case 'Deadline':
+      return { deadline: formatInstant(cause.at) }
+  }
+}
+
+function showMembers(deps: ApiDeps, { members }: Changes) {
+  const [before, after] = [new Set(members.from), new Set(members.to)]
+  return {
+    joined: revealAll(
+      deps,
+      members.to.filter((id) => !before.has(id)),
+    ),
+    left: revealAll(
+      deps,
+      members.from.filter((id) => !after.has(id)),
+    ),
+    because: members.because.map(showCause),
+  }
+}
