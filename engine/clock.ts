@@ -5,6 +5,8 @@
 export interface Clock {
   nowMs(): number
   monotonicMs(): number
+  /** Where time is simulated, waiting is too. Absent: the machine's timers. */
+  readonly sleep?: ((ms: number) => Promise<void>) | undefined
 }
 
 export const systemClock: Clock = {
