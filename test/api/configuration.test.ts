@@ -28,6 +28,8 @@ describe('the configuration', () => {
       auditKey: undefined,
       auditOrigin: undefined,
       treeHeadWebhook: undefined,
+      duplicates: 'suggest',
+      duplicatesHours: 24,
       indexMemoryMb: 256,
       builds: 'auto',
       keyBackupDays: 30,

@@ -55,6 +55,9 @@ function side(snapshot: StoreSnapshot, name: string, config: Configuration): Sid
 
 const SHOWN = 1_000
 
+type Sent = typeof SENT extends fc.Arbitrary<infer S> ? S : never
+type Rules = typeof RULES extends fc.Arbitrary<infer R> ? R : never
+
 async function diffs(world: IntakeWorld, from: StoreWriter, to: StoreWriter, published: Candidate['events']) {
   const all: BuildDiff[] = []
   const [left, right] = [from.snapshot(), to.snapshot()]
@@ -109,6 +112,17 @@ const RULES = fc.oneof(
   fc.constantFrom(1, 2).map((email) => ({ kind: 'identity', rules: { limits: { email } } })),
 )
 
+const named = (name: 'Ann' | 'Bob', day: number): Sent => ({
+  ...{ type: 'cdp.identify', source: 'web', time: new Date(Date.UTC(2026, 0, day)).toISOString() },
+  data: { userId: 'u1', traits: { name } },
+})
+
+/** Whatever chance brings, some rows change. */
+const SURELY_CHANGED: [Sent[], Rules] = [
+  [named('Ann', 1), named('Bob', 2)],
+  { kind: 'survivorship', rules: { 'profile.name': { rule: 'first' } } },
+]
+
 test(
   'what is tried is what comes when it is published',
   async () => {
@@ -160,7 +174,7 @@ test(
         }
         await world.close()
       }),
-      { numRuns: process.env['HEADWATER_TEST_LONG'] === undefined ? 10 : 200 },
+      { numRuns: process.env['HEADWATER_TEST_LONG'] === undefined ? 10 : 200, examples: [SURELY_CHANGED] },
     )
     expect(changes).toBeGreaterThan(0)
   },
