@@ -24,6 +24,11 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
     about: 'how well probable duplicates are found, without labels, in three public sets of records',
     run: async (options) => (await import('./duplicates.ts')).benchDuplicates(options),
   },
+  project: {
+    parts: ['rebuild', 'emmett', 'live', 'asking'],
+    about: 'rebuilding read models, folding what comes late and twice, asking for the past',
+    run: async (options) => (await import('./project.ts')).benchProject(options),
+  },
 }
 
 const HELP = [

@@ -11,6 +11,7 @@ export interface EngineProcess {
   readonly natsUrl: string
   readonly httpPort: number
   readonly readToken: string
+  readonly writeKey: string
   /** Rejects never: whatever doesn't stop by itself is killed. */
   stop(): Promise<void>
 }
@@ -46,7 +47,15 @@ export async function startEngineProcess(directory: string): Promise<EngineProce
     if (banner.natsUrl === undefined || natsPid === undefined) throw new EngineDidNotStart(banner.text)
     const { httpPort, natsUrl } = banner
     const stop = () => stopEngine(child, data)
-    return { pid: child.pid ?? 0, natsPid, natsUrl, httpPort, readToken: READ_TOKEN, stop }
+    return {
+      pid: child.pid ?? 0,
+      natsPid,
+      natsUrl,
+      httpPort,
+      readToken: READ_TOKEN,
+      writeKey: WRITE_KEY,
+      stop,
+    }
   } catch (error) {
     await stopEngine(child, data)
     throw error

@@ -1,11 +1,10 @@
 import type { RecordedEvent } from '../events/event.ts'
 import type { Head, LogReader } from '../log/log.ts'
 import type { BuildName, BuildStatus, StoreWriter } from '../store/store.ts'
-import { BuildFold, freezeAll, type Grouping } from './build-fold.ts'
+import { BuildFold, type Grouping } from './build-fold.ts'
+import { type EmptyBuild, foldHistory } from './bulk-fold.ts'
 import type { Committer } from './committer.ts'
-import { markOf } from './mark.ts'
 import type { AnyProjection, Configuration, DecodedEvent } from './projection.ts'
-import { Routes } from './routes.ts'
 import { configurationOfHash } from './versions-configuration.ts'
 
 const COMMIT_EVENTS = 50_000
@@ -25,7 +24,7 @@ export interface BuildsOptions {
   readonly projections: readonly AnyProjection[]
   /** Default `auto`. */
   readonly builds?: BuildsMode | undefined
-  /** Events in one commit of a build that is folded from the beginning; default 50,000. */
+  /** Events in one commit, or between packing states, of a build that is folded from the beginning; for tests. */
   readonly commitEvents?: number | undefined
   readonly open: (event: RecordedEvent) => DecodedEvent
   readonly onBuild: (build: BuildName, state: BuildState) => void
@@ -58,11 +57,9 @@ export class Builds {
   readonly #options: BuildsOptions
   readonly #committer: Committer
   readonly #grouping: Grouping
-  readonly #commitEvents: number
 
   constructor(options: BuildsOptions, committer: Committer, grouping: Grouping) {
     this.#options = options
-    this.#commitEvents = commitEvents(options)
     this.#committer = committer
     this.#grouping = grouping
   }
@@ -78,11 +75,15 @@ export class Builds {
     signal: AbortSignal,
   ): Promise<readonly BuildFold[] | undefined> {
     const { store, projections } = this.#options
+    const wantings = projections.map((projection) => this.#wanting(projection, config, at))
+    const missing = wantings.filter(({ wanted }) => wanted === undefined)
+    const made = missing.length === 0 ? [] : await this.#build(missing, at, signal)
+    if (made === undefined) return undefined
+    const there = [...current, ...made]
     const folds: BuildFold[] = []
-    for (const projection of projections) {
-      const wanting = this.#wanting(projection, config, at)
-      const held = await this.#held(wanting, current, at, signal)
-      folds.push(...(held ?? [await this.#served(wanting, current, at, signal)]))
+    for (const wanting of wantings) {
+      const held = await this.#held(wanting, there)
+      folds.push(...(held ?? [this.#served(wanting, there)]))
     }
     if (signal.aborted) return undefined
     const followed = new Set(folds.map((fold) => fold.build))
@@ -105,20 +106,15 @@ export class Builds {
   }
 
   /** What follows where nothing is switched by itself; undefined: the wanted build must serve at once. */
-  async #held(
-    wanting: Wanting,
-    current: readonly BuildFold[],
-    at: Place,
-    signal: AbortSignal,
-  ): Promise<readonly BuildFold[] | undefined> {
+  async #held(wanting: Wanting, there: readonly BuildFold[]): Promise<readonly BuildFold[] | undefined> {
     const { projection, serving, wanted, previous } = wanting
     if (this.#options.builds !== 'hold' || serving === undefined) return undefined
-    const first = await this.#followed(projection, serving, current)
+    const first = await this.#followed(projection, serving, there)
     if (first === undefined) return undefined
     const folds = [first]
-    if (wanted === undefined) folds.push(await this.#waiting(wanting, at, signal))
-    else if (wanted !== serving) folds.push(this.#kept(wanting, wanted.build, current))
-    const before = previous && (await this.#followed(projection, previous, current))
+    if (wanted !== serving) folds.push(this.#wanted(wanting, there))
+    if (wanted === undefined) this.#options.onBuild(nameOf(wanting), 'waiting')
+    const before = previous && (await this.#followed(projection, previous, there))
     if (before !== undefined) folds.push(before)
     return folds
   }
@@ -137,88 +133,54 @@ export class Builds {
     return config && new BuildFold(projection, status.build, config, this.#options.store)
   }
 
-  async #waiting(wanting: Wanting, at: Place, signal: AbortSignal): Promise<BuildFold> {
-    const fold = await this.#build(wanting, at, signal)
-    if (!signal.aborted) this.#options.onBuild(fold.build, 'waiting')
-    return fold
-  }
-
-  async #served(
-    wanting: Wanting,
-    current: readonly BuildFold[],
-    at: Place,
-    signal: AbortSignal,
-  ): Promise<BuildFold> {
+  #served(wanting: Wanting, there: readonly BuildFold[]): BuildFold {
     const { store, onBuild } = this.#options
-    const { wanted } = wanting
-    const fold =
-      wanted === undefined
-        ? await this.#build(wanting, at, signal)
-        : this.#kept(wanting, wanted.build, current)
-    if (wanted?.serving === true || signal.aborted) return fold
+    const fold = this.#wanted(wanting, there)
+    if (wanting.wanted?.serving === true) return fold
     store.serve(fold.build)
     onBuild(fold.build, 'serving')
     return fold
   }
 
-  #kept({ projection, config }: Wanting, build: BuildName, current: readonly BuildFold[]): BuildFold {
-    const kept = current.find((fold) => fold.build === build)
+  #wanted(wanting: Wanting, there: readonly BuildFold[]): BuildFold {
+    const { projection, config, wanted } = wanting
+    const build = wanted?.build ?? nameOf(wanting)
+    const kept = there.find((fold) => fold.build === build)
     return kept ?? new BuildFold(projection, build, config, this.#options.store)
   }
 
-  async #build({ projection, config, hash }: Wanting, at: Place, signal: AbortSignal): Promise<BuildFold> {
-    const { store, onBuild } = this.#options
-    const build = `${projection.name}__v${projection.version}_${hash}`
+  /** What isn't there, folded in one pass over the log. undefined: aborted on the way. */
+  async #build(
+    missing: readonly Wanting[],
+    until: Place,
+    signal: AbortSignal,
+  ): Promise<readonly BuildFold[] | undefined> {
+    const { log, open, store, onBuild } = this.#options
+    const empty = missing.map((wanting) => this.#create(wanting))
+    if (until.position === 0)
+      return empty.map(({ projection, build, config }) => new BuildFold(projection, build, config, store))
+    for (const { build } of empty) onBuild(build, 'building')
+    const stageEvents = this.#options.commitEvents
+    const fixed = { log, open, store, committer: this.#committer, grouping: this.#grouping }
+    return foldHistory(empty, { ...fixed, stageEvents, until, signal })
+  }
+
+  #create(wanting: Wanting): EmptyBuild {
+    const { store } = this.#options
+    const { projection, config, hash } = wanting
+    const build = nameOf(wanting)
     // One that a crash left half folded starts over: its config may have been another's.
     if (store.builds().some((other) => other.build === build)) store.dropBuild(build)
-    const fold = new BuildFold(projection, build, config, this.create(projection, build, hash))
-    if (at.position > 0) {
-      onBuild(build, 'building')
-      await this.#foldHistory(fold, at, signal)
-    }
-    return fold
+    const { name, version, table } = projection
+    store.createBuild({ projection: name, build, version, configuration: hash, table })
+    return { projection, build, config }
   }
+}
 
-  create({ name, version, table }: AnyProjection, build: BuildName, configuration: string): StoreWriter {
-    const { store } = this.#options
-    store.createBuild({ projection: name, build, version, configuration, table })
-    return store
-  }
-
-  async #foldHistory(fold: BuildFold, at: Place, signal: AbortSignal): Promise<void> {
-    let folded = 0
-    const routes = new Routes([fold])
-    const { handles, due } = fold.projection
-    const types = handles === 'every' || due !== undefined ? undefined : new Set(handles)
-    for await (const batch of this.#options.log.read({ types })) {
-      for (const recorded of batch) {
-        if (recorded.position > at.position || signal.aborted) break
-        routes.fold(recorded, this.#options.open)
-        folded += 1
-        if (folded % this.#commitEvents === 0)
-          this.#commit(fold, { ...headOf(recorded), mark: markOf(recorded) })
-      }
-      // At its place it would be taken for whole.
-      if (signal.aborted) return
-      if ((batch.at(-1)?.position ?? 0) >= at.position) break
-    }
-    this.#commit(fold, at)
-  }
-
-  #commit(fold: BuildFold, at: Place): void {
-    const { writes, poison, size } = freezeAll([fold], this.#grouping, new Set())
-    const { position, received, mark } = at
-    const nobody = { members: new Map(), evidence: [] }
-    const commit = { builds: [fold.build], position, received, mark, writes, poison, ...nobody }
-    this.#committer.begin(commit, size, () => undefined)
-    this.#committer.finish()
-  }
+function nameOf({ projection, hash }: Wanting): BuildName {
+  return `${projection.name}__v${projection.version}_${hash}`
 }
 
 export function commitEvents(options: Pick<BuildsOptions, 'commitEvents'>): number {
   return options.commitEvents ?? COMMIT_EVENTS
-}
-
-function headOf({ position, received }: Head): Head {
-  return { position, received }
 }

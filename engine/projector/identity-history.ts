@@ -13,18 +13,19 @@ interface History {
   readonly store: StoreWriter
   /** The first position that wasn't settled. */
   readonly from: number
+  /** The last one to be settled. */
+  readonly head: number
   readonly signal: AbortSignal
 }
 
 /**
- * Settles who belongs together by the log as it is now, and by its envelopes alone, before any build serves: builds can then be
+ * Settles who belongs together by the log up to `head`, and by its envelopes alone, before any build serves: builds can then be
  * folded in one pass, with every profile's members known. Answers the last event that is settled and committed.
  */
 export async function settleHistory(
   identity: IdentityFold,
-  { log, store, from, signal }: History,
+  { log, store, from, head, signal }: History,
 ): Promise<RecordedEvent | undefined> {
-  const head = log.head()
   let last: RecordedEvent | undefined
   let received = 0
   let unsettled = 0
@@ -37,13 +38,13 @@ export async function settleHistory(
   }
   for await (const batch of log.read({ from })) {
     for (const recorded of batch) {
-      if (recorded.position > head.position) break
+      if (recorded.position > head) break
       identity.take(recorded)
       received = recorded.received
       last = recorded
       unsettled += 1
     }
-    if (signal.aborted || (last?.position ?? 0) >= head.position) break
+    if (signal.aborted || (last?.position ?? 0) >= head) break
     if (unsettled < COMMIT_EVENTS) continue
     commit()
     await setImmediate()

@@ -11,6 +11,7 @@ import { Committer } from './committer.ts'
 import { ConfigurationState } from './configuration.ts'
 import { anyOfTypes, type Erasing, Erasings, positionsOf, purge } from './erasing.ts'
 import { IdentityFold } from './identity-fold.ts'
+import { settleHistory } from './identity-history.ts'
 import { identityRulesOf } from './identity-rules.ts'
 import { type LiveRead, LiveReads } from './live-reads.ts'
 import { markOf } from './mark.ts'
@@ -32,6 +33,8 @@ interface ProjectorOptions {
   readonly isUnderPressure?: (() => boolean) | undefined
   /** Unseals as far as keys exist and upcasts. */
   readonly open: (event: RecordedEvent) => DecodedEvent
+  /** A new store that is at least so many events behind is folded in bulk, serving nothing until it is done. */
+  readonly bulkEvents?: number | undefined
   readonly onCommit: (progress: Progress) => void
   /** `foreign`: the read models don't follow from this log and are folded anew. */
   readonly onBuild: (build: BuildName, state: BuildState) => void
@@ -61,6 +64,8 @@ export interface Progress {
   /** States and keys' rows written since the last report, rebuilding included. */
   readonly writes?: number | undefined
 }
+
+const BULK_EVENTS = 20_000
 
 const NOBODY: ReadonlyMap<string, string> = new Map()
 
@@ -155,6 +160,7 @@ class Folding {
       this.#position = 0
       this.#received = 0
     }
+    await this.#settleHistory(signal)
     await this.#readConfiguration()
     await this.#serveWanted(signal)
     // Of another release's making, or cut off before it was done.
@@ -163,6 +169,22 @@ class Folding {
       this.#committer.finish()
     }
     this.#report({ position: this.#position, received: this.#received }, this.#batch, 0)
+  }
+
+  /** Where nothing serves yet and there is much to fold, all builds are folded in one pass: first who belongs together. */
+  async #settleHistory(signal: AbortSignal): Promise<void> {
+    const { log, store, bulkEvents = BULK_EVENTS } = this.#options
+    const head = log.head().position
+    if (head - this.#position < bulkEvents || store.builds().some(({ serving }) => serving)) return
+    await this.#readConfiguration(head)
+    if (this.#followRules()) return
+    // Whoever reads is told that nothing serves yet, rather than kept waiting.
+    this.#report({ position: this.#position, received: this.#received }, this.#batch, 0)
+    const last = await settleHistory(this.#identity, { log, store, from: this.#position + 1, head, signal })
+    if (last === undefined) return
+    this.#last = last
+    this.#position = last.position
+    this.#received = Math.max(this.#received, last.received)
   }
 
   async follow(signal: AbortSignal): Promise<void> {
@@ -407,8 +429,8 @@ class Folding {
     return recorded !== undefined && markOf(recorded) === this.#options.store.checkpoint().mark
   }
 
-  async #readConfiguration(): Promise<void> {
-    const until = this.#options.isForTheEnd === true ? Number.POSITIVE_INFINITY : this.#position
+  async #readConfiguration(position = this.#position): Promise<void> {
+    const until = this.#options.isForTheEnd === true ? Number.POSITIVE_INFINITY : position
     if (until === 0) return
     for await (const batch of this.#options.log.read({ types: this.#configures })) {
       for (const recorded of batch) {

@@ -31,6 +31,8 @@ import type { Release } from './releases.ts'
 import { openSimulatedLog } from './simulated-log.ts'
 import type { Timeline } from './timeline.ts'
 
+const BULK_EVENTS = 12
+
 /** What stands between the engine and what it is built on: where a bug is planted, it stands there. */
 export interface Seams {
   readonly log?: ((log: Log) => Log) | undefined
@@ -153,7 +155,8 @@ function follow(parts: LifeParts, log: Log, intake: EngineIntake) {
   const gated = gatedStore(disk.store.writer, process)
   let progress: Progress | undefined
   const bare = createProjector({
-    ...{ projections: release, rules: DEFAULT_RULES, clock: timeline },
+    // Some new stores are folded in bulk, some from the first event on.
+    ...{ projections: release, rules: DEFAULT_RULES, clock: timeline, bulkEvents: BULK_EVENTS },
     log: seams.followed?.(log) ?? log,
     store: seams.store?.(gated) ?? gated,
     isUnderPressure: weather.isUnderPressure,

@@ -1,0 +1,93 @@
+import { systemClock } from '../engine/clock.ts'
+import { measureWithin } from './interruption.ts'
+import { anyMissing, type LibraryPage, librarySection, libraryText } from './log/page.ts'
+import { commitOf, describeMachine } from './main/machine.ts'
+import { measureAsking } from './project/asking.ts'
+import { measureEmmett } from './project/emmett.ts'
+import {
+  noProjectFindings,
+  PROJECT_FIGURES,
+  type ProjectFigureKey,
+  type ProjectFindings,
+} from './project/figures.ts'
+import { ProjectLab } from './project/lab.ts'
+import { measureLive } from './project/living.ts'
+import { projectPlanOf } from './project/plan.ts'
+import { measureRebuilds } from './project/rebuilding.ts'
+import type { BenchOptions } from './question.ts'
+import { type Report, reportLine, resultOf } from './report.ts'
+import { writeSection } from './results-file.ts'
+
+type Part = (lab: ProjectLab, findings: ProjectFindings) => Promise<void>
+
+/** By the names that `--only` takes. The last asks an engine that finds the read models which the first has left. */
+const PARTS: readonly (readonly [name: string, about: string, part: Part])[] = [
+  ['rebuild', 'the whole catalogue and one projection from the log’s beginning', measureRebuilds],
+  ['emmett', 'one projection against Emmett’s rebuild on PostgreSQL', measureEmmett],
+  ['live', 'events in order against late, repeated and contradicting ones', measureLive],
+  ['asking', 'profiles as of a past instant; people taken apart', measureAsking],
+]
+
+const METHOD: readonly string[] = [
+  'The log is the simulator’s steady mix (bench/simulator/traffic.ts), sent through the intake, so that personal parts are sealed: two thirds are page and product views.',
+  'Each fold and each rebuild is a process of its own, counted without the start of Node and the opening of the log. A rebuild is what the engine does on a new store: identities, all rows with their indexes, one checkpoint.',
+  'Live: the whole engine in one process, in batches of 100 with 5,000 events under way, until the read models hold all of them. Late events come up to 2,000 deliveries after their time.',
+]
+
+/** Measures the projector. Exit code: 0 all figures were measured, 1 some weren't, 130 interrupted. */
+export async function benchProject(options: BenchOptions): Promise<number> {
+  const plan = projectPlanOf(options.quick)
+  const lab = new ProjectLab(plan, options.say)
+  const findings = noProjectFindings()
+  try {
+    const measure = () => measureAll(lab, findings, options.only)
+    const why = await measureWithin(plan.deadlineMs, measure, () => lab.abort(), findings.failures)
+    return why === 'signal' ? 130 : present(lab, findings, options)
+  } finally {
+    lab.close()
+  }
+}
+
+async function measureAll(
+  lab: ProjectLab,
+  findings: ProjectFindings,
+  only: readonly string[],
+): Promise<void> {
+  for (const [name, about, measure] of PARTS) {
+    if (lab.signal.aborted) break
+    if (only.length > 0 && !only.includes(name)) continue
+    lab.say(`${name}: ${about} …`)
+    await measure(lab, findings).catch((error: unknown) => {
+      if (!lab.signal.aborted)
+        findings.failures.push(`${name}: ${error instanceof Error ? error.message : String(error)}`)
+    })
+  }
+}
+
+export function projectReportOf(
+  findings: ProjectFindings,
+  about: Pick<Report, 'commit' | 'machine'>,
+): Report {
+  const keys = Object.keys(PROJECT_FIGURES) as readonly ProjectFigureKey[]
+  const results = keys.map((key) => resultOf(PROJECT_FIGURES[key], findings.measured.get(key)))
+  return { bench: 'project', ...about, results }
+}
+
+function present(lab: ProjectLab, findings: ProjectFindings, options: BenchOptions): number {
+  const about = { commit: commitOf(options.root), machine: describeMachine(lab.directory) }
+  const report = projectReportOf(findings, about)
+  const page: LibraryPage = {
+    report,
+    day: new Date(systemClock.nowMs()).toISOString().slice(0, 10),
+    about: 'read models from the log',
+    tables: [],
+    notes: findings.notes,
+    failures: findings.failures,
+    method: METHOD,
+  }
+  options.print(libraryText(page))
+  if (!lab.plan.quick && options.only.length === 0)
+    options.print(`written: ${writeSection(import.meta.dirname, report.bench, librarySection(page))}`)
+  if (options.json) options.print(reportLine(report))
+  return anyMissing(report.results) || findings.failures.length > 0 ? 1 : 0
+}
