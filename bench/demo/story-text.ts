@@ -6,14 +6,16 @@ import type { RunningEngine } from './engine.ts'
 interface Told {
   readonly story: Story
   readonly engine: RunningEngine
+  /** The engine's data directory. */
+  readonly data: string
   /** To be typed first where the command line doesn't find the engine by itself. */
   readonly exported: string | undefined
 }
 
 type Step = readonly [command: string, look: string]
 
-export function storyText({ story, engine, exported }: Told): string {
-  const { email, otherEmail, beforeBuying } = story
+export function storyText({ story, engine, data, exported }: Told): string {
+  const { email, otherEmail, beforeBuying, webPhone } = story
   const steps: readonly Step[] = [
     [
       `npx headwater show ${email}`,
@@ -21,7 +23,11 @@ export function storyText({ story, engine, exported }: Told): string {
     ],
     [
       `npx headwater why ${email} phone`,
-      'billing and the web shop disagree: one sentence says who won, and why',
+      'billing and the web shop disagree: one sentence says who won, and why; npx headwater conflicts lists all such',
+    ],
+    [
+      `npx headwater resolve ${email} phone ${webPhone} --dry-run`,
+      'a steward decides for what she typed herself: what would change; without --dry-run it is done, and why tells of it',
     ],
     [
       `npx headwater show ${email} --as-of ${beforeBuying}`,
@@ -32,8 +38,16 @@ export function storyText({ story, engine, exported }: Told): string {
       `why is her first name Otto? ${otherEmail} typed his address into the same tablet at the fair`,
     ],
     [
-      unmerge(story),
-      'a steward takes the two apart, for now by an event: show her again, and she is herself',
+      `npx headwater unmerge ${email} --dry-run`,
+      'who would have what once the two are taken apart; without --dry-run it is done: show her again, and she is herself',
+    ],
+    [
+      `echo '${JSON.stringify(WEB_FIRST)}' | npx headwater try -`,
+      'what would change for everybody, and because of which events, if the shop were trusted before billing; nothing is published',
+    ],
+    [
+      `npx headwater verify --data ${data}`,
+      'every read model is, row by row, what the log comes to; and the log is what was signed',
     ],
   ]
   return [
@@ -48,14 +62,10 @@ export function storyText({ story, engine, exported }: Told): string {
   ].join('\n')
 }
 
-function unmerge({ otherEmail, sharedDevice }: Story): string {
-  const identities = [
-    { namespace: 'email', value: otherEmail },
-    { namespace: 'anonymous', value: sharedDevice },
-  ]
-  const data = { steward: 'you', reason: 'shared tablet', identities }
-  const event = { id: 'cut-1', source: 'console', type: 'identity.cut', data }
-  return `npx headwater append '${JSON.stringify(event)}'`
+/** Of the kind that `rules.published` takes. */
+const WEB_FIRST = {
+  kind: 'survivorship',
+  rules: { 'profile.phone': { rule: 'rankedUnlessBlank', sources: ['web', 'erp'] } },
 }
 
 export function killStep(pid: number): readonly string[] {

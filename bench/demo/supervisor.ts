@@ -142,7 +142,7 @@ class Demo {
     )
     const exported = alone ? undefined : `export HEADWATER_URL=${engine.url} HEADWATER_DATA=${this.#data}`
     console.log(
-      `${storyText({ story: year.story, engine, exported })}\n\nCtrl-C ends it and removes the directory.`,
+      `${storyText({ story: year.story, engine, data: this.#data, exported })}\n\nCtrl-C ends it and removes the directory.`,
     )
     const { rate, seed } = this.#options
     await sendLive({ year, seed, rate, clock: this.#clock, ...this.#sending(signal) })

@@ -92,7 +92,18 @@ describeNats('the demo with nats-server on the PATH', () => {
     expect(await typed(demo, 'npx headwater why-merged')).toMatch(
       /tablet-at-the-fair[\s\S]*otto@example\.com/,
     )
-    expect(await typed(demo, 'npx headwater append')).toContain('"appended"')
+    expect(await typed(demo, `npx headwater resolve ${MARA} phone`)).toMatch(
+      /\+441134960000 → \+441144960000[\s\S]*nothing was appended/,
+    )
+    expect(await typed(demo, "echo '{")).toMatch(/^profile {2}\d+ changed of/m)
+    // Asked of the same files while events come in.
+    expect(await typed(demo, 'npx headwater verify')).toMatch(
+      /^ok +read models +(\d+) of \1 are, row by row, what the log comes to/m,
+    )
+    const unmerge = `npx headwater unmerge ${MARA}`
+    expect(await typed(demo, unmerge)).toMatch(/before: 1 profile[\s\S]*after: 2 profiles/)
+    expect((await demo.run(`npx headwater show ${MARA}`)).stdout).toMatch(/first_name +Otto/)
+    expect((await demo.run(unmerge)).stdout).toContain('1 event appended')
     await expect
       .poll(async () => (await demo.run(`npx headwater show ${MARA}`)).stdout, { timeout: 10_000 })
       .toMatch(/first_name +Mara/)

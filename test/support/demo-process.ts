@@ -56,7 +56,7 @@ export class DemoProcess {
   /** Runs a printed line in a shell of its own, `npx headwater` being this checkout's. */
   run(line: string): Promise<Ran> {
     const exported = /^ +(export HEADWATER_.*)$/m.exec(this.#output)?.[1]
-    const command = line.replace(/^npx headwater\b/, `"${process.execPath}" "${LAUNCHER}"`)
+    const command = line.replace(/(?<=^|\| )npx headwater\b/, `"${process.execPath}" "${LAUNCHER}"`)
     const script = exported === undefined ? command : `${exported}; ${command}`
     return new Promise((resolve) => {
       const options = { env: this.#env, cwd: this.#directory }
