@@ -1,4 +1,5 @@
 import type { AuditThread } from '../engine/audit/audit.ts'
+import type { Clock } from '../engine/clock.ts'
 import type { IdentityDirectory } from '../engine/events/codec.ts'
 import type { RecordedEvent } from '../engine/events/event.ts'
 import type { Intake, IntakeResult } from '../engine/intake/result.ts'
@@ -76,6 +77,8 @@ export interface ApiDeps {
   readonly credentials: Credentials
   readonly intake: Intake
   readonly log: Log
+  /** The engine's; absent: the system's. */
+  readonly clock?: Clock | undefined
   /** Absent where nothing is signed. */
   readonly audit?: AuditThread | undefined
   readonly store: StoreReader

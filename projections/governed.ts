@@ -57,7 +57,7 @@ export function governedFields<R extends Rules>(declared: Declaration<R>): Gover
   const { view, rules, windowMs, prefix } = declared
   const held = new Map<string, Held>(Object.entries(declared.stewarded) as [string, Held][])
   const heldBy = (field: string): Held | undefined =>
-    held.get(field) ?? (prefix !== undefined && field.startsWith(prefix) ? anything : undefined)
+    held.get(field) ?? (prefix !== undefined && isNameAfter(prefix, field) ? anything : undefined)
   const read = (field: string, value: unknown): unknown => {
     const how = heldBy(field)
     return how === undefined ? undefined : typeof how === 'function' ? how(value) : readAs(how, value)
@@ -82,6 +82,11 @@ export function governedFields<R extends Rules>(declared: Declaration<R>): Gover
     isDecidable: (field) => heldBy(field) !== undefined,
     read,
   }
+}
+
+/** No event can state a property `__proto__`, so no decision shall. */
+function isNameAfter(prefix: string, field: string): boolean {
+  return field.startsWith(prefix) && field.length > prefix.length && field !== `${prefix}__proto__`
 }
 
 function anything(value: unknown): unknown {

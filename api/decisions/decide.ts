@@ -1,11 +1,15 @@
 import { strict as assert } from 'node:assert'
 import { randomUUID } from 'node:crypto'
-import { type Clock, systemClock } from '../../engine/clock.ts'
+import { systemClock } from '../../engine/clock.ts'
 import { namespaceOf } from '../../engine/events/identity.ts'
+import { parseInstant } from '../../engine/events/instant.ts'
+import { inspect } from '../../engine/intake/inspect.ts'
 import type { AnyProjection, DecodedEvent } from '../../engine/projector/projection.ts'
+import type { Candidate } from '../../engine/reducers/rule.ts'
 import type { GovernedView } from '../../projections/governed-views.ts'
 import type { ApiDeps } from '../deps.ts'
-import { Problem } from '../problem.ts'
+import { invalidBody, Problem } from '../problem.ts'
+import { awaitPosition } from '../routes/answer.ts'
 import type { ShownExplanation } from '../routes/explain.ts'
 import { findIdentity, findStated, resolveIdentity } from '../routes/identities.ts'
 import { ask, type ShownRow } from '../routes/rows.ts'
@@ -42,7 +46,7 @@ interface FieldThen {
 interface Target {
   readonly held: HeldState
   readonly conflicts: HeldState | undefined
-  /** Identities that the event names: one, so that it links nobody. */
+  /** Identities that the event names: one, so that it links nobody. Its value is sealed under it, and erased with it. */
   readonly identities: readonly { readonly id: string; readonly stated: string; readonly namespace: string }[]
 }
 
@@ -51,20 +55,29 @@ export async function decide(
   deps: ApiDeps,
   view: GovernedView,
   about: { readonly id: string; readonly stated: StatedDecision; readonly dryRun: boolean },
-  clock: Clock = systemClock,
 ): Promise<Decision> {
-  const target = await targetOf(deps, view, about.id)
+  // What stands is locked, and not what stood before a write that the views don't show yet.
+  if (about.stated.type === 'field.locked' && about.stated.value === undefined) {
+    await awaitPosition(deps, deps.log.head().position)
+  }
+  const target = await targetOf(deps, view, about.id, about.stated.field)
   const stated = withValue(deps, view, about.stated, target.held)
   const { held } = target
   const key = held.projection.table.grain === 'profile' ? undefined : held.key
   const id = `decision-${randomUUID()}`
   const data = decisionData(stated, key)
-  const proposed = asDecoded(id, stated.type, data, target, clock.nowMs())
+  const now = Math.max((deps.clock ?? systemClock).nowMs(), held.received)
+  refuseUnacceptable(stated, data, now)
+  const ahead = timeAhead(held, stated.field, now)
+  const time = ahead ?? now
+  const proposed = asDecoded(id, stated.type, data, target, time)
   const from = await fieldIn(deps, target, stated.field)
   const then = thenOf(target, proposed)
   const to = await fieldIn(deps, then, stated.field)
   const changes = changesOf(await rowsOf(deps, held, ''), await rowsOf(deps, then.held, ''))
-  const position = about.dryRun ? null : await append(deps, { id, type: stated.type, data, target })
+  const position = about.dryRun
+    ? null
+    : await append(deps, { id, type: stated.type, data, target, time: ahead })
   return {
     position: held.position,
     received: held.received,
@@ -88,7 +101,35 @@ function thenOf(target: Target, proposed: DecodedEvent): Target {
   }
 }
 
-async function targetOf(deps: ApiDeps, view: GovernedView, id: string): Promise<Target> {
+/** What the intake would refuse, or what would come to nothing, a dry run must not promise. */
+function refuseUnacceptable({ expiresAt }: StatedDecision, data: object, now: number): void {
+  const { finding } = inspect(data, Number.POSITIVE_INFINITY)
+  if (finding !== undefined) throw invalidBody('/value', `The decision can't be kept: ${finding.message}.`)
+  const expires = expiresAt === undefined ? undefined : parseInstant(expiresAt)
+  if (expires !== undefined && expires <= now) {
+    throw invalidBody('/expires_at', 'That has passed: the lock would hold nothing.')
+  }
+}
+
+/**
+ * A source's clock may be some minutes ahead. A decision is never older than the claims that it is about, or it would
+ * change nothing; of decisions of one instant `sequence` says which is newer. undefined: all of them are older than now.
+ */
+function timeAhead(held: HeldState, field: string, now: number): number | undefined {
+  const claims = writesBehind(held, field).filter(([, , source]) => source !== SOURCE)
+  const newest = Math.max(...claims.map(([, time]) => time))
+  return newest <= now ? undefined : newest
+}
+
+/** The writes that a field's value was chosen from, decisions among them; the winner first. */
+function writesBehind({ projection, state, config }: HeldState, field: string): readonly Write[] {
+  const explained = projection.explain?.(state, config)[field]
+  return [...(explained?.winners ?? []), ...(explained?.overruled ?? [])]
+}
+
+type Write = Candidate<unknown>
+
+async function targetOf(deps: ApiDeps, view: GovernedView, id: string, field: string): Promise<Target> {
   const projection = projectionOf(deps, view.view)
   const conflicts = deps.projections.get(view.conflicts)
   if (projection.table.grain === 'profile') return profileTarget(deps, projection, conflicts, id)
@@ -101,7 +142,8 @@ async function targetOf(deps: ApiDeps, view: GovernedView, id: string): Promise<
     const held = key === undefined ? undefined : await heldState(deps, projection, key)
     if (key === undefined || held === undefined) continue
     const own = conflicts === undefined ? undefined : await heldState(deps, conflicts, `${view.view} ${key}`)
-    const identities = view.namespace === undefined ? [] : namedBy(deps, [key])
+    const identities =
+      view.namespace === undefined ? await concernedBy(deps, held, field) : namedBy(deps, [key])
     return { held, conflicts: own, identities }
   }
   throw nothing()
@@ -125,6 +167,25 @@ async function profileTarget(
     conflicts: conflicts === undefined ? undefined : await heldState(deps, conflicts, profile),
     identities: [leading],
   }
+}
+
+/** Events that are looked at to find one that names somebody. */
+const MAX_EVENTS = 50
+
+/**
+ * Whose data a record holds that is no person's or company's own: who leads the event behind the field's value, else one
+ * behind what it overruled or behind another field.
+ */
+async function concernedBy(deps: ApiDeps, held: HeldState, field: string): Promise<Target['identities']> {
+  const others = Object.keys(held.projection.explain?.(held.state, held.config) ?? {})
+  const writes = [field, ...others].flatMap((name) => writesBehind(held, name))
+  const positions = [...new Set(writes.map(([, , , , , position]) => position))].slice(0, MAX_EVENTS)
+  for (const position of positions) {
+    const leading = (await deps.log.at(position))?.identities[0]
+    const named = leading === undefined ? [] : namedBy(deps, [leading.id])
+    if (named.length > 0) return named
+  }
+  return []
 }
 
 /** What these identities are called, the steadiest namespace first; erased ones have no name. */
@@ -163,9 +224,8 @@ function asDecoded(
   type: string,
   data: Readonly<Record<string, unknown>>,
   { held, identities }: Target,
-  nowMs: number,
+  time: number,
 ): DecodedEvent {
-  const time = Math.max(nowMs, held.received)
   return {
     stream: `decision-${id}`,
     id,
@@ -176,6 +236,7 @@ function asDecoded(
     received: time,
     identities: identities.map((each) => ({ id: each.id, namespace: each.namespace })),
     basedOn: held.position,
+    sequence: Number.MAX_SAFE_INTEGER,
     data,
     normalised: {},
     position: held.position + 1,
@@ -198,12 +259,19 @@ interface Proposed {
   readonly type: string
   readonly data: Readonly<Record<string, unknown>>
   readonly target: Target
+  /** ms; undefined: when it arrives. */
+  readonly time: number | undefined
 }
 
 /** Where it stands in the log. */
-async function append(deps: ApiDeps, { id, type, data, target }: Proposed): Promise<number> {
+async function append(deps: ApiDeps, { id, type, data, target, time }: Proposed): Promise<number> {
   const identities = target.identities.map(({ stated }) => stated)
-  const event = { id, source: SOURCE, type, identities, basedon: target.held.position, data }
+  const event = {
+    ...{ id, source: SOURCE, type, identities, data },
+    // The views may be behind: of two decisions of one instant the later in the log is the newer.
+    ...{ basedon: target.held.position, sequence: deps.log.head().position },
+    ...(time === undefined ? {} : { time: new Date(time).toISOString() }),
+  }
   const [result] = await deps.intake.submit([{ value: event }], { defaultSource: SOURCE })
   assert(result !== undefined, 'one result for each event')
   switch (result.status) {

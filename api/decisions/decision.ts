@@ -43,6 +43,10 @@ export function checkDecision(stated: StatedDecision): E.Either<DecisionRefusal,
     const type = view.fields.get(stated.field)?.type ?? 'json'
     return E.left({ _tag: 'WrongValue', message: `The field can't hold that: it is of the type ${type}.` })
   }
+  if (Number.isInteger(stated.value) && !Number.isSafeInteger(stated.value)) {
+    const message = 'An integer beyond 2^53 may have been changed on its way here: state it as text.'
+    return E.left({ _tag: 'WrongValue', message })
+  }
   const { expiresAt } = stated
   if (expiresAt !== undefined && (stated.type !== 'field.locked' || parseInstant(expiresAt) === undefined)) {
     return E.left({ _tag: 'WrongExpiry', message: 'expires_at is an RFC 3339 instant, and only of a lock.' })

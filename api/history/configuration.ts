@@ -4,6 +4,7 @@ import type { LogReader } from '../../engine/log/log.ts'
 import { counts, type Moment } from '../../engine/projector/asof.ts'
 import { ConfigurationState } from '../../engine/projector/configuration.ts'
 import type { AnyProjection, DecodedEvent } from '../../engine/projector/projection.ts'
+import type { ApiDeps } from '../deps.ts'
 
 /**
  * Published configuration at any moment. Its events are few and are kept; each call reads on from where the last one
@@ -15,11 +16,37 @@ export function configurationHistory(
   open: (event: RecordedEvent) => DecodedEvent,
 ): (moment: Moment) => Promise<ConfigurationState> {
   const publishedAt = publishedHistory(log, projections, open)
-  return async (moment) => {
-    const state = new ConfigurationState()
-    for (const event of await publishedAt(moment)) state.apply(event)
-    return state
-  }
+  return async (moment) => stateOf(await publishedAt(moment))
+}
+
+type Histories = WeakMap<ApiDeps['projections'], ReturnType<typeof publishedHistory>>
+const histories = new WeakMap<ApiDeps['log'], Histories>()
+
+/** The same for all who ask about an engine: its log is read for it once. */
+export function publishedOf({
+  log,
+  projections,
+  openEvent,
+}: Pick<ApiDeps, 'log' | 'projections' | 'openEvent'>): ReturnType<typeof publishedHistory> {
+  const ofLog: Histories = histories.get(log) ?? new WeakMap()
+  histories.set(log, ofLog)
+  const known = ofLog.get(projections) ?? publishedHistory(log, projections.values(), openEvent)
+  ofLog.set(projections, known)
+  return known
+}
+
+/** Published configuration at a moment, from the history that all share. */
+export async function configurationAt(
+  deps: Pick<ApiDeps, 'log' | 'projections' | 'openEvent'>,
+  moment: Moment,
+): Promise<ConfigurationState> {
+  return stateOf(await publishedOf(deps)(moment))
+}
+
+function stateOf(published: readonly DecodedEvent[]): ConfigurationState {
+  const state = new ConfigurationState()
+  for (const event of published) state.apply(event)
+  return state
 }
 
 /** The events that configuration at a moment follows from, in log order. */
@@ -35,7 +62,9 @@ export function publishedHistory(
   const published: DecodedEvent[] = []
   let from = 1
   let reading: Promise<unknown> = Promise.resolve()
-  const readOn = async (): Promise<void> => {
+  // What stands up to a place of the log never changes: only what is beyond all that was read costs anything.
+  const readUntil = async (position: number): Promise<void> => {
+    if (position < from) return
     const head = log.head().position
     const found: DecodedEvent[] = []
     for await (const batch of log.read({ from, types })) {
@@ -48,6 +77,7 @@ export function publishedHistory(
     from = Math.max(from, head + 1)
   }
   return async (moment) => {
+    const readOn = () => readUntil(moment.position)
     // One after the other: two readers would race for `from`.
     reading = reading.then(readOn, readOn)
     await reading

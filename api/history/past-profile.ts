@@ -12,7 +12,7 @@ import type { StoredRow } from '../../engine/store/store.ts'
 import type { Row } from '../../engine/store/table.ts'
 import type { ApiDeps } from '../deps.ts'
 import { HISTORY_LIMITS, profileAt, type TooMuchHistory } from './component.ts'
-import { configurationHistory } from './configuration.ts'
+import { configurationAt } from './configuration.ts'
 
 /** What a profile came to at a moment. */
 interface ProfileThen {
@@ -34,9 +34,8 @@ export type PastProfiles = (
 /** Profiles at any moment, folded from the log's index with today's code. */
 export function pastProfiles(deps: Pick<ApiDeps, 'log' | 'projections' | 'openEvent'>): PastProfiles {
   const { log, openEvent } = deps
-  const configurationAt = configurationHistory(log, deps.projections.values(), openEvent)
   return async (identity, moment) => {
-    const config = await configurationAt(moment)
+    const config = await configurationAt(deps, moment)
     const rules = identityRulesOf(config, DEFAULT_RULES)
     const found = await profileAt(log, identity, moment, { rules, limits: HISTORY_LIMITS })
     if (E.isLeft(found)) return found

@@ -4,7 +4,7 @@ import type { Cause, Changes, FieldChange } from '../../engine/projector/past-ch
 import type { AnyProjection } from '../../engine/projector/projection.ts'
 import type { ApiDeps } from '../deps.ts'
 import { changesOf } from '../history/changes.ts'
-import { publishedHistory } from '../history/configuration.ts'
+import { publishedOf } from '../history/configuration.ts'
 import { changesSchema } from '../openapi-history.ts'
 import { invalidQuery, Problem } from '../problem.ts'
 import { awaitPosition, sendContent, standing } from './answer.ts'
@@ -38,7 +38,7 @@ export function registerChanges(
   projection: AnyProjection,
   idOf: (request: { readonly params: unknown }) => string,
 ): void {
-  const published = publishedHistory(deps.log, deps.projections.values(), deps.openEvent)
+  const published = publishedOf(deps)
   const schema = changesSchema(view, projection)
   app.get(`${view.path}/:id/changes`, { config: { access: 'read' }, schema }, async (request, reply) => {
     const query = decodeQuery(queryPairs(request.url), QUERY)

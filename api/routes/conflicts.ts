@@ -8,6 +8,7 @@ import { lockSchema, resolutionSchema } from '../openapi-conflicts.ts'
 import { invalidBody, Problem } from '../problem.ts'
 import { standing } from './answer.ts'
 import { decodeQuery, flag, queryPairs } from './query.ts'
+import { statedText } from './stated-text.ts'
 import { registerView } from './views.ts'
 
 /** What sources contradict each other about, and what stewards decide about it. */
@@ -68,25 +69,14 @@ function parameters<A extends object>(request: FastifyRequest, codec: t.Decoder<
   throw new Problem('not_found', 'There is nothing of this id.')
 }
 
-const MAX_TEXT_LENGTH = 1_000
-const text = new t.Type<string, string, unknown>(
-  'text',
-  t.string.is,
-  (input, context) =>
-    typeof input === 'string' && input !== '' && input.length <= MAX_TEXT_LENGTH && input.isWellFormed()
-      ? t.success(input)
-      : t.failure(input, context),
-  String,
-)
-
-const decided = { value: t.unknown, reason: t.union([text, t.null]) }
-const resolution = t.intersection([t.type({ steward: text }), t.partial(decided)])
+const decided = { value: t.unknown, reason: t.union([statedText, t.null]) }
+const resolution = t.intersection([t.type({ steward: statedText }), t.partial(decided)])
 const lock = t.intersection([
-  t.type({ steward: text, field: text }),
+  t.type({ steward: statedText, field: statedText }),
   t.partial({
     ...decided,
     act: t.keyof({ lock: null, unlock: null }),
-    expires_at: t.union([text, t.null]),
+    expires_at: t.union([statedText, t.null]),
   }),
 ])
 

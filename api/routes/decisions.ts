@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import * as E from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
-import type { IdentityId } from '../../engine/events/identity.ts'
+import { type IdentityId, namespaceOf as namespace } from '../../engine/events/identity.ts'
 import { DEFAULT_RULES, type IdentityRules } from '../../engine/identity/identity.ts'
 import { partition } from '../../engine/identity/partition.ts'
 import type { IntakeResult } from '../../engine/intake/result.ts'
@@ -23,6 +23,7 @@ import { tooMuchHistory } from './history.ts'
 import { resolveIdentity, revealAll } from './identities.ts'
 import { decodeQuery, flag, position, queryPairs } from './query.ts'
 import { ask, showRows } from './rows.ts'
+import { statedText } from './stated-text.ts'
 import { idOf } from './views.ts'
 import { lastPosition, problemOfRefusal } from './way-in.ts'
 
@@ -35,7 +36,7 @@ const SOURCE = 'steward'
 
 const QUERY = { dryRun: flag, after: position }
 
-const stewardCodec = t.partial({ steward: t.string, reason: t.union([t.string, t.null]) })
+const stewardCodec = t.partial({ steward: statedText, reason: t.union([statedText, t.null]) })
 const decisionCodec = t.intersection([
   t.type({
     decision: t.keyof({ link: null, cut: null, lift: null, keep_apart: null }),
@@ -51,17 +52,20 @@ export function registerDecisions(app: FastifyInstance, deps: ApiDeps): void {
   app.post('/v1/identity/decisions', decide, async (request, reply) => {
     const query = decodeQuery(queryPairs(request.url), QUERY)
     const body = decisionCodec.decode(request.body)
-    if (E.isLeft(body))
+    // What a tuple has too much is cut off in silence.
+    const stated = E.isRight(body) ? body.right : undefined
+    if (stated === undefined || !isExact(request.body, ['decision', 'identities']) || !isPair(request.body))
       throw invalidBody(
         '',
-        'The body is {"decision": "link", "cut", "lift" or "keep_apart", "identities": [a, b]}.',
+        'The body is {"decision": "link", "cut", "lift" or "keep_apart", "identities": [a, b]}, with steward and reason.',
       )
     await awaitPosition(deps, query.after)
-    const { decision, identities, ...steward } = body.right
-    const [a, b] = identities.map((stated, i) => known(deps, stated, `/identities/${i}`))
+    const { decision, identities, ...steward } = stated
+    const [a, b] = identities.map((each, i) => known(deps, each, `/identities/${i}`))
     if (a === undefined || b === undefined || a === b)
       throw invalidBody('/identities', 'A decision is about two different identities.')
     const deciding = await decidingAbout(deps, [a, b])
+    refuseOfTwoKinds(deps, deciding, [a, b])
     return answer(deps, reply, deciding, {
       decision,
       pairs: [[a, b]],
@@ -73,7 +77,8 @@ export function registerDecisions(app: FastifyInstance, deps: ApiDeps): void {
   app.post('/v1/profiles/:id/unmerge', unmerge, async (request, reply) => {
     const query = decodeQuery(queryPairs(request.url), QUERY)
     const body = unmergeCodec.decode(request.body ?? {})
-    if (E.isLeft(body)) throw invalidBody('', 'The body is {"from": "namespace:value or id", …}.')
+    if (E.isLeft(body) || !isExact(request.body ?? {}, ['from']))
+      throw invalidBody('', 'The body is {"from": "namespace:value or id"}, with steward and reason.')
     await awaitPosition(deps, query.after)
     const { from, ...steward } = body.right
     const id = resolveIdentity(deps, idOf(request))
@@ -83,6 +88,25 @@ export function registerDecisions(app: FastifyInstance, deps: ApiDeps): void {
     const pairs = other === undefined ? bridgeCuts(deciding) : memberCuts(deciding, id, other)
     return answer(deps, reply, deciding, { decision: 'cut', pairs, steward, dryRun: query.dryRun ?? false })
   })
+}
+
+/** Misspelt, a property would be taken for one that was left out, and others be cut apart than was meant. */
+function isExact(body: unknown, known: readonly string[]): boolean {
+  return Object.keys(Object(body)).every((name) => [...known, 'steward', 'reason'].includes(name))
+}
+
+function isPair(body: unknown): boolean {
+  return t.type({ identities: t.UnknownArray }).is(body) && body.identities.length === 2
+}
+
+/** What is decided about a person and a company says nothing: no profile is both. */
+function refuseOfTwoKinds(deps: ApiDeps, { namespaces }: Deciding, pair: Pair): void {
+  const kinds = pair.map((id) => {
+    const name = namespaces.get(id) ?? deps.directory.reveal(id)?.namespace
+    return name === undefined ? undefined : namespace(name).kind
+  })
+  if (kinds[0] !== kinds[1])
+    throw invalidBody('/identities', 'A person and a company are never one, so nothing is to be decided.')
 }
 
 function known(deps: ApiDeps, stated: string, path: string): IdentityId {

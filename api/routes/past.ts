@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import * as t from 'io-ts'
 import type { Moment } from '../../engine/projector/asof.ts'
-import type { AnyProjection, Configuration } from '../../engine/projector/projection.ts'
+import type { AnyProjection } from '../../engine/projector/projection.ts'
 import type { ApiDeps } from '../deps.ts'
-import { configurationHistory } from '../history/configuration.ts'
+import { configurationAt } from '../history/configuration.ts'
 import { type AsOf, momentOf, parseAsOf } from '../history/moment.ts'
 import { pastSchema } from '../openapi-history.ts'
 import type { PastFailure, PastOutcome, PastStatus } from '../past/past.ts'
@@ -138,18 +138,6 @@ function problemOf(failure: PastFailure): Problem {
     case 'Broken':
       return new Problem('store_unavailable', `The past could not be built: ${failure.message}`, again)
   }
-}
-
-const histories = new WeakMap<ApiDeps['projections'], ReturnType<typeof configurationHistory>>()
-
-/** Published configuration at a moment; one history for all routes. */
-export function configurationAt(
-  { log, projections, openEvent }: Pick<ApiDeps, 'log' | 'projections' | 'openEvent'>,
-  moment: Moment,
-): Promise<Configuration> {
-  const history = histories.get(projections) ?? configurationHistory(log, projections.values(), openEvent)
-  histories.set(projections, history)
-  return history(moment)
 }
 
 /** `GET /v1/past`: what is kept of the past, and what is being built. */

@@ -68,8 +68,12 @@ const bodyCodec = t.intersection([
 
 function readBody(body: unknown): t.TypeOf<typeof bodyCodec> {
   const decoded = bodyCodec.decode(body)
-  if (decoded._tag === 'Left') throw invalidBody('', 'The body is {"rules": {"<view>.<field>": {…}}, …}.')
-  return decoded.right
+  const known = ['rules', 'by', 'version']
+  // Misspelt, a property would be taken for one that was left out.
+  if (decoded._tag === 'Right' && Object.keys(decoded.right).every((name) => known.includes(name))) {
+    return decoded.right
+  }
+  throw invalidBody('', 'The body is {"rules": {"<view>.<field>": {…}}, …}; besides it knows by and version.')
 }
 
 function refused(problems: readonly RuleProblem[]): Problem {

@@ -1,5 +1,5 @@
 import type { Kept } from './choice.ts'
-import { type DecisionsState, decisionsOn, lockIn, type Standing } from './decisions.ts'
+import { type DecisionsState, type DecisionWrite, decisionsOn, lockIn, type Standing } from './decisions.ts'
 import type { Candidate, Ranking, Rule } from './rule.ts'
 
 /**
@@ -23,33 +23,37 @@ interface Field {
   readonly rule: Pick<Rule<unknown, unknown, unknown>, 'name' | 'prefers'>
   readonly kept: Kept<unknown>
   readonly windowMs: number
+  /** A decision's value as the field holds it; undefined: the field can't hold it, and the decision settles nothing. */
+  read(value: unknown): unknown
 }
 
 /** undefined: nobody contradicts anybody, and nothing was decided. */
 export function conflictOf(
-  { name, rule, kept, windowMs }: Field,
+  { name, rule, kept, windowMs, read }: Field,
   decisions: DecisionsState | undefined,
 ): FieldConflict | undefined {
   const about = decisions === undefined ? undefined : decisionsOn(decisions, name)
-  const resolution = about?.[2] ?? null
-  const lock = decisions === undefined || about === undefined ? undefined : lockIn(decisions, about)
+  const resolution = readable(about?.[2] ?? null, read)
+  const inForce = decisions === undefined || about === undefined ? undefined : lockIn(decisions, about)
+  const lock = readable(inForce ?? null, read)
   const claims = claimsOf(kept)
   const settled = lock ?? resolution
+  const unseenMs = rule.name === 'review' ? Number.POSITIVE_INFINITY : windowMs
   const live =
     settled === null
       ? claims
-      : lock === undefined
-        ? [...claims.filter((each) => each[1] > settled[1]), ...decidedValue(settled)]
+      : lock === null
+        ? [...claims.filter((each) => each[1] > settled.write[1]), ...settled.claim]
         : []
-  const open = contradicting(live, rule.name === 'review' ? Number.POSITIVE_INFINITY : windowMs)
+  const open = contradicting(live, unseenMs)
   if (open.candidates.length > 0) {
     return { status: rule.name === 'review' ? 'review' : 'open', ...open, decidedBy: null }
   }
-  if (settled === null || (resolution === null && contradicting(claims, windowMs).candidates.length === 0)) {
+  if (settled === null || (resolution === null && contradicting(claims, unseenMs).candidates.length === 0)) {
     return undefined
   }
   const candidates = [...kept].sort((a, b) => b[1] - a[1])
-  return { status: 'resolved', candidates, since: settled[1], decidedBy: settled[0].by }
+  return { status: 'resolved', candidates, since: settled.write[1], decidedBy: settled.write[0].by }
 }
 
 /** Each source's newest write; `kept` has a source's writes beside each other, the newest last. */
@@ -57,12 +61,21 @@ function claimsOf(kept: Kept<unknown>): readonly Candidate<unknown>[] {
   return kept.filter((each, i) => kept[i + 1]?.[2] !== each[2])
 }
 
-/** The decided value, as a claim of the steward's. */
-function decidedValue(
-  decided: Candidate<{ readonly value: readonly unknown[] }>,
-): readonly Candidate<unknown>[] {
+/** A decision that settles something. */
+interface Settled {
+  readonly write: Candidate<DecisionWrite>
+  /** Its value, if it states one, as a claim of the steward's. */
+  readonly claim: readonly Candidate<unknown>[]
+}
+
+function readable(decided: Candidate<DecisionWrite> | null, read: Field['read']): Settled | null {
+  if (decided === null) return null
   const [{ value }, time, source, sequence, id, position, basedOn] = decided
-  return value.length === 0 ? [] : [[value[0], time, source, sequence, id, position, basedOn]]
+  if (value.length === 0) return { write: decided, claim: [] }
+  const held = read(value[0])
+  return held === undefined
+    ? null
+    : { write: decided, claim: [[held, time, source, sequence, id, position, basedOn]] }
 }
 
 function contradicting(

@@ -63,7 +63,20 @@ export function nextExpiry([now, fields]: DecisionsState): number | undefined {
 }
 
 export function decisionsOn(state: DecisionsState, field: string): FieldDecisions | undefined {
-  return state[1].find(([name]) => name === field)
+  const found = state[1][placeOf(state[1], field)]
+  return found?.[0] === field ? found : undefined
+}
+
+/** Where the field stands, or would: a record may have thousands that something was decided about. */
+function placeOf(fields: readonly FieldDecisions[], field: string): number {
+  let from = 0
+  let to = fields.length
+  while (from < to) {
+    const middle = (from + to) >>> 1
+    if ((fields[middle]?.[0] ?? '') < field) from = middle + 1
+    else to = middle
+  }
+  return from
 }
 
 /** The lock in force, if it states a value. */
@@ -200,8 +213,7 @@ function withFields(
   change: (before: FieldDecisions) => FieldDecisions,
 ): DecisionsState {
   const [now, fields] = state
-  let at = 0
-  while (at < fields.length && (fields[at]?.[0] ?? '') < field) at += 1
+  const at = placeOf(fields, field)
   const known = fields[at]
   const found = known !== undefined && known[0] === field
   const before: FieldDecisions = found ? known : [field, null, null]

@@ -37,8 +37,11 @@ import type { CellValue, Row } from './table.ts'
 
 const MAX_WAITERS = 1_000
 
-/** Builds are switched by hand or by an upgrade: more switches than this during one query are a fault. */
-const MAX_REPLANS = 5
+/**
+ * Another configuration switches the builds of the whole catalogue, one after the other: more switches than a few times
+ * that many during one query are a fault.
+ */
+const MAX_REPLANS = 100
 
 /** Checks and plans queries for an engine, and turns its cells into rows. */
 export class PlanningReader implements StoreReader {

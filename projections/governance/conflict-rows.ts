@@ -55,7 +55,8 @@ export function conflictRows<R extends Rules>(
     // Nearly always one source, or none.
     if (decisions === undefined && writes[0]?.[2] === writes.at(-1)?.[2]) continue
     const windowMs = windowOf(fields, name, config)
-    const found = conflictOf({ name, rule, kept: writes, windowMs }, decisions)
+    const read = (value: unknown): unknown => fields.read(name, value)
+    const found = conflictOf({ name, rule, kept: writes, windowMs, read }, decisions)
     if (found === undefined) continue
     const standing = kept.standingOf(state, name, writes, rule, ranking)
     const decided = winnerOf({ rule, kept: writes }, standing, ranking)

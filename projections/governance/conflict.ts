@@ -33,7 +33,7 @@ type Handled = Exclude<EventOf<(typeof HANDLES)[number]>, EventOf<DecisionType>>
  */
 export const conflict: Projection<GoldenState, (typeof HANDLES)[number]> = {
   name: 'conflict',
-  version: 1,
+  version: 2,
   handles: HANDLES,
   configuredBy: GOVERNED_BY,
   keys(event) {

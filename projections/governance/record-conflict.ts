@@ -91,7 +91,7 @@ const columns = {
 /** Fields of records that sources contradict each other about: a row for each, part is the field. */
 export const recordConflict: Projection<State, EventType> = {
   name: 'record_conflict',
-  version: 1,
+  version: 2,
   handles: HANDLES,
   configuredBy: GOVERNED_BY,
   keys: (event) =>

@@ -103,6 +103,36 @@ describe('a conflict about a phone number', () => {
     expect((await phone()).value).toBe(ERP_PHONE)
   })
 
+  test('decisions come after the claims that they are about, where a source’s clock is ahead', async () => {
+    await world.send(...disagreement)
+    const ahead = new Date(world.engine.clock.nowMs() + 300_000).toISOString()
+    await world.send(orders('o2', ahead, '+442079460777'))
+    const path = `/v1/conflicts/${encodeURIComponent(JANE)}/phone/resolution`
+    expect((await resolve(path, { value: WEB_PHONE })).data.to.value).toBe(WEB_PHONE)
+    await world.settled()
+    expect((await phone()).value).toBe(WEB_PHONE)
+    expect(await conflicts()).toMatchObject([{ status: 'resolved' }])
+    const locks = `/v1/profiles/${encodeURIComponent(JANE)}/locks`
+    for (const [body, value] of [
+      [{ value: '+442079460778' }, '+442079460778'],
+      [{ act: 'unlock' }, WEB_PHONE],
+      [{ value: '+442079460779' }, '+442079460779'],
+    ] as const) {
+      expect((await resolve(locks, { field: 'phone', ...body })).data.to.value).toBe(value)
+      await world.settled()
+      expect((await phone()).value).toBe(value)
+    }
+  })
+
+  test('a lock without a value holds what stands in the log, which the views may be behind', async () => {
+    await world.send(...disagreement)
+    const path = `/v1/profiles/${encodeURIComponent(JANE)}/locks`
+    for (const value of ['+442079460771', '+442079460772', '+442079460773']) {
+      await resolve(path, { field: 'phone', value })
+      expect((await resolve(path, { field: 'phone' })).data.to.value).toBe(value)
+    }
+  })
+
   test('a lock without a value holds what stands; unlocking lets the rule decide', async () => {
     await world.send(...disagreement)
     const path = `/v1/profiles/${encodeURIComponent(JANE)}/locks`
@@ -193,6 +223,26 @@ describe('records', () => {
     const { body } = await world.read('/v1/opportunities/D1?explain=true')
     expect(body.data.amount).toBe('100.00')
     expect(body.explain.amount).toMatchObject({ rule: 'resolved', decided: { by: 'Kim' } })
+  })
+
+  test('a deal’s decision is sealed under who leads the event behind it, so that an erasure takes it', async () => {
+    const names = { identities: ['email:jane@example.com'] }
+    await world.send(deal('d1', 'crm', '2025-03-01T10:00:00Z', { amount: '100.00', currency: 'EUR' }), {
+      ...deal('d2', 'crm', '2025-03-02T10:00:00Z', { name: 'Jane’s deal' }),
+      ...names,
+    })
+    for (const [field, value] of [
+      ['name', undefined],
+      ['owner', 'Jane Doe'],
+    ] as const) {
+      await resolve('/v1/records/opportunity/D1/locks', { field, value })
+      const event = await world.engine.log.at(world.engine.log.head().position)
+      expect(event).toMatchObject({ type: 'field.locked', identities: [{ namespace: 'email' }] })
+      expect(JSON.stringify(event?.data)).not.toContain('Jane')
+    }
+    await world.settled()
+    const { body } = await world.read('/v1/opportunities/D1')
+    expect(body.data).toMatchObject({ name: 'Jane’s deal', owner: 'Jane Doe' })
   })
 
   test('a contact’s decision is sealed under the contact, so that an erasure takes it', async () => {

@@ -66,6 +66,13 @@ describe('what is refused', () => {
     [`/v1/conflicts/${JANE}/phone/resolution`, { value: { a: 1 } }, 400],
     [`/v1/conflicts/${JANE}/phone/resolution`, { valeu: 'x' }, 400],
     [`/v1/profiles/${JANE}/locks`, { field: 'phone', expires_at: 'soon' }, 400],
+    [`/v1/profiles/${JANE}/locks?dryRun=true`, { field: 'phone', expires_at: '2020-01-01T00:00:00Z' }, 400],
+    [`/v1/profiles/${JANE}/locks`, { field: 'phone', expires_at: '2020-01-01T00:00:00Z' }, 400],
+    [`/v1/profiles/${JANE}/locks`, { field: 'traits.', value: 'x' }, 400],
+    [`/v1/profiles/${JANE}/locks`, { field: 'traits.__proto__', value: 'x' }, 400],
+    [`/v1/profiles/${JANE}/locks`, { field: 'traits.n', value: 2 ** 53 }, 400],
+    [`/v1/profiles/${JANE}/locks?dryRun=true`, { field: 'phone', value: '\ud800' }, 400],
+    ['/v1/rules/survivorship', { steward: undefined, rules: {}, bye: 'x' }, 400],
     ['/v1/records/session/x/locks', { field: 'phone' }, 404],
     ['/v1/records/opportunity/none/locks', { field: 'amount', value: 1 }, 404],
   ])('%s %j', async (path, body, status) => {

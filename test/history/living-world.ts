@@ -44,6 +44,7 @@ export async function livingWorld({ limits, builder = (same) => same }: LivingOp
     past,
     intake: engine.intake,
     log: engine.log,
+    clock,
     store: reader,
     directory: engine.keyStore,
     projections: new Map(projections.map((projection) => [projection.name, projection])),

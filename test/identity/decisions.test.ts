@@ -114,6 +114,33 @@ describe('unmerge', () => {
   })
 })
 
+describe('what is refused', () => {
+  beforeEach(() =>
+    world.send(...janeAndBob(), {
+      ...{ id: 'acme', source: 'crm', type: 'account.created', time: '2026-01-01T00:00:00Z' },
+      data: { account_id: 'acme', name: 'Acme' },
+    }),
+  )
+
+  test.each([
+    ['a misspelt identity', `/v1/profiles/email:${JANE}/unmerge`, { form: `email:${BOB}` }],
+    ['no steward', `/v1/profiles/email:${JANE}/unmerge`, { steward: '' }],
+    ['a person and a company', '/v1/identity/decisions', pair('link', 'account:acme')],
+    ['the same, to be cut', '/v1/identity/decisions', pair('cut', 'account:acme')],
+    ['three', '/v1/identity/decisions', pair('cut', `email:${BOB}`, 'account:acme')],
+    ['more than is known', '/v1/identity/decisions', { ...pair('cut', `email:${BOB}`), dryRun: true }],
+  ])('%s', async (_, path, body) => {
+    const before = world.engine.log.head()
+    expect((await post(path, body)).status).toBe(400)
+    expect((await post(`${path}?dryRun=true`, body)).status).toBe(400)
+    expect(world.engine.log.head()).toEqual(before)
+  })
+})
+
+function pair(decision: string, ...others: readonly string[]): object {
+  return { decision, identities: [`email:${JANE}`, ...others] }
+}
+
 describe('review', () => {
   const identify = (id: string, userId: string, email: string) => ({
     ...{ id, source: 'web', type: 'cdp.identify' },

@@ -4,7 +4,7 @@ import { anEvent, appends, collect } from './events.ts'
 import { opened, type TemporaryDirectory, temporaryDirectory, unsyncedFiles } from './support.ts'
 
 // Theorem: reads of streams that go on at the same time share the memory of the blocks they read, and each answers as if
-// it were alone.
+// it were alone; and none keeps the thread for longer than a few dozen blocks take.
 
 const STREAMS = 3
 const COMMITS = 180
@@ -46,5 +46,21 @@ it('streams read in turn are those read one after the other', async () => {
   }
   expect(alone.map(({ length }) => length)).toEqual(names.map(() => (COMMITS * EVENTS) / STREAMS))
   expect(inTurn).toEqual(alone)
+  await log.close()
+})
+
+it('a batch is read from a few dozen blocks, and holds more events where they lie together', async () => {
+  const log = await opened(directory.path, { files: unsyncedFiles })
+  const blocks = 100
+  for (let i = 0; i < blocks; i++) await log.append(appends(anEvent({ id: `a${i}`, stream: 'apart' })))
+  const together = Array.from({ length: blocks }, (_, i) => anEvent({ id: `b${i}`, stream: 'together' }))
+  await log.append(appends(...together))
+  const sizes = async (stream: string): Promise<readonly number[]> => {
+    const found: number[] = []
+    for await (const batch of log.readStream(stream)) found.push(batch.length)
+    return found
+  }
+  expect(await sizes('apart')).toEqual([32, 32, 32, 4])
+  expect(await sizes('together')).toEqual([blocks])
   await log.close()
 })

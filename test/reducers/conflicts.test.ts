@@ -57,9 +57,11 @@ describe('a field', () => {
     const event = { time: hour * HOUR, source: 'steward', id: `s${hour}`, position: hour + 1 }
     return field.decide(state, event, { field: 'field', act, value, by: 'Kim', reason: null, expires: null })
   }
-  const found = (state: State, windowHours = 24, rule = latest<unknown>()) => {
+  const asItIs = (value: unknown) => value
+  const found = (state: State, windowHours = 24, rule = latest<unknown>(), read = asItIs) => {
     const kept = field.get(state, 'field') ?? []
-    return conflictOf({ name: 'field', rule, kept, windowMs: windowHours * HOUR }, field.decisions(state))
+    const windowMs = windowHours * HOUR
+    return conflictOf({ name: 'field', rule, kept, windowMs, read }, field.decisions(state))
   }
   const two = write(write(field.initial, 'a', 1, 'x'), 'b', 2, 'y')
 
@@ -101,6 +103,29 @@ describe('a field', () => {
 
   test('under review every difference counts, however old', () => {
     expect(found(write(two, 'b', 9_000, 'y'), 24, review<unknown>())).toMatchObject({ status: 'review' })
+  })
+
+  test('under review a lock settles differences as old as that', () => {
+    const apart = write(two, 'b', 9_000, 'y')
+    expect(found(decide(apart, 'locked', 9_001, ['x']), 24, review<unknown>())).toMatchObject({
+      status: 'resolved',
+    })
+  })
+
+  test('a decided value is compared as the field holds it', () => {
+    const inCents = (value: unknown) => (typeof value === 'string' ? Number(value) * 100 : undefined)
+    const amounts = write(write(field.initial, 'a', 1, 1250), 'b', 2, 1350)
+    const resolved = decide(amounts, 'resolved', 3, ['12.75'])
+    const confirmed = write(resolved, 'b', 4, 1275)
+    expect(found(confirmed, 24, latest<unknown>(), inCents)).toMatchObject({ status: 'resolved' })
+    const denied = found(write(resolved, 'b', 4, 1300), 24, latest<unknown>(), inCents)
+    expect(denied?.candidates.map(([value]) => value)).toEqual([1300, 1275])
+  })
+
+  test.each(['resolved', 'locked'] as const)('is not %s by a value that it can’t hold', (act) => {
+    const decided = decide(two, act, 3, [{ no: 'text' }])
+    const texts = (value: unknown) => (typeof value === 'string' ? value : undefined)
+    expect(found(decided, 24, latest<unknown>(), texts)).toMatchObject({ status: 'open' })
   })
 
   test('its value goes on being the rule’s', () => {
