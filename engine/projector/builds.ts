@@ -79,13 +79,13 @@ export class Builds {
     const missing = wantings.filter(({ wanted }) => wanted === undefined)
     const made = missing.length === 0 ? [] : await this.#build(missing, at, signal)
     if (made === undefined) return undefined
+    // From here on to the end: whoever reads by the folds of before would look for builds that are gone.
     const there = [...current, ...made]
     const folds: BuildFold[] = []
     for (const wanting of wantings) {
       const held = await this.#held(wanting, there)
       folds.push(...(held ?? [this.#served(wanting, there)]))
     }
-    if (signal.aborted) return undefined
     const followed = new Set(folds.map((fold) => fold.build))
     for (const { build } of store.builds()) if (!followed.has(build)) store.dropBuild(build)
     return folds
