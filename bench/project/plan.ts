@@ -22,11 +22,11 @@ export const ASKED_EVENTS = 5_000_000
 const FULL: ProjectPlan = {
   quick: false,
   deadlineMs: 570_000,
-  log: { events: 1_000_000, people: 40_000 },
+  log: { events: 400_000, people: 16_000 },
   rounds: 2,
   oneRounds: 5,
   emmettEvents: 20_000,
-  live: { rounds: 3, events: 50_000 },
+  live: { rounds: 3, events: 25_000 },
   asOf: { people: 1_000 },
   unmerge: { pairs: 40 },
 }
