@@ -26,6 +26,15 @@ export async function openCheckedLog(
   if (E.isLeft(opened)) throw new Error(`the log does not open: ${opened.left._tag}`)
   const log = opened.right
   const underWay = idsUnderWay()
+  /** Settles when the batches before are in order; undefined: they are. */
+  let before: Promise<void> | undefined
+  const inTurn = async (checked: () => Promise<void>): Promise<void> => {
+    const last = before
+    const mine = Promise.resolve(last).then(checked)
+    before = mine
+    await mine
+    if (before === mine) before = undefined
+  }
   const refuseKnown = async (batch: readonly BenchEvent[]): Promise<void> => {
     for (const event of batch) {
       const candidates = log.idCandidates(event.source, event.id)
@@ -46,7 +55,8 @@ export async function openCheckedLog(
         appends.push({ event })
       }
       // Two ids in some million share a hash; then the log itself tells.
-      if (suspects > 0) await refuseKnown(batch)
+      if (suspects > 0) await inTurn(() => refuseKnown(batch))
+      else if (before !== undefined) await inTurn(async () => undefined)
       const results = await log.append(appends)
       if (!results.every(E.isRight)) throw new Error('the log did not take every event')
       done()
