@@ -30,10 +30,15 @@ export async function openCheckedLog(
   let before: Promise<void> | undefined
   const inTurn = async (checked: () => Promise<void>): Promise<void> => {
     const last = before
-    const mine = Promise.resolve(last).then(checked)
+    const mine = Promise.resolve(last)
+      .catch(() => undefined)
+      .then(checked)
     before = mine
-    await mine
-    if (before === mine) before = undefined
+    try {
+      await mine
+    } finally {
+      if (before === mine) before = undefined
+    }
   }
   const refuseKnown = async (batch: readonly BenchEvent[]): Promise<void> => {
     for (const event of batch) {
