@@ -5,12 +5,11 @@ import { MATCH_PROBABILITY, MAX_BLOCK_RECORDS } from '../engine/identity/linkage
 import { DATA_DIRECTORY, DATA_SETS, loadSet } from './duplicates/data-sets.ts'
 import { type Judged, judge } from './duplicates/judge.ts'
 import { measureWithin } from './interruption.ts'
+import { presentLibrary, type Table } from './library-page.ts'
 import { shown } from './log/findings.ts'
-import { anyMissing, type LibraryPage, librarySection, libraryText, type Table } from './log/page.ts'
 import { commitOf, describeMachine } from './main/machine.ts'
 import type { BenchOptions } from './question.ts'
-import { type Figure, type Report, reportLine, resultOf } from './report.ts'
-import { writeSection } from './results-file.ts'
+import { type Figure, type Report, resultOf } from './report.ts'
 
 const DEADLINE_MS = 300_000
 
@@ -82,22 +81,16 @@ function present(
   const { cores, memoryGb, cpu, kernel, node } = describeMachine(tmpdir())
   const machine = { cores, memoryGb, cpu, kernel, node } as Report['machine']
   const report = duplicatesReportOf(judged, { commit: commitOf(options.root), machine })
-  const page: LibraryPage = {
+  const all = [...judged.values()]
+  const page = {
     report,
-    day: new Date(systemClock.nowMs()).toISOString().slice(0, 10),
     about: 'finding probable duplicates',
-    tables: tablesOf([...judged.values()]),
-    notes: [...judged.values()].map(noteOf),
+    tables: tablesOf(all),
+    notes: all.map(noteOf),
     failures,
     method: METHOD,
   }
-  options.print(libraryText(page))
-  if (!options.quick && options.only.length === 0 && failures.length === 0) {
-    options.print(`written: ${writeSection(import.meta.dirname, report.bench, librarySection(page))}`)
-  }
-  if (options.json) options.print(reportLine(report))
-  const missing = options.only.length === 0 && anyMissing(report.results)
-  return missing || failures.length > 0 ? 1 : 0
+  return presentLibrary(page, options)
 }
 
 function figuresOf(set: string, f1: number): readonly Figured[] {

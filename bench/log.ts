@@ -1,11 +1,11 @@
 import { systemClock } from '../engine/clock.ts'
 import { measureWithin } from './interruption.ts'
+import { presentLibrary, type Table } from './library-page.ts'
 import { measureAppends } from './log/appending.ts'
 import { LOG_FIGURES, type LogFigureKey } from './log/figures.ts'
 import { type LogFindings, noLogFindings } from './log/findings.ts'
 import { measureGrowth } from './log/growth.ts'
 import { LogLab } from './log/lab.ts'
-import { anyMissing, type LibraryPage, librarySection, libraryText } from './log/page.ts'
 import { logPlanOf } from './log/plan.ts'
 import { measureProofs } from './log/proving.ts'
 import { measureReads } from './log/reading.ts'
@@ -13,8 +13,7 @@ import { measureSealed } from './log/sealing.ts'
 import { measureSingles, measureWriters } from './log/singles.ts'
 import { commitOf, describeMachine } from './main/machine.ts'
 import type { BenchOptions } from './question.ts'
-import { type Report, reportLine, resultOf } from './report.ts'
-import { writeSection } from './results-file.ts'
+import { type Report, resultOf } from './report.ts'
 
 type Part = (lab: LogLab, findings: LogFindings) => Promise<void>
 
@@ -70,35 +69,18 @@ export function logReportOf(findings: LogFindings, about: Pick<Report, 'commit' 
 }
 
 function present(lab: LogLab, findings: LogFindings, options: BenchOptions): number {
-  const report = logReportOf(findings, {
-    commit: commitOf(options.root),
-    machine: describeMachine(lab.directory),
-  })
-  const page = pageOf(report, findings)
-  options.print(libraryText(page))
-  if (!lab.plan.quick && options.only.length === 0) {
-    options.print(`written: ${writeSection(import.meta.dirname, report.bench, librarySection(page))}`)
-  }
-  if (options.json) options.print(reportLine(report))
-  const missing = options.only.length === 0 && anyMissing(report.results)
-  return missing || findings.failures.length > 0 ? 1 : 0
+  const about = { commit: commitOf(options.root), machine: describeMachine(lab.directory) }
+  const report = logReportOf(findings, about)
+  const { notes, failures } = findings
+  const page = { report, about: ABOUT, tables: [contendersOf(findings)], notes, failures, method: METHOD }
+  return presentLibrary(page, options)
 }
 
-function pageOf(report: Report, findings: LogFindings): LibraryPage {
-  const rows = findings.contenders.map(({ name, eventsPerS, about }) => [
+function contendersOf({ contenders }: LogFindings): Table {
+  const rows = contenders.map(({ name, eventsPerS, about }) => [
     name,
     eventsPerS === null ? null : Math.round(eventsPerS),
     about,
   ])
-  return {
-    report,
-    day: new Date(systemClock.nowMs()).toISOString().slice(0, 10),
-    about: ABOUT,
-    tables: [
-      { title: 'Durable append, 1,000 events a commit', head: ['contender', 'events/s', 'how'], rows },
-    ],
-    notes: findings.notes,
-    failures: findings.failures,
-    method: METHOD,
-  }
+  return { title: 'Durable append, 1,000 events a commit', head: ['contender', 'events/s', 'how'], rows }
 }

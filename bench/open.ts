@@ -5,16 +5,15 @@ import { setImmediate } from 'node:timers/promises'
 import { systemClock } from '../engine/clock.ts'
 import { openKeyStore } from '../engine/privacy/key-store.ts'
 import { measureWithin } from './interruption.ts'
+import { presentLibrary } from './library-page.ts'
 import { createEventMaker } from './log/events.ts'
 import { shown } from './log/findings.ts'
-import { anyMissing, type LibraryPage, librarySection, libraryText } from './log/page.ts'
 import { median } from './main/findings.ts'
 import { commitOf, describeMachine } from './main/machine.ts'
 import { dropFromCache, type Opened, openIn } from './open/child.ts'
 import { type Fabricated, fabricateLog } from './open/fabricate.ts'
 import type { BenchOptions } from './question.ts'
-import { type Figure, type Measured, reportLine, resultOf } from './report.ts'
-import { writeSection } from './results-file.ts'
+import { type Figure, type Measured, resultOf } from './report.ts'
 
 interface OpenPlan {
   readonly bytes: number
@@ -128,20 +127,7 @@ function filesOf(directory: string): { readonly paths: readonly string[]; readon
 function present(findings: OpenFindings, directory: string, options: BenchOptions): number {
   const results = OPEN_FIGURES.map((figure) => resultOf(figure, findings.measured))
   const about = { commit: commitOf(options.root), machine: describeMachine(directory) }
+  const { notes, failures } = findings
   const report = { bench: 'open', ...about, results }
-  const page: LibraryPage = {
-    report,
-    day: new Date(systemClock.nowMs()).toISOString().slice(0, 10),
-    about: 'opening a large log',
-    tables: [],
-    notes: findings.notes,
-    failures: findings.failures,
-    method: METHOD,
-  }
-  options.print(libraryText(page))
-  if (!options.quick) {
-    options.print(`written: ${writeSection(import.meta.dirname, report.bench, librarySection(page))}`)
-  }
-  if (options.json) options.print(reportLine(report))
-  return anyMissing(results) || findings.failures.length > 0 ? 1 : 0
+  return presentLibrary({ report, about: 'opening a large log', notes, failures, method: METHOD }, options)
 }

@@ -1,6 +1,5 @@
-import { systemClock } from '../engine/clock.ts'
 import { measureWithin } from './interruption.ts'
-import { anyMissing, type LibraryPage, librarySection, libraryText } from './log/page.ts'
+import { presentLibrary } from './library-page.ts'
 import { commitOf, describeMachine } from './main/machine.ts'
 import { measureAsking } from './project/asking.ts'
 import { measureEmmett } from './project/emmett.ts'
@@ -15,8 +14,7 @@ import { measureLive } from './project/living.ts'
 import { projectPlanOf } from './project/plan.ts'
 import { measureRebuilds } from './project/rebuilding.ts'
 import type { BenchOptions } from './question.ts'
-import { type Report, reportLine, resultOf } from './report.ts'
-import { writeSection } from './results-file.ts'
+import { type Report, resultOf } from './report.ts'
 
 type Part = (lab: ProjectLab, findings: ProjectFindings) => Promise<void>
 
@@ -76,18 +74,9 @@ export function projectReportOf(
 function present(lab: ProjectLab, findings: ProjectFindings, options: BenchOptions): number {
   const about = { commit: commitOf(options.root), machine: describeMachine(lab.directory) }
   const report = projectReportOf(findings, about)
-  const page: LibraryPage = {
-    report,
-    day: new Date(systemClock.nowMs()).toISOString().slice(0, 10),
-    about: 'read models from the log',
-    tables: [],
-    notes: findings.notes,
-    failures: findings.failures,
-    method: METHOD,
-  }
-  options.print(libraryText(page))
-  if (!lab.plan.quick && options.only.length === 0)
-    options.print(`written: ${writeSection(import.meta.dirname, report.bench, librarySection(page))}`)
-  if (options.json) options.print(reportLine(report))
-  return anyMissing(report.results) || findings.failures.length > 0 ? 1 : 0
+  const { notes, failures } = findings
+  return presentLibrary(
+    { report, about: 'read models from the log', notes, failures, method: METHOD },
+    options,
+  )
 }

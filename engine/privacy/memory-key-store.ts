@@ -34,7 +34,8 @@ export function createMemoryKeyStore(options: MemoryKeyStoreOptions = {}): Erasi
   })
 }
 
-class MemoryTables implements StoredTables, KeyWriter {
+/** What a key store holds, in memory. */
+export class MemoryTables implements StoredTables, KeyWriter {
   readonly #byMac = new Map<string, IdentityRow>()
   readonly #byId = new Map<IdentityId, IdentityRow>()
   readonly #byKeyId = new Map<string, DataKeyRow>()
@@ -67,8 +68,12 @@ class MemoryTables implements StoredTables, KeyWriter {
     for (const mark of this.#suppressed) yield { kind: 'mark', mac: Buffer.from(mark, 'latin1') }
   }
 
-  async write(operations: readonly KeyOperation[]): Promise<{ readonly purged: boolean }> {
+  apply(operations: readonly KeyOperation[]): void {
     for (const operation of operations) this.#apply(operation)
+  }
+
+  async write(operations: readonly KeyOperation[]): Promise<{ readonly purged: boolean }> {
+    this.apply(operations)
     return { purged: true }
   }
 

@@ -177,7 +177,11 @@ class Folding {
     const head = log.head().position
     if (head - this.#position < bulkEvents || store.builds().some(({ serving }) => serving)) return
     await this.#readConfiguration(head)
-    if (this.#followRules()) return
+    if (this.#followRules()) {
+      // Cut off under other rules: grouped anew, and then followed from where it was.
+      this.#configuration = new ConfigurationState()
+      return
+    }
     // Whoever reads is told that nothing serves yet, rather than kept waiting.
     this.#report({ position: this.#position, received: this.#received }, this.#batch, 0)
     const last = await settleHistory(this.#identity, { log, store, from: this.#position + 1, head, signal })

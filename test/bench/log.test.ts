@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { librarySection } from '../../bench/library-page.ts'
 import { openCheckedLog } from '../../bench/log/checked-log.ts'
 import {
   BATCH_EVENTS,
@@ -19,7 +20,6 @@ import {
   TYPES,
 } from '../../bench/log/events.ts'
 import { noLogFindings } from '../../bench/log/findings.ts'
-import { librarySection } from '../../bench/log/page.ts'
 import type { Contender } from '../../bench/log/peers/peer.ts'
 import { logPlanOf } from '../../bench/log/plan.ts'
 import { interleave, medianRatio, rateOf } from '../../bench/log/rounds.ts'

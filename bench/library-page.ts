@@ -1,13 +1,15 @@
+import { systemClock } from '../engine/clock.ts'
+import type { BenchOptions } from './question.ts'
 import {
   type Cell,
   markdownTable,
   RESULT_HEAD,
   type Report,
-  type Result,
+  reportLine,
   resultRows,
   textTable,
-} from '../report.ts'
-import { sectionHeading } from '../results-file.ts'
+} from './report.ts'
+import { sectionHeading, writeSection } from './results-file.ts'
 
 /** What a question of the library benches has to show besides its figures. */
 export interface LibraryPage {
@@ -51,7 +53,7 @@ export function librarySection(page: LibraryPage): string {
 }
 
 /** The same for a terminal. */
-export function libraryText(page: LibraryPage): string {
+function libraryText(page: LibraryPage): string {
   const { report } = page
   const machine = Object.entries(report.machine).map(([name, value]) => `${name} ${value}`)
   return [
@@ -67,6 +69,22 @@ export function libraryText(page: LibraryPage): string {
     .join('\n\n')
 }
 
-export function anyMissing(results: readonly Result[]): boolean {
-  return results.some(({ value }) => value === null)
+/**
+ * Prints the page and, of a full run in which nothing failed, writes its section. Answers the exit code: 0 where everything
+ * that was asked for was measured, met or not.
+ */
+export function presentLibrary(
+  { tables = [], ...about }: Omit<LibraryPage, 'day' | 'tables'> & Partial<Pick<LibraryPage, 'tables'>>,
+  options: BenchOptions,
+): number {
+  const day = new Date(systemClock.nowMs()).toISOString().slice(0, 10)
+  const page: LibraryPage = { ...about, tables, day }
+  const { report, failures } = page
+  const isWhole = options.only.length === 0
+  options.print(libraryText(page))
+  if (isWhole && !options.quick && failures.length === 0)
+    options.print(`written: ${writeSection(import.meta.dirname, report.bench, librarySection(page))}`)
+  if (options.json) options.print(reportLine(report))
+  const isMissing = isWhole && report.results.some(({ value }) => value === null)
+  return isMissing || failures.length > 0 ? 1 : 0
 }
