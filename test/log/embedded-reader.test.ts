@@ -1,4 +1,6 @@
 import { once } from 'node:events'
+import { readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { EmbeddedLog } from '../../engine/log/embedded/embedded.ts'
@@ -25,6 +27,24 @@ async function append(count: number): Promise<void> {
 }
 
 describe('a reader', () => {
+  it('is told where the first segment is missing, and reads what is left', async () => {
+    for (let i = 0; i < 40; i++) await append(13)
+    const [gone = '', next = ''] = readdirSync(directory.path)
+      .filter((name) => /\.hwl/.test(name))
+      .sort()
+    const left = Number(next.slice(0, 20))
+    rmSync(join(directory.path, gone))
+    const reader = openEmbeddedReader(directory.path, log.headSignal)
+    const damaged = { name: 'LogDamaged', fromPosition: 1, untilPosition: left }
+    await expect(collect(reader.read())).rejects.toMatchObject(damaged)
+    await expect(reader.at(1)).rejects.toMatchObject(damaged)
+    await expect(collect(reader.readBackwards())).rejects.toMatchObject(damaged)
+    const { position } = log.head()
+    expect((await positions(reader, { from: left })).length).toBe(position - left + 1)
+    expect((await collect(reader.readBackwards({ limit: position - left + 1 }))).at(-1)?.position).toBe(left)
+    await reader.close()
+  })
+
   it('sees what is durable, in segments that begin while it reads', async () => {
     const reader = openEmbeddedReader(directory.path, log.headSignal)
     expect(reader.head()).toEqual({ position: 0, received: 0 })

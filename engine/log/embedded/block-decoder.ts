@@ -9,8 +9,8 @@ import { type PayloadSource, StoredEvent } from './stored-event.ts'
 import { MalformedError, Unpacker } from './unpack.ts'
 
 /**
- * A whole block whose checksum was verified. Columns are views of its bytes; nothing is decoded before it is asked
- * for. An event keeps the bytes alive until its payload was read.
+ * A whole block whose checksum was verified, or as much of one as it is asked about. Columns are views of its bytes;
+ * nothing is decoded before it is asked for. An event keeps the bytes alive until its payload was read.
  */
 export class Block implements PayloadSource {
   readonly first: number
@@ -92,6 +92,11 @@ export class Block implements PayloadSource {
 
   #payloadEnd(index: number): number {
     return this.#payloadsAt + (index < 0 ? 0 : this.columns.payloadEnd.at(index))
+  }
+
+  /** Where the payload stands in the block. */
+  payloadRange(index: number): readonly [from: number, until: number] {
+    return [this.#payloadEnd(index - 1), this.#payloadEnd(index)]
   }
 
   /** What the payload's bin holds. */

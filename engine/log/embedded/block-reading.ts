@@ -1,7 +1,7 @@
 import type { Block } from './block-decoder.ts'
+import type { EventBlock } from './lone-block.ts'
 import type { SegmentList } from './segment-list.ts'
 import type { SegmentReader } from './segment-reader.ts'
-import { Window } from './window.ts'
 
 /** What is read ahead of the blocks handed out. */
 const WINDOW_BYTES = 1024 * 1024
@@ -23,7 +23,7 @@ export function* blocksForwards(segments: SegmentList, from: number, head: numbe
 
 function* segmentBlocks(segment: SegmentReader, position: number, head: number): Generator<Block> {
   const from = segment.indexOf(position)
-  const window = new Window(segment.file, segment.sizeUntil(from, head, WINDOW_BYTES))
+  const window = segment.window(head, WINDOW_BYTES)
   for (let i = from; i < segment.blockCount; i++) {
     const place = segment.place(i)
     if (place === undefined || place.first > head) return
@@ -36,15 +36,15 @@ function* segmentBlocks(segment: SegmentReader, position: number, head: number):
 }
 
 /** How one block of a segment, by its index there, is read and verified. */
-export type ReadBlock = (segment: SegmentReader, index: number) => Block
+export type ReadBlock<B extends EventBlock> = (segment: SegmentReader, index: number) => B
 
 /** The verified block that holds a position; undefined where the positions around it prove that there is none. */
-export function blockAt(
+export function blockAt<B extends EventBlock>(
   segments: SegmentList,
   position: number,
   head: number,
-  read: ReadBlock = (segment, index) => segments.cachedBlock(segment, index),
-): Block | undefined {
+  read: ReadBlock<B>,
+): B | undefined {
   if (position < 1 || position > head) return undefined
   const { index, segment } = segments.reach(position, head)
   const at = segment.indexOf(position)

@@ -167,6 +167,11 @@ export class TextColumn {
     return this.at(index)
   }
 
+  /** Where the text stands, without looking at it. */
+  bytesOf(index: number): Buffer {
+    return this.#bytes.subarray(index === 0 ? 0 : this.#ends.at(index - 1), this.#ends.at(index))
+  }
+
   /** Writes the UTF-8 bytes as stored, as a string; false where absent. */
   write(sink: ByteSink, index: number): boolean {
     if (this.#presence !== undefined && !this.#presence.at(index)) return false
@@ -231,6 +236,12 @@ export class IdentityColumn {
   /** Where the event's identities stand among all: [from, until). */
   range(index: number): readonly [from: number, until: number] {
     return [index === 0 ? 0 : this.#ends.at(index - 1), this.#ends.at(index)]
+  }
+
+  /** Where the ids of the event's identities stand, without looking at them. */
+  bytesOf(index: number): Buffer {
+    const [from, until] = this.range(index)
+    return this.#ids.subarray(from * IDENTITY_BYTES, until * IDENTITY_BYTES)
   }
 
   idBytes(at: number): Buffer {

@@ -62,20 +62,25 @@ export function startWriterThread(
   }
 }
 
-/** Commits on the calling thread: deterministic, for tests with a disk of their own. */
+/** Does what it is given when its turn comes, in the order in which it is given. */
+export type InTurn = (act: () => void) => void
+
+/** Commits on the calling thread, by default at once: deterministic, for tests with a disk of their own. */
 export function commitInline(
   files: Files,
   options: SegmentWriterOptions,
   start: WriterStart | undefined,
   signal: HeadSignal,
   listener: CommitListener,
+  inTurn: InTurn = (act) => act(),
 ): CommitSide {
   const committer = new Committer(new SegmentWriter(files, options, start), signal)
   return {
-    send: (order) => {
-      const report = committer.handle(order)
-      if (report !== undefined) queueMicrotask(() => listener.onReport(report))
-    },
+    send: (order) =>
+      inTurn(() => {
+        const report = committer.handle(order)
+        if (report !== undefined) queueMicrotask(() => listener.onReport(report))
+      }),
     close: async () => {
       committer.handle({ kind: 'close' })
     },

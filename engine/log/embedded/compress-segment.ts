@@ -1,16 +1,19 @@
 import { AssertionError } from 'node:assert'
 import { join } from 'node:path'
 import { LogDamaged } from '../log.ts'
+import { cutIntoFrames } from './block-frames.ts'
 import { blockChecksum, readBlockHeader } from './block-header.ts'
 import { isZeroFrom } from './block-search.ts'
 import { plainFiles, withCompressed } from './compressed-files.ts'
 import { errorCode, type Files, type LogFile, UnreadableBytes } from './files.ts'
 import { COMPRESSED_SUFFIX, SEGMENT_SUFFIX, UNFINISHED_COMPRESSED_SUFFIX } from './format.ts'
-import { compressFrame, FRAME_TARGET_BYTES, SeekableWriter } from './seekable-zstd.ts'
-import { FrameCache, openSeekable } from './seekable-zstd-reader.ts'
+import { FrameCache } from './frame-cache.ts'
+import { FRAME_TARGET_BYTES, SeekableWriter } from './seekable-zstd.ts'
+import { openSeekable } from './seekable-zstd-reader.ts'
 import { segmentName } from './segment.ts'
 import { SegmentList } from './segment-list.ts'
 import type { SegmentReader } from './segment-reader.ts'
+import { compressFrame } from './zstd-codec.ts'
 
 /**
  * zstd's level. Of blocks of the simulated company 1 leaves 63 % at 230–370 MB/s on one core, 3 leaves 62 % at half the
@@ -19,7 +22,7 @@ import type { SegmentReader } from './segment-reader.ts'
 const LEVEL = 1
 /** A segment is compressed when no more than this share of it is left. */
 const WORTHWHILE = 0.9
-/** Frames, spread over the segment, that tell whether compressing it is worthwhile before anything is written. */
+/** Pieces, spread over the segment, that tell whether compressing it is worthwhile before anything is written. */
 const SAMPLES = 8
 
 export type CompressOutcome =
@@ -33,7 +36,7 @@ export type CompressOutcome =
   /** The disk failed, or what was written didn't read back. `code`: the system's (`ENOSPC`), '' where there is none. */
   | { readonly _tag: 'Failed'; readonly code: string; readonly cause: string }
 
-/** A frame's bytes in the segment, and the blocks among them. */
+/** What is read, and compared, at once: bytes of the segment, and the blocks among them. */
 interface Piece {
   readonly from: number
   readonly until: number
@@ -82,7 +85,7 @@ function failed(error: unknown): CompressOutcome {
   return { _tag: 'Failed', code: errorCode(error), cause }
 }
 
-/** Whole blocks up to the target, the header with the first ones; then what zeros the segment ends in. */
+/** Whole blocks up to a frame's size, or a larger one, the header with the first; then what zeros the segment ends in. */
 function piecesOf(segment: SegmentReader): Piece[] {
   segment.extend(Number.POSITIVE_INFINITY)
   const pieces: Piece[] = []
@@ -147,7 +150,7 @@ function sampled(segment: SegmentReader, pieces: readonly Piece[]): CompressOutc
     if (piece === undefined) continue
     const bytes = readPiece(segment.file, piece)
     plainBytes += bytes.length
-    compressedBytes += compressFrame(bytes, LEVEL).length
+    for (const part of framesOf(segment, piece, bytes)) compressedBytes += compressFrame(part, LEVEL).length
   }
   return compressedBytes > plainBytes * WORTHWHILE
     ? { _tag: 'NotWorthwhile', plainBytes, compressedBytes }
@@ -187,7 +190,7 @@ function writeFrames(disk: Files, path: string, segment: SegmentReader, pieces: 
       const bytes = readPiece(segment.file, piece)
       const broken = brokenBlock(segment, piece, bytes)
       if (broken !== undefined) throw segment.damageAt(broken, 'its checksum is wrong')
-      writer.add(bytes)
+      for (const part of framesOf(segment, piece, bytes)) writer.add(part)
     }
     const compressedBytes = writer.finish()
     file.sync()
@@ -195,6 +198,14 @@ function writeFrames(disk: Files, path: string, segment: SegmentReader, pieces: 
   } finally {
     file.close()
   }
+}
+
+/** Where a piece that was read is cut. Only a piece of one block is longer than a frame. */
+function framesOf(segment: SegmentReader, piece: Piece, bytes: Buffer): readonly Buffer[] {
+  const place = segment.place(piece.firstBlock)
+  if (bytes.length <= FRAME_TARGET_BYTES || place === undefined) return [bytes]
+  const start = place.offset - piece.from
+  return cutIntoFrames(bytes, start)
 }
 
 function readPiece(file: LogFile, { from, until }: Piece): Buffer {

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { basename, dirname, join } from 'node:path'
 import { errorCode, type Files, type LogFile, writeFully } from './files.ts'
 import { COMPRESSED_SUFFIX, SEGMENT_SUFFIX, UNFINISHED_SUFFIX } from './format.ts'
+import { FrameCache } from './frame-cache.ts'
 import { MAX_FRAME_BYTES } from './seekable-zstd.ts'
-import { FrameCache, openSeekable } from './seekable-zstd-reader.ts'
+import { openSeekable } from './seekable-zstd-reader.ts'
 import { parseSegmentName } from './segment.ts'
 
 /** What a compressed segment's name adds to the plain one's. */
@@ -113,6 +114,7 @@ function trackPlain(path: string, file: LogFile, openPlains: Set<OpenPlain>): Lo
   openPlains.add(entry)
   return {
     read: (into, offset) => current.read(into, offset),
+    parts: () => current.parts?.(),
     write: (bytes, offset) => current.write(bytes, offset),
     sync: () => current.sync(),
     truncate: (sizeBytes) => current.truncate(sizeBytes),

@@ -4,7 +4,7 @@ import type { IdentityId } from '../../events/identity.ts'
 import { LocalHead } from '../follow.ts'
 import type { AppendEvent, Appended, Head, Log, StreamReadOptions } from '../log.ts'
 import type { AppendResult } from './append-ticket.ts'
-import { type CommitSide, commitInline, startWriterThread } from './commit-side.ts'
+import { type CommitSide, commitInline, type InTurn, startWriterThread } from './commit-side.ts'
 import { withCompressed } from './compressed-files.ts'
 import { type Files, systemFiles } from './files.ts'
 import { MIB } from './format.ts'
@@ -48,6 +48,8 @@ export interface EmbeddedLogOptions {
    * A disk of the caller's own. Writing and upkeep then happen on the calling thread, and the directory isn't locked.
    */
   readonly files?: Files | undefined
+  /** With `files`: when a block is written; default at once. So a simulated disk takes time, as the writing thread does. */
+  readonly inTurn?: InTurn | undefined
 }
 
 export interface EmbeddedLog extends Log {
@@ -188,7 +190,7 @@ class SegmentedLog extends SegmentsLog implements EmbeddedLog {
       (reports): CommitSide =>
         files === undefined
           ? startWriterThread(writing, start, this.headSignal, this.syncTimes, reports)
-          : commitInline(files, writing, start, this.headSignal, reports),
+          : commitInline(files, writing, start, this.headSignal, reports, options.inTurn),
     )
   }
 

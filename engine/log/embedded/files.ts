@@ -31,6 +31,16 @@ export class UnreadableBytes extends Error {
   }
 }
 
+/** Parts of a file, each verified by itself whenever it is read. They follow each other without gaps. */
+export interface VerifiedParts {
+  /** The part that holds a byte; the number of parts where there is none. */
+  indexOf(offset: number): number
+  /** Where a part begins, and the one before it ends; infinity beyond the end of the last part. */
+  start(index: number): number
+  /** Parts that hold these bytes will be read one after the other, and no others: to be fetched at once. */
+  fetch(from: number, until: number): void
+}
+
 /** What the log asks of an open file. Failures throw errors with the system's `code`, as Node's do. */
 export interface LogFile {
   /**
@@ -38,6 +48,8 @@ export interface LogFile {
    * `UnreadableBytes` when it can't give all that is asked for.
    */
   read(into: Uint8Array, offset: number): number
+  /** Undefined where whoever reads has to verify what he read. Whole parts are read at the least cost. */
+  parts?(): VerifiedParts | undefined
   /** Answers the bytes written, which may be fewer. */
   write(bytes: Uint8Array, offset: number): number
   /** Makes content and size durable. */

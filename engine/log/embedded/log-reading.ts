@@ -1,12 +1,11 @@
 import { setImmediate } from 'node:timers/promises'
 import type { RecordedEvent } from '../../events/event.ts'
 import { LogDamaged } from '../log.ts'
-import type { Block } from './block-decoder.ts'
 import { blockAt, type ReadBlock } from './block-reading.ts'
+import type { EventBlock } from './lone-block.ts'
 import type { SegmentList } from './segment-list.ts'
-import type { SegmentReader } from './segment-reader.ts'
+import type { BlockPlace, SegmentReader } from './segment-reader.ts'
 import type { StoredEvent } from './stored-event.ts'
-import { Window } from './window.ts'
 
 /** A batch holds the events of about this much of the log, or of one larger block. */
 const BATCH_BYTES = 256 * 1024
@@ -14,6 +13,9 @@ const BATCH_BYTES = 256 * 1024
 const BATCH_EVENTS = 256
 /** Blocks that such a batch is read from: each takes about a quarter of a millisecond, and whoever shares the thread waits. */
 const BATCH_BLOCKS = 32
+
+/** So many more events in a block make reading all of it cheaper than reading parts. */
+const WHOLE_EVENTS = 3
 
 export interface Reading {
   /** First position in the direction of reading, inclusive. */
@@ -36,7 +38,7 @@ function* segmentForwards(
 ): Generator<Batch> {
   const from = segment.indexOf(position)
   const wanted = segments.blocksWith(segment, reading.types)
-  const window = new Window(segment.file, segment.sizeUntil(from, reading.head, BATCH_BYTES))
+  const window = segment.window(reading.head, BATCH_BYTES)
   let batch: Batch = []
   let readBytes = 0
   for (let i = from; i < segment.blockCount; i++) {
@@ -128,6 +130,7 @@ function* backwards(segments: SegmentList, reading: Reading): Generator<Batch> {
     }
     if (room <= 0) return
     position = segment.header.previous
+    segments.checkBeginning(index, position)
   }
 }
 
@@ -159,7 +162,7 @@ export function eventAt(
   segments: SegmentList,
   position: number,
   head: number,
-  read?: ReadBlock,
+  read: ReadBlock<EventBlock>,
 ): StoredEvent | undefined {
   const block = blockAt(segments, position, head, read)
   return block?.event(position - block.first)
@@ -177,15 +180,16 @@ export function readPositions(
 function* atPositions(segments: SegmentList, positions: Iterable<number>, head: number): Generator<Batch> {
   let batch: Batch = []
   let blocks = 0
-  let last: Block | undefined
-  const lone = segments.lone()
-  const read: ReadBlock = (segment, index) => {
+  let last: EventBlock | undefined
+  const ahead = new Ahead(positions)
+  const lone = segments.lone((place) => ahead.among(place) >= WHOLE_EVENTS)
+  const read: ReadBlock<EventBlock> = (segment, index) => {
     const block = lone(segment, index)
     if (block !== last) blocks += 1
     last = block
     return block
   }
-  for (const position of positions) {
+  for (const position of ahead.all()) {
     const event = yield* orAfter(batch, () => wholeEvent(eventAt(segments, position, head, read)))
     if (event === undefined) throw new LogDamaged('', 0, position, undefined, 'an indexed event is missing')
     batch.push(event)
@@ -195,6 +199,44 @@ function* atPositions(segments: SegmentList, positions: Iterable<number>, head: 
     blocks = 0
   }
   yield batch
+}
+
+/** Positions, of which the next few can be looked at before it is their turn. */
+class Ahead {
+  readonly #positions: Iterator<number>
+  readonly #queue: number[] = []
+
+  constructor(positions: Iterable<number>) {
+    this.#positions = positions[Symbol.iterator]()
+  }
+
+  *all(): Generator<number> {
+    try {
+      for (;;) {
+        if (this.#queue.length === 0) this.#fill(1)
+        const next = this.#queue.shift()
+        if (next === undefined) return
+        yield next
+      }
+    } finally {
+      this.#positions.return?.()
+    }
+  }
+
+  /** How many of the next few lie within. */
+  among({ first, last }: BlockPlace): number {
+    this.#fill(WHOLE_EVENTS)
+    const outside = this.#queue.findIndex((position) => position < first || position > last)
+    return outside < 0 ? this.#queue.length : outside
+  }
+
+  #fill(count: number): void {
+    while (this.#queue.length < count) {
+      const { done, value } = this.#positions.next()
+      if (done === true) return
+      this.#queue.push(value)
+    }
+  }
 }
 
 /** Decodes the payload, for which the block is needed. */

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
-import { type LogFile, UnreadableBytes } from './files.ts'
+import { type LogFile, UnreadableBytes, type VerifiedParts } from './files.ts'
 import { KIB, MIB } from './format.ts'
+import type { FrameCache } from './frame-cache.ts'
+import { FramePlaces } from './frame-places.ts'
 import {
   CHECKSUM_FLAG,
   decompressFrame,
@@ -18,72 +20,11 @@ import {
 } from './seekable-zstd.ts'
 import { walkFrames } from './seekable-zstd-walk.ts'
 
-/** Holds the table of a segment of 256 MiB. */
-const TAIL_BYTES = 16 * KIB
-/** Decompressed frames that are kept. One larger frame may be kept instead. */
-const CACHE_BYTES = 8 * MIB
+/** Holds the table of a segment of 64 MiB. */
+const TAIL_BYTES = 128 * KIB
 const MOST_FRAMES = 2 ** 24
-/** Compressed frames up to this size are read into the same memory, one after the other. */
-const SHARED_BYTES = MIB
-/** What the memory of a frame of its own may be longer than the frame. */
-const SLACK_BYTES = 64
-
-/** Decompressed frames of all the files of one reader, those used last. */
-export class FrameCache {
-  readonly #frames = new Map<number, Buffer>()
-  #sizeBytes = 0
-  readonly #capacityBytes: number
-  #shared: Buffer = Buffer.alloc(0)
-  #files = 0
-
-  constructor(capacityBytes: number = CACHE_BYTES) {
-    this.#capacityBytes = capacityBytes
-  }
-
-  /** A number that tells a file's frames from those of others. */
-  join(): number {
-    this.#files++
-    return this.#files
-  }
-
-  /** Its bytes are there until another frame is set. */
-  get(file: number, frame: number): Buffer | undefined {
-    const key = file * MOST_FRAMES + frame
-    const plain = this.#frames.get(key)
-    if (plain === undefined) return undefined
-    this.#frames.delete(key)
-    this.#frames.set(key, plain)
-    return plain
-  }
-
-  /** One that isn't here. Takes it over: its memory is given back with the frame. */
-  set(file: number, frame: number, plain: Buffer): void {
-    this.#frames.set(file * MOST_FRAMES + frame, plain)
-    this.#sizeBytes += plain.length
-    for (const [key, oldest] of this.#frames) {
-      if (this.#sizeBytes <= this.#capacityBytes || oldest === plain) return
-      this.#frames.delete(key)
-      this.#sizeBytes -= oldest.length
-      release(oldest)
-    }
-  }
-
-  /** Memory for a compressed frame, until it is asked for again. */
-  memory(sizeBytes: number): Buffer {
-    if (sizeBytes > SHARED_BYTES) return Buffer.allocUnsafeSlow(sizeBytes)
-    if (this.#shared.length < sizeBytes) this.#shared = Buffer.allocUnsafeSlow(sizeBytes)
-    return this.#shared.subarray(0, sizeBytes)
-  }
-}
-
-/**
- * Left to the collector, the memory of a few hundred frames makes it stop everybody else. Small frames share theirs with
- * whatever else took little (`Buffer.poolSize`).
- */
-function release({ buffer, byteOffset, length }: Buffer): void {
-  const own = byteOffset === 0 && buffer.byteLength <= length + SLACK_BYTES
-  if (own && buffer instanceof ArrayBuffer) buffer.transfer(0)
-}
+/** Compressed bytes that are read at once. */
+const READ_BYTES = MIB / 2
 
 /**
  * The file as it was before compression. Takes over `file`. A frame is decompressed, and its checksum compared, when
@@ -148,69 +89,10 @@ function readEntries(table: Buffer, frames: number): FrameEntry[] {
   })
 }
 
-/** Offsets of frames, in both files. */
-class FramePlaces {
-  readonly entries: readonly FrameEntry[]
-  readonly #plainEnds: Float64Array
-  readonly #compressedEnds: Float64Array
-
-  constructor(entries: readonly FrameEntry[]) {
-    this.entries = entries
-    this.#plainEnds = new Float64Array(entries.length)
-    this.#compressedEnds = new Float64Array(entries.length)
-    let plainBytes = 0
-    let compressedBytes = 0
-    entries.forEach((entry, index) => {
-      plainBytes += entry.plainBytes
-      compressedBytes += entry.compressedBytes
-      this.#plainEnds[index] = plainBytes
-      this.#compressedEnds[index] = compressedBytes
-    })
-  }
-
-  get plainBytes(): number {
-    return this.#plainEnds.at(-1) ?? 0
-  }
-
-  plainStart(index: number): number {
-    return this.#plainEnds[index - 1] ?? 0
-  }
-
-  compressedStart(index: number): number {
-    return this.#compressedEnds[index - 1] ?? 0
-  }
-
-  /** The frame that holds this byte of the plain file; their number where there is none. */
-  indexOf(plainOffset: number): number {
-    let low = 0
-    let high = this.entries.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if ((this.#plainEnds[middle] ?? 0) <= plainOffset) low = middle + 1
-      else high = middle
-    }
-    return low
-  }
-}
-
 function seekableFile(file: LogFile, cache: FrameCache, places: FramePlaces, complete: boolean): LogFile {
-  const number = cache.join()
-  const frameAt = (index: number): Buffer => {
-    const known = cache.get(number, index)
-    if (known !== undefined) return known
-    const plain = readFrame(file, places, index, cache)
-    cache.set(number, index, plain)
-    return plain
-  }
+  const frames = new Frames(file, places, cache)
   const read = (into: Uint8Array, offset: number): number => {
-    let done = 0
-    for (let index = places.indexOf(offset); done < into.length && index < places.entries.length; index++) {
-      const plain = frameAt(index)
-      const start = offset + done - places.plainStart(index)
-      const piece = plain.subarray(start, Math.min(plain.length, start + into.length - done))
-      into.set(piece, done)
-      done += piece.length
-    }
+    const done = frames.read(into, offset)
     if (done < into.length && !complete) {
       throw new UnreadableBytes(places.plainBytes, Number.POSITIVE_INFINITY, 'its compressed file is damaged')
     }
@@ -219,6 +101,7 @@ function seekableFile(file: LogFile, cache: FrameCache, places: FramePlaces, com
   const readOnly = (): never => assert.fail('a compressed segment is never written to')
   return {
     read,
+    parts: () => frames,
     write: readOnly,
     sync: readOnly,
     truncate: readOnly,
@@ -227,15 +110,114 @@ function seekableFile(file: LogFile, cache: FrameCache, places: FramePlaces, com
   }
 }
 
-function readFrame(file: LogFile, places: FramePlaces, index: number, cache: FrameCache): Buffer {
-  const entry = places.entries[index]
-  assert.ok(entry !== undefined)
-  const offset = places.compressedStart(index)
-  const bytes = cache.memory(entry.compressedBytes)
-  const whole = file.read(bytes, offset) === entry.compressedBytes
-  const plain = whole ? decompressFrame(bytes, entry) : undefined
-  if (plain !== undefined) return plain
-  const start = places.plainStart(index)
-  const why = `the frame at byte ${offset} of its compressed file is damaged`
-  throw new UnreadableBytes(start, start + entry.plainBytes, why)
+/** Reads through the frames of one file. */
+class Frames implements VerifiedParts {
+  readonly #file: LogFile
+  readonly #places: FramePlaces
+  readonly #cache: FrameCache
+  readonly #number: number
+
+  constructor(file: LogFile, places: FramePlaces, cache: FrameCache) {
+    this.#file = file
+    this.#places = places
+    this.#cache = cache
+    this.#number = cache.join()
+  }
+
+  indexOf(offset: number): number {
+    return this.#places.indexOf(offset)
+  }
+
+  start(index: number): number {
+    return this.#places.start(index)
+  }
+
+  fetch(from: number, until: number): void {
+    const places = this.#places
+    const start = places.compressedStart(places.indexOf(from))
+    const end = places.compressedStart(Math.min(places.count, places.indexOf(until - 1) + 1))
+    if (end - start <= READ_BYTES) this.#compressed(start, end)
+  }
+
+  /** Bytes of the compressed file, fewer where it ends before; until any others are asked for. */
+  #compressed(start: number, end: number): Buffer {
+    const fetched = this.#cache.fetched(this.#number, start, end)
+    if (fetched !== undefined) return fetched
+    const bytes = this.#cache.memory(end - start)
+    const count = this.#file.read(bytes, start)
+    if (end - start <= READ_BYTES) this.#cache.fetch(this.#number, start, bytes.subarray(0, count))
+    return bytes.subarray(0, count)
+  }
+
+  /** As `LogFile.read`. Frames that are asked for whole are restored right where they are wanted. */
+  read(into: Uint8Array, offset: number): number {
+    const places = this.#places
+    const until = offset + into.length
+    let at = offset
+    for (let index = places.indexOf(offset); at < until && index < places.count; ) {
+      const next = this.#untilWhole(index, at, until)
+      if (next > index) {
+        this.#restore(index, next, (start) => into.subarray(start - offset))
+        at = places.start(next)
+        index = next
+      } else {
+        const plain = this.#cached(index)
+        const start = at - places.start(index)
+        const piece = plain.subarray(start, Math.min(plain.length, start + until - at))
+        into.set(piece, at - offset)
+        at += piece.length
+        index++
+      }
+    }
+    return at - offset
+  }
+
+  /** The end of the run of frames from `index` on, whose content begins at `at`, that lie before `until` and aren't known. */
+  #untilWhole(index: number, at: number, until: number): number {
+    const places = this.#places
+    if (places.start(index) !== at) return index
+    let next = index
+    while (next < places.count && places.start(next + 1) <= until && !this.#cache.has(this.#number, next))
+      next++
+    return next
+  }
+
+  #cached(index: number): Buffer {
+    const known = this.#cache.get(this.#number, index)
+    if (known !== undefined) return known
+    const plain = Buffer.allocUnsafe(this.#places.start(index + 1) - this.#places.start(index))
+    this.#restore(index, index + 1, () => plain)
+    this.#cache.set(this.#number, index, plain)
+    return plain
+  }
+
+  /** Frames [from, until), each into what `into` answers for where it begins. Reads as many at once as fit into memory. */
+  #restore(from: number, until: number, into: (start: number) => Uint8Array): void {
+    const places = this.#places
+    for (let first = from; first < until; ) {
+      const offset = places.compressedStart(first)
+      let next = first + 1
+      while (next < until && places.compressedStart(next + 1) - offset <= READ_BYTES) next++
+      const bytes = this.#compressed(offset, places.compressedStart(next))
+      for (let index = first; index < next; index++) {
+        const start = places.start(index)
+        const plain = into(start).subarray(0, places.start(index + 1) - start)
+        const frameFrom = places.compressedStart(index) - offset
+        const frameUntil = places.compressedStart(index + 1) - offset
+        const frame = bytes.subarray(frameFrom, frameUntil)
+        const whole = frameUntil <= bytes.length && decompressFrame(frame, places.checksum(index), plain)
+        if (whole) continue
+        // Whoever tries again reads the file again.
+        this.#cache.memory(0)
+        throw this.#unreadable(index)
+      }
+      first = next
+    }
+  }
+
+  #unreadable(index: number): UnreadableBytes {
+    const places = this.#places
+    const why = `the frame at byte ${places.compressedStart(index)} of its compressed file is damaged`
+    return new UnreadableBytes(places.start(index), places.start(index + 1), why)
+  }
 }

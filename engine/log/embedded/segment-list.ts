@@ -4,6 +4,7 @@ import type { ReadBlock } from './block-reading.ts'
 import { type Files, isDiskError } from './files.ts'
 import { MIB } from './format.ts'
 import { SegmentIndexes } from './index/segment-indexes.ts'
+import type { EventBlock } from './lone-block.ts'
 import { LoneBlocks } from './lone-blocks.ts'
 import { parseSegmentName, segmentName } from './segment.ts'
 import { type BlockPlace, SegmentReader } from './segment-reader.ts'
@@ -109,6 +110,7 @@ export class SegmentList {
     }
     const segment = this.at(index)
     if (segment === undefined) throw new LogDamaged(segmentName(1), 0, 1, undefined, 'it is missing')
+    this.checkBeginning(index, position)
     this.extend(index, segment, Math.min(head, this.limit(index)))
     return { index, segment }
   }
@@ -126,6 +128,13 @@ export class SegmentList {
   blocksWith(segment: SegmentReader, types: ReadonlySet<string> | undefined): Uint8Array | undefined {
     const sealed = segment.header.first !== this.#firsts.at(-1)
     return sealed && types !== undefined ? this.#indexes.blocksWith(segment, types) : undefined
+  }
+
+  /** Throws when the segment that held `position` is missing before the first one. */
+  checkBeginning(index: number, position: number): void {
+    const previous = index === 0 ? (this.at(0)?.header.previous ?? 0) : 0
+    if (position < 1 || position > previous) return
+    throw new LogDamaged(segmentName(1), 0, 1, previous + 1, 'it is missing')
   }
 
   /** Throws when positions are missing between a segment, whose end was reached, and what follows it. */
@@ -150,7 +159,7 @@ export class SegmentList {
   }
 
   /** A verified block, from memory where it was read lately. */
-  cachedBlock(segment: SegmentReader, index: number): Block {
+  readonly cachedBlock: ReadBlock<Block> = (segment, index) => {
     const key = `${segment.name} ${index}`
     let block = this.#cache.get(key)
     if (block === undefined) {
@@ -160,14 +169,17 @@ export class SegmentList {
     return block
   }
 
-  /** Reads blocks for single events, all into the same memory: a block is valid until any other is read so. */
-  lone(): ReadBlock {
+  /**
+   * Reads blocks for single events, into memory that is shared: a block is valid until any other is read so. `whole`:
+   * whether most of a block will be asked for.
+   */
+  lone(whole: (place: BlockPlace) => boolean): ReadBlock<EventBlock> {
     this.#lone.forget()
-    return (segment, index) => this.#lone.read(segment, index)
+    return (segment, index) => this.#lone.read(segment, index, whole)
   }
 
   close(): void {
-    this.#lone.forget()
+    this.#lone.close()
     for (const segment of this.#open.values()) segment.close()
     this.#open.clear()
     this.#indexes.close()

@@ -161,15 +161,28 @@ export class SegmentReader {
     return low
   }
 
-  /** Bytes of the blocks from `index` on that begin at or before `position`; no more than `limit`. Call `extend` before. */
-  sizeUntil(index: number, position: number, limit: number): number {
+  /** Reads ahead whole blocks that begin at or before `position`, of `limit` bytes in all at most. Call `extend` before. */
+  window(position: number, limit: number): Window {
+    return new Window(this.file, (offset) => this.#sizeFrom(offset, position, limit))
+  }
+
+  #sizeFrom(offset: number, position: number, limit: number): number {
+    let low = 0
+    let high = this.#places.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((this.#places[middle]?.offset ?? 0) < offset) low = middle + 1
+      else high = middle
+    }
     let sizeBytes = 0
-    for (let i = index; i < this.#places.length && sizeBytes < limit; i++) {
+    for (let i = low; i < this.#places.length; i++) {
       const place = this.#places[i]
-      if (place === undefined || place.first > position) break
+      if (place === undefined || place.first > position || sizeBytes + place.sizeBytes > limit) break
+      // Behind a hole another window begins.
+      if (place.offset !== offset + sizeBytes) break
       sizeBytes += place.sizeBytes
     }
-    return Math.min(sizeBytes, limit)
+    return sizeBytes
   }
 
   /** The damage between a block and the one before it. */

@@ -48,7 +48,7 @@ export class SegmentsLog implements LogReader {
 
   /** The stored bytes of the event at a position (FORMAT.md), or undefined where there is none. Throws `LogDamaged`. */
   storedAt(position: number): Buffer | undefined {
-    const block = blockAt(this.#segments, position, this.head().position)
+    const block = blockAt(this.#segments, position, this.head().position, this.#segments.cachedBlock)
     return block === undefined ? undefined : eventBytes(block, position - block.first)
   }
 
@@ -59,7 +59,7 @@ export class SegmentsLog implements LogReader {
   }
 
   async at(position: number): Promise<RecordedEvent | undefined> {
-    return eventAt(this.#segments, position, this.head().position)
+    return eventAt(this.#segments, position, this.head().position, this.#segments.cachedBlock)
   }
 
   subscribe(options: SubscribeOptions): AsyncIterable<readonly RecordedEvent[]> {

@@ -6,19 +6,22 @@ import { type LogFile, UnreadableBytes } from './files.ts'
  */
 export class Window {
   readonly #file: LogFile
-  readonly #sizeBytes: number
+  readonly #sizeAt: (offset: number) => number
   readonly #memory: (sizeBytes: number) => Buffer
   #bytes: Buffer = Buffer.alloc(0)
   #offset = 0
 
-  /** `memory`: for a caller who has done with what it got when it asks again, and gives the same memory each time. */
+  /**
+   * `size`: bytes to read at least, or those from an offset on, where reading to the end of a block matters. `memory`: for a caller
+   * who has done with what it got when it asks again, and gives the same memory each time.
+   */
   constructor(
     file: LogFile,
-    sizeBytes: number,
+    size: number | ((offset: number) => number),
     memory: (sizeBytes: number) => Buffer = Buffer.allocUnsafeSlow,
   ) {
     this.#file = file
-    this.#sizeBytes = sizeBytes
+    this.#sizeAt = typeof size === 'number' ? () => size : size
     this.#memory = memory
   }
 
@@ -33,7 +36,7 @@ export class Window {
   }
 
   #refill(offset: number, count: number): void {
-    const bytes = this.#memory(Math.max(this.#sizeBytes, count))
+    const bytes = this.#memory(Math.max(this.#sizeAt(offset), count))
     this.#bytes = bytes.subarray(0, this.#read(bytes, offset, count))
     this.#offset = offset
   }
