@@ -17,7 +17,7 @@ import { inspect } from './inspect.ts'
 import type { SourceDefaults } from './normalise.ts'
 import { NORMALISER_VERSION, normalise, normaliseIdentity, statedIdentities } from './normalise.ts'
 import type { Incoming, QuarantineReason } from './result.ts'
-import { streamAddresses, streamName } from './stream-name.ts'
+import { personalName, streamAddresses, streamName } from './stream-name.ts'
 
 /** An event that may be appended, if it is no repetition. */
 export interface Accepted {
@@ -207,6 +207,10 @@ export class Decider {
     const all = allIdentities(envelope, statedIdentities(definition, data, normalised, defaults), defaults)
     // A steward's decision stands, whatever it is about.
     const identities = definition?.category === 'identity' ? all : this.#screen.counted(all)
+    const stream = givenStream(incoming)
+    const personal = stream === undefined ? undefined : personalName(stream, { stated: all, defaults })
+    if (personal !== undefined)
+      return refuse(incoming, envelope.source, 'invalid_envelope', personal, sizeBytes)
     const accepted: Accepted = {
       kind: 'accepted',
       envelope,
@@ -284,7 +288,9 @@ export class Decider {
     const { time, originalTime } = happened(envelope, received)
     // Each property by its name: spreading costs more than all the rest of it.
     return {
-      stream: streamName({ envelope, definition, stated, identities, defaults }, keyStore),
+      stream:
+        givenStream(accepted.incoming) ??
+        streamName({ envelope, definition, stated, identities, defaults }, keyStore),
       id: envelope.id,
       source: envelope.source,
       type: envelope.type,
@@ -306,6 +312,11 @@ export class Decider {
       sealed: parts.sealed,
     }
   }
+}
+
+/** The stream's name where it stands before the event does. */
+function givenStream(incoming: Incoming): string | undefined {
+  return 'value' in incoming ? incoming.stream : undefined
 }
 
 function leftOut(all: readonly StatedIdentity[], counted: readonly StatedIdentity[]): readonly string[] {

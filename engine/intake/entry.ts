@@ -7,6 +7,8 @@ export interface Submission {
   readonly results: IntakeResult[]
   /** Events whose fate isn't known yet. */
   left: number
+  /** All of them or none. */
+  readonly atomic?: boolean | undefined
   /** See `EngineIntake.drain`. */
   readonly epoch: 0 | 1
   readonly startMs: number
@@ -26,6 +28,8 @@ export class Entry {
   /** Repetitions that wait until it is settled. */
   followers: Entry[] | undefined = undefined
   waits = false
+  /** Of the first of an atomic batch, which stands for it in the queue: all of them. */
+  members: readonly Entry[] | undefined = undefined
   told = false
 
   constructor(decided: Decided, submission: Submission, index: number) {

@@ -5,6 +5,7 @@ import type { RecordedEvent } from '../events/event.ts'
 import type { Registry } from '../events/registry.ts'
 import type { AppendEvent, Appended, Log, LogFailure } from '../log/log.ts'
 import type { KeyStore } from '../privacy/privacy.ts'
+import { forbidden, notTaken, recordedOf, repeated, repeatsItself } from './atomic.ts'
 import type { ClockGuard } from './clock-guard.ts'
 import type { Accepted, Decided, Refused } from './decider.ts'
 import { Decider, liftsSuppression, refuse } from './decider.ts'
@@ -32,7 +33,7 @@ import {
   SOURCE_LOST,
 } from './outcome.ts'
 import type { Quarantine } from './quarantine.ts'
-import type { Incoming, Intake, IntakeContext, IntakeResult, Refusal } from './result.ts'
+import type { AtomicIntake, Incoming, Intake, IntakeContext, IntakeResult, Refusal } from './result.ts'
 import { sameJson } from './same-content.ts'
 import { UnderWay } from './under-way.ts'
 
@@ -85,11 +86,11 @@ const MAX_GROUP_EVENTS = 1_000
  * Decides each event when it is submitted and passes those under way on in groups: duplicates → sealing → keys durable
  * → append. Groups are appended in order of submission; while one waits for its keys, the next one gathers.
  */
-export function createIntake(options: IntakeOptions): EngineIntake {
+export function createIntake(options: IntakeOptions): EngineIntake & AtomicIntake {
   return new GroupingIntake(options)
 }
 
-class GroupingIntake implements EngineIntake {
+class GroupingIntake implements EngineIntake, AtomicIntake {
   readonly #options: IntakeOptions
   readonly #decider: Decider
   readonly #lost: LostSources
@@ -128,6 +129,18 @@ class GroupingIntake implements EngineIntake {
   }
 
   submit(batch: readonly Incoming[], context: IntakeContext): Promise<readonly IntakeResult[]> {
+    return this.#submit(batch, context, false)
+  }
+
+  submitAtomic(batch: readonly Incoming[], context: IntakeContext): Promise<readonly IntakeResult[]> {
+    return this.#submit(batch, context, true)
+  }
+
+  #submit(
+    batch: readonly Incoming[],
+    context: IntakeContext,
+    atomic: boolean,
+  ): Promise<readonly IntakeResult[]> {
     const startMs = this.#options.clock.monotonicMs()
     const refusal = this.#refusal(batch.length)
     if (refusal !== undefined) {
@@ -138,6 +151,7 @@ class GroupingIntake implements EngineIntake {
     return this.#enter(
       batch.map((incoming) => this.#decide(incoming, context.defaultSource)),
       startMs,
+      atomic,
     )
   }
 
@@ -191,19 +205,27 @@ class GroupingIntake implements EngineIntake {
     return undefined
   }
 
-  #enter(decided: readonly Decided[], startMs: number): Promise<readonly IntakeResult[]> {
+  #enter(decided: readonly Decided[], startMs: number, atomic = false): Promise<readonly IntakeResult[]> {
     const { promise, resolve } = Promise.withResolvers<readonly IntakeResult[]>()
     if (decided.length === 0) resolve([])
     else this.#unsettled[this.#epoch] += 1
     const epoch = this.#epoch
     const results: IntakeResult[] = Array(decided.length)
-    const submission: Submission = { results, left: decided.length, epoch, startMs, resolve }
+    const submission: Submission = { results, left: decided.length, atomic, epoch, startMs, resolve }
+    const members: Entry[] = []
     for (let index = 0; index < decided.length; index++) {
       const one = decided[index]
       assert(one !== undefined)
       this.#events += 1
       this.#bytes += one.sizeBytes
-      this.#queue(new Entry(one, submission, index))
+      const entry = new Entry(one, submission, index)
+      if (atomic) members.push(entry)
+      else this.#queue(entry)
+    }
+    const [lead] = members
+    if (lead !== undefined) {
+      lead.members = members
+      this.#queue(lead)
     }
     return promise
   }
@@ -263,6 +285,7 @@ class GroupingIntake implements EngineIntake {
     for (let size = 0; size < most; size++) {
       const entry = this.#queued[size]
       assert(entry !== undefined)
+      if (entry.members !== undefined) return Math.max(size, 1)
       if (lifted && isSuppressed(entry)) return size
       lifted ||= liftsSuppression(entry.decided)
     }
@@ -270,6 +293,16 @@ class GroupingIntake implements EngineIntake {
   }
 
   async #pass(group: readonly Entry[]): Promise<void> {
+    const [first] = group
+    if (first?.members !== undefined) {
+      const members = first.members
+      try {
+        await this.#passWhole(first, members)
+      } catch (error) {
+        for (const entry of members) this.#settle(entry, failed(entry.decided, error))
+      }
+      return
+    }
     const fresh: AcceptedEntry[] = []
     const refused: RefusedEntry[] = []
     for (const entry of group) {
@@ -288,6 +321,66 @@ class GroupingIntake implements EngineIntake {
     if (sealed.length === 0) return
     await this.#options.keyStore.flush()
     this.#append(sealed)
+  }
+
+  /** An atomic batch on its way. Whatever keeps one of them out keeps out all. */
+  async #passWhole(lead: Entry, members: readonly Entry[]): Promise<void> {
+    for (const entry of members)
+      if (isSuppressed(entry)) turn(entry, this.#decide(entry.decided.incoming, entry.decided.source))
+    const accepted = members.filter(isAccepted)
+    if (accepted.length < members.length) return this.#refuseAll(members, notTaken(members))
+    const twin = accepted
+      .map(({ decided: { envelope } }) => this.#underWay.find(envelope.source, envelope.id))
+      .find((found) => found !== undefined)
+    if (twin !== undefined) {
+      lead.waits = true
+      twin.followers ??= []
+      twin.followers.push(lead)
+      return
+    }
+    const { log, keyStore } = this.#options
+    const known = await recordedOf(accepted, log)
+    if (!known.every((recorded) => recorded === undefined) || repeatsItself(accepted)) {
+      const same = (entry: AcceptedEntry, recorded: RecordedEvent): boolean =>
+        this.#sameContent(entry.decided, recorded)
+      const results = repeated(accepted, known, log, same)
+      for (const [index, entry] of accepted.entries()) {
+        const result = results[index]
+        assert(result !== undefined, 'each has its answer')
+        this.#settle(entry, result)
+      }
+      return
+    }
+    for (const entry of accepted) this.#underWay.hold(entry)
+    const sealed = this.#sealWhole(accepted)
+    if (sealed === undefined) return
+    await keyStore.flush()
+    if (this.#shut(accepted)) return
+    const waiting = sealed.map(({ entry, event }): WaitingEntry => ({ entry, stream: event.stream }))
+    this.#await(log.append(sealed, { atomic: true }), waiting)
+  }
+
+  #sealWhole(entries: readonly AcceptedEntry[]): readonly SealedEntry[] | undefined {
+    const received = Math.max(this.#lastReceived, this.#options.clock.nowMs())
+    if (this.#shut(entries)) return undefined
+    this.#lastReceived = received
+    for (const { decided } of entries) {
+      const { type, source } = decided.envelope
+      const lost = type !== 'source.registered' && this.#lost.has(source)
+      const suppressed = this.#decider.suppressedSince(decided)
+      if (!lost && suppressed === undefined) continue
+      this.#refuseAll(entries, suppressed === undefined ? SOURCE_LOST : forbidden(suppressed.message))
+      return undefined
+    }
+    return entries.map((entry) => ({
+      entry,
+      event: this.#decider.seal(entry.decided, received),
+      expected: entry.decided.envelope.expected,
+    }))
+  }
+
+  #refuseAll(entries: readonly Entry[], refusal: Refusal): void {
+    for (const entry of entries) this.#settle(entry, { status: 'refused', id: idOf(entry.decided), refusal })
   }
 
   /** Makes it the one of its key that is under way; false where the log, or another under way, may hold that key. */
@@ -450,6 +543,9 @@ class GroupingIntake implements EngineIntake {
     if (E.isRight(outcome)) {
       this.learn(envelope.type, envelope.data)
       this.#settle(entry, done('appended', decided, outcome.right, stream), nowMs)
+    } else if (outcome.left._tag === 'EventTooLarge' && entry.submission.atomic) {
+      const message = `an event or the batch is larger than ${outcome.left.limitBytes} bytes in the log`
+      this.#settle(entry, { status: 'refused', id: idOf(decided), refusal: forbidden(message) })
     } else if (outcome.left._tag === 'EventTooLarge') {
       const message = `the event is larger than ${outcome.left.limitBytes} bytes in the log`
       this.#again(entry, refuse(decided.incoming, envelope.source, 'too_large', message, decided.sizeBytes))

@@ -374,6 +374,8 @@ function pubError(refusal: Refusal): { code: number; err_code: number; descripti
     case 'stopped':
     case 'log_damaged':
       return { code: 503, err_code: 10023, description: refusal.message }
+    case 'forbidden':
+      return { code: 403, err_code: 0, description: refusal.message }
   }
 }
 

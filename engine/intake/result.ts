@@ -9,6 +9,8 @@ export type Incoming =
       readonly value: unknown
       readonly expected?: Expected | undefined
       readonly fallbackId?: string | undefined
+      /** The stream's name, to stand in the log as it is; refused where it names a person. Absent: made from the event. */
+      readonly stream?: string | undefined
     }
   | { readonly unparsable: Uint8Array; readonly reason: QuarantineReason; readonly message: string }
   /** Parsed, and refused by whoever hands it in. */
@@ -41,8 +43,11 @@ export type Refusal =
       readonly actualPosition: number
     }
   | {
-      /** `log_damaged`: what is needed to take this event stands where the log is damaged; others are taken. */
-      readonly code: 'overloaded' | 'clock_jumped' | 'read_only' | 'stopped' | 'log_damaged'
+      /**
+       * `log_damaged`: what is needed to take this event stands where the log is damaged; others are taken. `forbidden`:
+       * its sender may send others, but not this one; only ways in that know their senders say so.
+       */
+      readonly code: 'overloaded' | 'clock_jumped' | 'read_only' | 'stopped' | 'log_damaged' | 'forbidden'
       readonly message: string
     }
 
@@ -82,6 +87,17 @@ export type IntakeResult =
 export interface IntakeContext {
   /** Used where the event names no source: the last token of the NATS subject. */
   readonly defaultSource: string
+}
+
+/** Batches that are appended whole or not at all. */
+export interface AtomicIntake {
+  /**
+   * Either all are appended, in one commit; or all were appended before, and are answered as duplicates; or nothing is: every
+   * one is refused then, for its own reason or with its neighbours, and nothing is kept in quarantine. A batch of which only a part
+   * was appended before, or at another place than its expectation says, is `wrong_expected`. What no repetition makes acceptable
+   * is refused as `forbidden`, with the reason.
+   */
+  submitAtomic(batch: readonly Incoming[], context: IntakeContext): Promise<readonly IntakeResult[]>
 }
 
 /** The one door for writes. */

@@ -67,6 +67,33 @@ function subjectName(
   return `${plain(head).includes('@') ? category : head}-${found}`
 }
 
+/** Categories of which the catalogue names streams after people. */
+const PERSONAL_CATEGORIES: ReadonlySet<string> = personalCategories()
+const IDENTITY_ID = /^[0-9a-f]{32}$/
+
+function personalCategories(): ReadonlySet<string> {
+  const definitions: readonly EventDefinition[] = Object.values(catalogue)
+  const ofRecords = new Set(
+    definitions.filter(({ record }) => record !== undefined).map(({ category }) => category),
+  )
+  return new Set(definitions.map(({ category }) => category).filter((category) => !ofRecords.has(category)))
+}
+
+/** Why a stream may not have this very name; undefined where it may. The reason doesn't repeat it. */
+export function personalName(name: string, event: Pick<Nameable, 'stated' | 'defaults'>): string | undefined {
+  const identities = event.stated.map(({ namespace }): Identity => ({ id: namespace, namespace }))
+  const { head, rest } = split(name)
+  const texts = head === undefined ? [name] : [name, head, rest]
+  const nameable = { ...event, identities }
+  if (texts.some((text) => identityOf(text, nameable) !== undefined))
+    return "the stream's name holds an identity of the event: names last for ever, so they must name nobody"
+  if (addressesOf(texts).length > 0)
+    return "the stream's name holds an address: names last for ever, so they must name nobody"
+  if (head !== undefined && PERSONAL_CATEGORIES.has(head) && !IDENTITY_ID.test(rest))
+    return `streams of the category ${head} are people's: they are named by identity ids alone`
+  return undefined
+}
+
 function split(subject: string): { readonly head: string | undefined; readonly rest: string } {
   const dash = subject.indexOf('-')
   return dash < 1
@@ -99,7 +126,10 @@ function sameNumber(text: string, e164: string): boolean {
 }
 
 /** The id of the event's identity that this text names, in whatever way it is written. */
-function identityOf(text: string, { stated, identities, defaults }: Nameable): string | undefined {
+function identityOf(
+  text: string,
+  { stated, identities, defaults }: Pick<Nameable, 'stated' | 'identities' | 'defaults'>,
+): string | undefined {
   const meant = plain(text)
   const at = stated.findIndex(
     ({ namespace, value }) =>

@@ -1,0 +1,152 @@
+import { Metadata, type ServiceError, status } from '@grpc/grpc-js'
+import type { AppendFailure, Expectation } from './backend.ts'
+import { Any, Empty, RpcStatus, shared } from './protocol.ts'
+
+/** Every way in which a call fails. */
+export type CallFailure =
+  | AppendFailure
+  /** Credentials that nobody has; or, where they are somebody's, not those that the call needs. */
+  | { readonly _tag: 'Unauthenticated' }
+  | { readonly _tag: 'AccessDenied' }
+  | { readonly _tag: 'MaximumAppendSizeExceeded'; readonly limitBytes: number }
+  | { readonly _tag: 'MetadataMissing'; readonly property: string }
+  | { readonly _tag: 'InvalidArgument'; readonly reason: string }
+  | { readonly _tag: 'DeadlineExceeded' }
+  | { readonly _tag: 'Internal' }
+
+type Answer = Pick<ServiceError, 'code' | 'details' | 'metadata'>
+
+/** Clients tell errors by the trailer `exception`; which there are, and their companions, is the protocol's. */
+export function callError(failure: CallFailure, stream = ''): Answer {
+  switch (failure._tag) {
+    case 'Unauthenticated':
+      return answer(status.UNAUTHENTICATED, 'Unauthenticated', { exception: 'access-denied' })
+    case 'AccessDenied':
+      return answer(status.PERMISSION_DENIED, 'Access Denied', { exception: 'access-denied' })
+    case 'WrongExpectedVersion':
+      return answer(
+        status.FAILED_PRECONDITION,
+        `Append failed due to WrongExpectedVersion. Stream: ${stream}, Actual version: ${failure.current ?? -1}`,
+        { exception: 'wrong-expected-version', 'stream-name': stream },
+      )
+    case 'MaximumAppendSizeExceeded': {
+      const { limitBytes } = failure
+      const trailers = {
+        exception: 'maximum-append-size-exceeded',
+        'maximum-append-size': String(limitBytes),
+      }
+      return answer(status.INVALID_ARGUMENT, `Maximum Append Size of ${limitBytes} Exceeded.`, trailers)
+    }
+    case 'MetadataMissing': {
+      const trailers = {
+        exception: 'missing-required-metadata-property',
+        'required-metadata-properties': 'type,content-type',
+      }
+      const message = `Required Metadata Property '${failure.property}' is missing`
+      return answer(status.INVALID_ARGUMENT, message, trailers)
+    }
+    case 'Refused':
+    case 'InvalidArgument':
+      return answer(status.INVALID_ARGUMENT, failure.reason)
+    case 'Unavailable':
+      return answer(status.UNAVAILABLE, failure.reason)
+    case 'DeadlineExceeded':
+      return answer(status.DEADLINE_EXCEEDED, 'Deadline Exceeded')
+    case 'Internal':
+      return answer(status.INTERNAL, 'the server failed')
+  }
+}
+
+function answer(code: status, details: string, trailers: Readonly<Record<string, string>> = {}): Answer {
+  const metadata = new Metadata()
+  for (const [name, value] of Object.entries(trailers)) metadata.set(name, headerText(value))
+  return { code, details, metadata }
+}
+
+/** Trailers are ASCII; a stream's name needn't be. */
+function headerText(value: string): string {
+  return value.replaceAll(/[^ -~]/g, '?')
+}
+
+/** The same in a batch append's answer, which ends one append and not the call. */
+export function batchError(failure: CallFailure, expectation: Expectation): InstanceType<typeof RpcStatus> {
+  switch (failure._tag) {
+    case 'WrongExpectedVersion':
+      return batchStatus(
+        status.ALREADY_EXISTS,
+        'WrongExpectedVersion',
+        wrongExpectedVersion(failure.current, expectation),
+      )
+    case 'Unauthenticated':
+    case 'AccessDenied':
+      return batchStatus(status.PERMISSION_DENIED, 'AccessDenied', {
+        name: 'AccessDenied',
+        bytes: new shared.AccessDenied().serializeBinary(),
+      })
+    case 'MaximumAppendSizeExceeded': {
+      const details = new shared.MaximumAppendSizeExceeded()
+      details.setMaxappendsize(failure.limitBytes)
+      const bytes = details.serializeBinary()
+      return batchStatus(status.INVALID_ARGUMENT, 'MaximumAppendSizeExceeded', {
+        name: 'MaximumAppendSizeExceeded',
+        bytes,
+      })
+    }
+    case 'DeadlineExceeded':
+      return batchStatus(status.DEADLINE_EXCEEDED, 'Timeout', {
+        name: 'Timeout',
+        bytes: new shared.Timeout().serializeBinary(),
+      })
+    case 'MetadataMissing':
+    case 'Refused':
+    case 'InvalidArgument':
+    case 'Unavailable':
+    case 'Internal': {
+      const { code, details: message } = callError(failure)
+      const details = new shared.BadRequest()
+      details.setMessage(message)
+      // The client shows this message only: it knows no details of other kinds.
+      return batchStatus(code, message, { name: 'BadRequest', bytes: details.serializeBinary() })
+    }
+  }
+}
+
+interface Details {
+  readonly name: string
+  readonly bytes: Uint8Array
+}
+
+function batchStatus(
+  code: status,
+  message: string,
+  { name, bytes }: Details,
+): InstanceType<typeof RpcStatus> {
+  const details = new Any()
+  details.pack(bytes, `event_store.client.${name}`)
+  const answered = new RpcStatus()
+  answered.setCode(Number(code))
+  answered.setMessage(message)
+  answered.setDetails(details)
+  return answered
+}
+
+function wrongExpectedVersion(current: number | undefined, expectation: Expectation): Details {
+  const details = new shared.WrongExpectedVersion()
+  if (current === undefined) details.setCurrentNoStream(new Empty())
+  else details.setCurrentStreamRevision(String(current))
+  switch (expectation.kind) {
+    case 'any':
+      details.setExpectedAny(new Empty())
+      break
+    case 'no_stream':
+      details.setExpectedNoStream(new Empty())
+      break
+    case 'stream_exists':
+      details.setExpectedStreamExists(new Empty())
+      break
+    case 'revision':
+      details.setExpectedStreamPosition(String(expectation.revision))
+      break
+  }
+  return { name: 'WrongExpectedVersion', bytes: details.serializeBinary() }
+}

@@ -1,0 +1,85 @@
+import { hash } from 'node:crypto'
+import type { RecordedEvent } from '../../engine/events/event.ts'
+import { type Opener, SealBroken } from '../../engine/privacy/privacy.ts'
+import { reassemble } from '../../engine/privacy/sealing.ts'
+import type { EsdbRecord } from './backend.ts'
+import { BINARY, EXTENSIONS, KEPT } from './headwater-event.ts'
+import { bytesKept } from './kept-bytes.ts'
+
+/** How an event of the log looks to EventStoreDB's clients. */
+
+type Json = Readonly<Record<string, unknown>>
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+/** Drawn once by lot; fixed, since ids must not change. */
+const NAMESPACE = Buffer.from('782eb42c1a07448699fc89bc70353c82', 'hex')
+const EMPTY = new Uint8Array()
+
+/**
+ * An event that came by this protocol has the bytes that were sent. Any other has its data as sent, as JSON, and its envelope as
+ * metadata. What was erased is absent; of an event that came by this protocol that may be all of it, its metadata too.
+ */
+export function recordOf(recorded: RecordedEvent, opener: Opener): EsdbRecord {
+  const { data, erased } = opened(recorded, opener)
+  const { [EXTENSIONS]: extensions, ...own } = data
+  const kept = isJson(extensions) ? extensions : {}
+  const metadata = bytesKept(kept[KEPT.metadata])
+  const common = {
+    stream: recorded.stream,
+    revision: recorded.revision,
+    position: recorded.position,
+    id: uuidFor(recorded),
+    type: recorded.type,
+    createdMs: recorded.received,
+  }
+  if (metadata === undefined)
+    return {
+      ...common,
+      isJson: true,
+      data: jsonBytes(data),
+      metadata: jsonBytes(envelopeOf(recorded, erased)),
+    }
+  const isBinary = kept[KEPT.content] === BINARY
+  const bytes = bytesKept(kept[KEPT.data])
+  return { ...common, isJson: !isBinary, data: bytes ?? (isBinary ? EMPTY : jsonBytes(own)), metadata }
+}
+
+/** One event whose seal is broken must not hide those behind it. */
+function opened(recorded: RecordedEvent, opener: Opener): { readonly data: Json; readonly erased: number } {
+  try {
+    return reassemble(recorded, opener)
+  } catch (error) {
+    if (!(error instanceof SealBroken)) throw error
+    return { data: recorded.data, erased: recorded.sealed.length }
+  }
+}
+
+/** An id that is a UUID as it is; else UUIDv5 (RFC 9562, 5.5) of the source, a line feed and the id. */
+export function uuidFor({ source, id }: Pick<RecordedEvent, 'source' | 'id'>): string {
+  if (UUID.test(id)) return id.toLowerCase()
+  const name = Buffer.concat([NAMESPACE, Buffer.from(`${source}\n${id}`)])
+  const bytes = hash('sha1', name, 'buffer').subarray(0, 16)
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x50
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+}
+
+function envelopeOf(recorded: RecordedEvent, erased: number): Json {
+  const { identities, actor, origin, causation, correlation, basedOn, source, id, schema, time } = recorded
+  return {
+    ...{ source, id, schema, time: new Date(time).toISOString() },
+    identities: identities.map((identity) => ({ namespace: identity.namespace, id: identity.id })),
+    ...{ actor, origin, causation, correlation, basedOn },
+    $causationId: causation,
+    $correlationId: correlation,
+    erased: erased > 0 ? erased : undefined,
+  }
+}
+
+function jsonBytes(value: Json): Uint8Array {
+  return Buffer.from(JSON.stringify(value))
+}
+
+function isJson(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,77 @@
+import type { handleServerStreamingCall, ServerWritableStream } from '@grpc/grpc-js'
+import * as E from 'fp-ts/lib/Either.js'
+import type { EsdbRecord } from './backend.ts'
+import { type CallContext, fail, guarded, STOPPING, send, untilOver } from './calls.ts'
+import type { CallFailure } from './errors.ts'
+import { messages } from './protocol.ts'
+import { type Asked, type AskedRead, readAsked } from './read-request.ts'
+import { subscribe } from './subscribe.ts'
+import { eventResponse, streamIdentifier } from './wire.ts'
+
+type Call = ServerWritableStream<messages.ReadReq, messages.ReadResp>
+
+/** Reads of a stream and of `$all`, in both directions, and subscriptions: one method of the protocol. */
+export function readHandler(
+  context: CallContext,
+): handleServerStreamingCall<messages.ReadReq, messages.ReadResp> {
+  return async (call) => {
+    const denied = context.checkAccess('read', call.metadata)
+    if (denied !== undefined) return fail(call, denied)
+    const asked = readAsked(call.request)
+    if (E.isLeft(asked)) return fail(call, asked.left)
+    const over = untilOver(call, context.stopping)
+    // The client has gone.
+    call.on('error', () => undefined)
+    const done = await guarded(context, () => answer(call, context, asked.right, over))
+    if (call.cancelled) return
+    if (E.isLeft(done)) return fail(call, done.left)
+    if (context.stopping.aborted) return fail(call, STOPPING)
+    call.end()
+  }
+}
+
+async function answer(
+  call: Call,
+  { backend }: CallContext,
+  asked: Asked,
+  over: AbortSignal,
+): Promise<E.Either<CallFailure, void>> {
+  switch (asked.kind) {
+    case 'read_all':
+      return sendAll(call, backend.readAll(asked), asked, over)
+    case 'read_stream': {
+      const { stream } = asked
+      if ((await backend.streamHead(stream)) !== undefined)
+        return sendAll(call, backend.readStream(stream, asked), asked, over)
+      await send(call, notFound(stream), over)
+      return E.right(undefined)
+    }
+    case 'subscribe_all':
+    case 'subscribe_stream':
+      await subscribe(backend, asked, over, (response) => send(call, response, over))
+      return E.right(undefined)
+  }
+}
+
+async function sendAll(
+  call: Call,
+  batches: AsyncIterable<readonly EsdbRecord[]>,
+  { structuredIds }: Pick<AskedRead, 'structuredIds'>,
+  over: AbortSignal,
+): Promise<E.Either<CallFailure, void>> {
+  for await (const batch of batches) {
+    for (const record of batch) {
+      await send(call, eventResponse(record, structuredIds), over)
+      if (over.aborted) return E.right(undefined)
+    }
+  }
+  return E.right(undefined)
+}
+
+function notFound(stream: string): messages.ReadResp {
+  const missing = new messages.ReadResp.StreamNotFound()
+  missing.setStreamIdentifier(streamIdentifier(stream))
+  const response = new messages.ReadResp()
+  response.setStreamNotFound(missing)
+  return response
+}
