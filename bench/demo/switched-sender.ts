@@ -9,11 +9,12 @@ export class SwitchedSender implements Sender {
   #to = ''
 
   /** A NATS connection outlives the engine behind it, and is kept as long as its server is the same. */
-  async use({ nats, url, writeKey }: Pick<RunningEngine, 'nats' | 'url' | 'writeKey'>): Promise<void> {
+  async use(engine: Pick<RunningEngine, 'nats' | 'url' | 'writeKey' | 'readToken'>): Promise<void> {
+    const { nats, url } = engine
     const to = 'url' in nats ? nats.url : url
     if (to === this.#to) return
     const before = this.#current
-    this.#current = 'url' in nats ? await natsSender(nats.url) : httpSender(url, writeKey)
+    this.#current = 'url' in nats ? await natsSender(nats.url) : httpSender(url, engine)
     this.#to = to
     await before?.close()
   }

@@ -96,7 +96,11 @@ function decision(id: string, type: string, identities: readonly string[]) {
 async function append(engine: EngineProcess, event: object): Promise<number> {
   const answer = await fetch(urlOf(engine, '/v1/events'), {
     method: 'POST',
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${engine.writeKey}` },
+    headers: {
+      'content-type': 'application/json',
+      authorization: `Bearer ${engine.readToken}`,
+      'headwater-write-key': engine.writeKey,
+    },
     body: JSON.stringify({ source: 'bench', ...event }),
   })
   const { results } = (await answer.json()) as {

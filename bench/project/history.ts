@@ -15,7 +15,7 @@ export async function openHistory(directory: string) {
   const opened = await openEmbeddedLog(join(directory, 'log'), { workspace: 'default' })
   if (E.isLeft(opened)) throw new Error(opened.left._tag)
   const log = opened.right
-  const opener = openOpener(join(directory, 'keys'))
+  const opener = openOpener(join(directory, 'keys'), { readsAhead: true })
   return {
     log,
     open: (event: RecordedEvent): DecodedEvent => new LazyEvent(event, opener, registry),

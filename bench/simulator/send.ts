@@ -5,7 +5,7 @@ import { httpSender } from './sender.ts'
 import { DEFAULT_PEOPLE, simulateYear } from './year.ts'
 
 /**
- * Sends the year to the engine at HEADWATER_URL, with HEADWATER_WRITE_KEY, and tells its parent how far it is. Exit
+ * Sends the year to the engine at HEADWATER_URL, with HEADWATER_WRITE_KEY and HEADWATER_READ_TOKEN, and tells its parent how far it is. Exit
  * code 1 when the engine acknowledged nothing for a while.
  */
 
@@ -27,7 +27,10 @@ async function main(): Promise<void> {
   const tell = (): unknown => process.send?.({ sent, total })
   const silence = new AbortController()
   const givingUp = setTimeout(() => silence.abort(), GIVE_UP_AFTER_MS)
-  const sender = httpSender(process.env['HEADWATER_URL'] ?? '', process.env['HEADWATER_WRITE_KEY'] ?? '')
+  const sender = httpSender(process.env['HEADWATER_URL'] ?? '', {
+    writeKey: process.env['HEADWATER_WRITE_KEY'] ?? '',
+    readToken: process.env['HEADWATER_READ_TOKEN'] ?? '',
+  })
   const options = {
     sender,
     batchEvents: BATCH_EVENTS,

@@ -36,10 +36,17 @@ function fatesOf(body: unknown, count: number): readonly Fate[] {
 
 const ANSWER_WITHIN_MS = 5_000
 
+interface Keys {
+  readonly writeKey: string
+  /** Needed too for what a company defines, its sources above all. */
+  readonly readToken: string
+}
+
 /** `POST /v1/events`, in CloudEvents' batch form. */
-export function httpSender(url: string, writeKey: string): Sender {
+export function httpSender(url: string, { writeKey, readToken }: Keys): Sender {
   const headers = {
-    authorization: `Bearer ${writeKey}`,
+    authorization: `Bearer ${readToken}`,
+    'headwater-write-key': writeKey,
     'content-type': 'application/cloudevents-batch+json',
   }
   return {

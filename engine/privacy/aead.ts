@@ -53,7 +53,7 @@ export function randomId(): string {
 
 /** So many keys begin alike, with this many bytes. */
 const NEIGHBOURS = 1_024
-const SHARED_BYTES = 3
+export const SHARED_BYTES = 3
 const keyId = Buffer.allocUnsafeSlow(ID_BYTES)
 let neighboursLeft = 0
 
@@ -73,8 +73,13 @@ export function randomKeyId(): string {
   return id.toString('hex')
 }
 
-/** A cipher copies it when it is made. */
+/** A cipher copies both when it gets them: views of the blob would cost more. */
 const nonce = Buffer.allocUnsafeSlow(NONCE_BYTES)
+const tag = Buffer.allocUnsafeSlow(TAG_BYTES)
+
+function copyPart(from: Uint8Array, start: number, into: Uint8Array): void {
+  for (let i = 0; i < into.length; i++) into[i] = from[start + i] as number
+}
 
 export function encrypt(key: Uint8Array, plaintext: Uint8Array, associated: Uint8Array): Buffer {
   assert(key.length === KEY_BYTES)
@@ -94,9 +99,11 @@ export function decrypt(key: Uint8Array, blob: Uint8Array, associated: Uint8Arra
   assert(key.length === KEY_BYTES)
   if (blob.length < OVERHEAD_BYTES) return undefined
   const end = blob.length - TAG_BYTES
-  const decipher = createDecipheriv(ALGORITHM, key, blob.subarray(0, NONCE_BYTES), TAG)
+  copyPart(blob, 0, nonce)
+  copyPart(blob, end, tag)
+  const decipher = createDecipheriv(ALGORITHM, key, nonce, TAG)
   decipher.setAAD(associated)
-  decipher.setAuthTag(blob.subarray(end))
+  decipher.setAuthTag(tag)
   const plaintext = decipher.update(blob.subarray(NONCE_BYTES, end))
   try {
     decipher.final()

@@ -1,5 +1,6 @@
 import type { IdentityDirectory } from '../events/codec.ts'
 import type { IdentityId } from '../events/identity.ts'
+import { KeyReadAhead } from './key-read-ahead.ts'
 import { masterKeyFor } from './master-key.ts'
 import type { Holdings, Opener } from './privacy.ts'
 import { SqliteTables } from './sqlite-tables.ts'
@@ -7,6 +8,11 @@ import { Vault, type VaultOptions } from './vault.ts'
 
 interface OpenerOptions extends VaultOptions {
   readonly masterKey?: Uint8Array | undefined
+  /**
+   * Reads keys that were made together at once, for whoever reads a history. Only for those who hear of every erasure:
+   * the reader knows keys then that it was never asked for, until it is told to `forget` them. Default false.
+   */
+  readonly readsAhead?: boolean | undefined
 }
 
 /**
@@ -29,12 +35,16 @@ export function openOpener(directory: string, options: OpenerOptions = {}): KeyR
   const tables = new SqliteTables(directory)
   try {
     const masterKey = masterKeyFor(directory, options.masterKey)
-    const vault = new Vault(tables, { masterKey, macKeys: tables.macKeys(masterKey) }, options)
+    const ahead = options.readsAhead === true ? new KeyReadAhead(tables) : undefined
+    const vault = new Vault(ahead ?? tables, { masterKey, macKeys: tables.macKeys(masterKey) }, options)
     return {
       find: (namespace, value) => vault.find(namespace, value),
       reveal: (id) => vault.reveal(id),
       open: (part, context) => vault.open(part, context),
-      forget: (owner) => vault.forget(owner),
+      forget: (owner) => {
+        ahead?.forget(owner)
+        vault.forget(owner)
+      },
       holdings: (ids) => vault.holdings(ids),
       close: () => {
         vault.forgetEverything()

@@ -4,7 +4,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { IdentityId } from '../events/identity.ts'
 import { decrypt, encrypt, randomKey } from './aead.ts'
 import { KeyStoreError } from './failure.ts'
-import { DATABASE_FILE, FORMAT_VERSION, LABELS, SCHEMA } from './format.ts'
+import { DATABASE_FILE, FORMAT_VERSION, ID_BYTES, LABELS, SCHEMA } from './format.ts'
 import type { DataKeyRow, IdentityRow, Presence, StoredTables } from './key-tables.ts'
 import type { MacKey } from './macs.ts'
 import { macKey } from './macs.ts'
@@ -85,6 +85,7 @@ export class SqliteTables implements StoredTables {
   readonly #identityByMac: StatementSync
   readonly #identityById: StatementSync
   readonly #dataKeyById: StatementSync
+  readonly #dataKeysBetween: StatementSync
   readonly #dataKeyOf: StatementSync
   readonly #suppressed: StatementSync
 
@@ -105,6 +106,12 @@ export class SqliteTables implements StoredTables {
     this.#identityByMac = sql.arrays(database, `${identity} WHERE mac = ?`)
     this.#identityById = sql.arrays(database, `${identity} WHERE id = ?`)
     this.#dataKeyById = sql.arrays(database, `${dataKey} WHERE key_id = ?`)
+    // As text: a row of blobs costs three times as much, and few of many rows are looked at twice.
+    this.#dataKeysBetween = sql.arrays(
+      database,
+      `SELECT lower(hex(key_id)), lower(hex(owner)), retention, hex(wrapped) FROM data_key
+       WHERE key_id BETWEEN ? AND ?`,
+    )
     this.#dataKeyOf = sql.arrays(database, `${dataKey} WHERE owner = ? AND retention = ?`)
     this.#suppressed = sql.arrays(database, 'SELECT 1 FROM suppressed WHERE mac = ?')
   }
@@ -139,6 +146,13 @@ export class SqliteTables implements StoredTables {
 
   dataKeyOf(owner: IdentityId, retention: KeyClass): DataKeyRow | undefined {
     return sql.reporting(() => dataKeyRow(this.#dataKeyOf.get(sql.hexBlob(owner), retention)))
+  }
+
+  /** All keys whose ids begin with these digits, an even number of them. */
+  dataKeysBeginning(digits: string): readonly DataKeyRow[] {
+    const from = sql.hexBlob(digits.padEnd(2 * ID_BYTES, '0'))
+    const to = sql.hexBlob(digits.padEnd(2 * ID_BYTES, 'f'))
+    return sql.reporting(() => this.#dataKeysBetween.all(from, to).map(dataKeyRowOfText))
   }
 
   isSuppressed(mac: Uint8Array): boolean {
@@ -220,6 +234,13 @@ function dataKeyRow(found: unknown): DataKeyRow | undefined {
     retention: asKeyClass(sql.asText(row[2])),
     wrapped: sql.asBlob(row[3]),
   }
+}
+
+function dataKeyRowOfText(found: unknown): DataKeyRow {
+  const row = sql.columns(found)
+  const wrapped = sql.hexBlob(sql.asText(row?.[3]))
+  const retention = asKeyClass(sql.asText(row?.[2]))
+  return { keyId: sql.asText(row?.[0]), owner: sql.asText(row?.[1]), retention, wrapped }
 }
 
 export function asKeyClass(text: string): KeyClass {

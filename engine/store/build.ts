@@ -84,7 +84,10 @@ export function checkCommit(commit: Commit, builds: ReadonlyMap<string, Build>):
     assert(build !== undefined, `no such build: ${name}`)
     assert(build.position <= commit.position, `the checkpoint of ${name} would move back`)
   }
-  for (const { build } of commit.writes) assert(builds.has(build), `no such build: ${build}`)
+  for (const { build, areNew } of commit.writes) {
+    assert(builds.has(build), `no such build: ${build}`)
+    assert(areNew !== true || builds.get(build)?.serving === false, `${build} serves: it is filled already`)
+  }
   for (const { build } of commit.poison) assert(builds.has(build), `no such build: ${build}`)
 }
 

@@ -95,12 +95,22 @@ export function columnList(shape: TableShape): ColumnList {
 /** The cells of a row in the order of `columns`. */
 export function encodeRow(columns: ColumnList, row: Row): Cell[] {
   let named = 0
-  const cells = columns.map(([name, type]) => {
-    if (Object.hasOwn(row, name)) named += 1
-    return encodeCell(name, type, row[name])
-  })
-  assert(named === Object.keys(row).length, 'a row names a column that its table lacks')
+  const cells: Cell[] = []
+  for (const [name, type] of columns) {
+    const value = row[name]
+    if (value !== undefined) named += 1
+    cells.push(encodeCell(name, type, value))
+  }
+  if (named !== Object.keys(row).length) assertColumns(columns, row)
   return cells
+}
+
+function assertColumns(columns: ColumnList, row: Row): void {
+  const names = new Set(columns.map(([name]) => name))
+  assert(
+    Object.keys(row).every((name) => names.has(name)),
+    'a row names a column that its table lacks',
+  )
 }
 
 /** `cells[offset]` is the first column's. */

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHash, createHmac } from 'node:crypto'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Cell } from './cells.ts'
 
@@ -6,7 +6,8 @@ import type { Cell } from './cells.ts'
  * A cursor is where a walk through a list stands: the sort values of the last row given. They may be personal and a
  * cursor travels in URLs, so it is sealed under a key that lives and dies with the store; that also tells a truncated,
  * altered or foreign one. Form: base64url of version (1 byte) ‖ nonce (12) ‖ tag (16) ‖ AES-256-GCM of a JSON array, with
- * the fingerprint of the query as associated data.
+ * the fingerprint of the query as associated data. The nonce follows from both by a keyed hash (as in RFC 5297): one place of
+ * one query has one cursor, so that pages which haven't changed are equal, and no nonce seals two contents.
  */
 const VERSION = 1
 const NONCE_BYTES = 12
@@ -24,11 +25,18 @@ export function fingerprint(parts: unknown): Buffer {
 }
 
 export function sealCursor(key: Uint8Array, query: Buffer, cells: readonly Cell[]): string {
-  const nonce = randomBytes(NONCE_BYTES)
+  const plaintext = JSON.stringify(cells)
+  const nonce = nonceOf(key, query, plaintext)
   const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES })
   cipher.setAAD(query)
-  const sealed = Buffer.concat([cipher.update(JSON.stringify(cells), 'utf8'), cipher.final()])
+  const sealed = Buffer.concat([cipher.update(plaintext, 'utf8'), cipher.final()])
   return Buffer.concat([Buffer.of(VERSION), nonce, cipher.getAuthTag(), sealed]).toString('base64url')
+}
+
+/** The fingerprint's length is fixed, so no two pairs are hashed alike. */
+function nonceOf(key: Uint8Array, query: Buffer, plaintext: string): Buffer {
+  const hash = createHmac('sha256', key).update('headwater cursor nonce').update(query).update(plaintext)
+  return hash.digest().subarray(0, NONCE_BYTES)
 }
 
 /** `count` values, or why there are none. */

@@ -80,6 +80,14 @@ class MemoryWriter implements StoreWriter {
     return state?.slice()
   }
 
+  keys(build: string, after: string | undefined, limit: number): readonly string[] {
+    assert(this.#underWay === undefined, 'not while a commit is under way')
+    return [...this.#tables(build).states.keys()]
+      .filter((key) => after === undefined || compareText(key, after) > 0)
+      .sort(compareText)
+      .slice(0, limit)
+  }
+
   due(build: string, at: number): readonly { readonly key: string; readonly due: number }[] {
     const found: { readonly key: string; readonly due: number }[] = []
     for (const [key, { due }] of this.#states(build))

@@ -61,17 +61,24 @@ export interface ListPlan {
   readonly limit: number
 }
 
-/** What the code knows and the serving build has alike; while a new version is built, that may be less than either. */
+/**
+ * What the code knows and the serving build has alike; while a new version is built, that may be less than either. Of what
+ * workspaces may add to, also what the code doesn't know.
+ */
 export function visibleTable(
   spec: ReadSpec,
   build: Pick<Build, 'build' | 'columns' | 'shape'>,
 ): VisibleTable {
-  const columns = build.columns.filter(([name, type]) => spec.table.columns[name]?.type === type)
+  const { isExtensible = false } = spec
+  const columns = build.columns.filter(([name, type]) =>
+    Object.hasOwn(spec.table.columns, name) ? spec.table.columns[name]?.type === type : isExtensible,
+  )
   const grain = build.shape.grain
   const types = new Map<string, ColumnType>(columns)
   types.set('key', grain === 'profile' ? 'identity' : 'text')
   types.set('part', 'text')
-  const searchable = (build.shape.search ?? []).length > 0 && (spec.table.search ?? []).length > 0
+  const isMeant = isExtensible || (spec.table.search ?? []).length > 0
+  const searchable = (build.shape.search ?? []).length > 0 && isMeant
   return { projection: spec.projection, build: build.build, grain, columns, types, searchable }
 }
 

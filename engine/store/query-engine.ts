@@ -8,7 +8,7 @@ import type { Answer, BuildStatus, PoisonEvent, RefusedEvidence } from './store.
 export interface Catalogue {
   /** Raised by whatever changes which builds serve; plans of another generation aren't run. */
   readonly generation: number
-  readonly serving: readonly Pick<Build, 'projection' | 'build' | 'columns' | 'shape'>[]
+  readonly serving: readonly Pick<Build, 'projection' | 'build' | 'version' | 'columns' | 'shape'>[]
   readonly cursorKey: Uint8Array
 }
 

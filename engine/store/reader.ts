@@ -30,6 +30,7 @@ import {
   type ReadSpec,
   type RefusedEvidence,
   type StoredRow,
+  type StoreFailure,
   StoreQueryError,
   type StoreReader,
 } from './store.ts'
@@ -42,6 +43,16 @@ const MAX_WAITERS = 1_000
  * that many during one query are a fault.
  */
 const MAX_REPLANS = 100
+
+/** What another build may understand: it may have columns that this one lacks, or of other types. */
+const DEPENDS_ON_BUILDS: ReadonlySet<StoreFailure['_tag']> = new Set([
+  'NotServing',
+  'UnknownColumn',
+  'NotSearchable',
+  'BadFilter',
+  'BadQuery',
+  'BadCursor',
+] as const)
 
 /** Checks and plans queries for an engine, and turns its cells into rows. */
 export class PlanningReader implements StoreReader {
@@ -70,7 +81,7 @@ export class PlanningReader implements StoreReader {
       const after = openAfter(cursorKey, fingerprint, query.cursor, plan.order.length)
       // One more than asked for tells whether there is a next page.
       const answer = await this.#engine.list({ ...plan, after, limit: query.limit + 1 }, catalogue.generation)
-      return mapped(answer, (found) => {
+      return mapped(of(table.build, answer), (found) => {
         const page = found.slice(0, query.limit)
         const last = found.length > query.limit ? page.at(-1) : undefined
         const next = last && sealCursor(cursorKey, fingerprint, sortCells(table, plan.order, last))
@@ -100,7 +111,9 @@ export class PlanningReader implements StoreReader {
     return this.#fresh(async (catalogue) => {
       checkKey(key)
       const tables = projections.map((projection) => this.#table(catalogue, projection))
-      const answer = await this.#engine.get({ tables, key }, catalogue.generation)
+      const [only, ...others] = tables
+      const asked = await this.#engine.get({ tables, key }, catalogue.generation)
+      const answer = only === undefined || others.length > 0 ? asked : of(only.build, asked)
       return mapped(answer, ({ profile, members, rows }) => {
         const entries = tables.map((table, i) => {
           const found = rows[i] ?? []
@@ -115,10 +128,14 @@ export class PlanningReader implements StoreReader {
     projection: string,
     key: string,
   ): Promise<Answer<readonly { readonly key: string; readonly state: Uint8Array }[]>> {
-    return this.#fresh((catalogue) => {
+    return this.#fresh(async (catalogue) => {
       checkKey(key)
       const { build, grain } = this.#table(catalogue, projection)
-      return this.#engine.states({ build, byProfile: grain === 'profile', key }, catalogue.generation)
+      const statesOf = this.#specs.get(projection)?.statesOf
+      const made = catalogue.serving.find((each) => each.build === build)?.version
+      if (statesOf !== undefined && statesOf !== made) return refuse({ _tag: 'NotServing', projection })
+      const plan = { build, byProfile: grain === 'profile', key }
+      return of(build, await this.#engine.states(plan, catalogue.generation))
     })
   }
 
@@ -196,8 +213,7 @@ export class PlanningReader implements StoreReader {
   /** Whether something was refused for want of what the store may have by now. */
   async #isOutdated(catalogue: Catalogue, error: unknown): Promise<boolean> {
     if (!(error instanceof StoreQueryError)) return false
-    const { _tag } = error.failure
-    if (_tag !== 'NotServing' && _tag !== 'UnknownColumn' && _tag !== 'NotSearchable') return false
+    if (!DEPENDS_ON_BUILDS.has(error.failure._tag)) return false
     return (await this.#engine.catalogue()).generation !== catalogue.generation
   }
 
@@ -218,6 +234,10 @@ export class PlanningReader implements StoreReader {
   #checkOpen(): void {
     if (this.#closed) refuse({ _tag: 'StoreClosed' })
   }
+}
+
+function of<A>(build: string, answer: Fresh<A>): Fresh<A> {
+  return answer === STALE ? STALE : { ...answer, build }
 }
 
 function mapped<A, B>(answer: Fresh<A>, f: (value: A) => B): Fresh<B> {

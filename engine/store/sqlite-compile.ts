@@ -295,7 +295,7 @@ export function compileCatalogue(): readonly Script[] {
   const meta = compiler.selectFrom('meta').select(['generation', 'cursor_key'])
   const serving = compiler
     .selectFrom('builds')
-    .select(['projection', 'build', 'shape'])
+    .select(['projection', 'build', 'version', 'shape'])
     .where('serving', '=', 1)
   return [{ statements: [statement(meta)] }, { statements: [statement(serving)] }]
 }

@@ -61,9 +61,10 @@ class SqliteEngine implements QueryEngine {
     return {
       generation: Number(generation),
       cursorKey,
-      serving: serving.map(([projection, build, json]) => {
+      serving: serving.map(([projection, build, version, json]) => {
         const shape: TableShape = JSON.parse(String(json))
-        return { projection: String(projection), build: String(build), columns: columnList(shape), shape }
+        const names = { projection: String(projection), build: String(build), version: Number(version) }
+        return { ...names, columns: columnList(shape), shape }
       }),
     }
   }

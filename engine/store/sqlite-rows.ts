@@ -77,6 +77,10 @@ export class SqliteRows {
     return rows
   }
 
+  forgetKey(key: string): void {
+    this.#kept.delete(key)
+  }
+
   forget(): void {
     this.#kept.clear()
   }

@@ -148,9 +148,27 @@ export function buildDdl(build: Build): string {
     `CREATE TABLE ${table} (_row INTEGER PRIMARY KEY, "key" TEXT NOT NULL, part TEXT NOT NULL${columns}${search}, UNIQUE ("key", part)) STRICT`,
     `CREATE TABLE ${state} (_row INTEGER PRIMARY KEY, "key" TEXT NOT NULL UNIQUE, state BLOB NOT NULL, due INTEGER) STRICT`,
     `CREATE INDEX ${quoted(`${build.build}__due`)} ON ${state} (due, "key") WHERE due IS NOT NULL`,
-    ...build.shape.indexes.map((names, i) => indexDdl(build, names, i)),
+    indexesDdl(build),
   ]
   return statements.join(';\n') + (hasSearch(build) ? searchDdl(build.build) : '')
+}
+
+/** The indexes that its table asks for, as far as they aren't there. */
+export function indexesDdl(build: Build): string {
+  return build.shape.indexes.map((names, i) => indexDdl(build, names, i)).join(';\n')
+}
+
+export function dropIndexesDdl({ build, shape }: Build): string {
+  return shape.indexes.map((_, i) => `DROP INDEX IF EXISTS ${quoted(indexName(build, i))}`).join(';\n')
+}
+
+export function hasIndexes(db: DatabaseSync, { build, shape }: Build): boolean {
+  const found = db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'index' AND name = ?")
+  return shape.indexes.every((_, i) => found.get(indexName(build, i)) !== undefined)
+}
+
+function indexName(build: string, number: number): string {
+  return `${build}__index_${number}`
 }
 
 /**
@@ -160,7 +178,7 @@ export function buildDdl(build: Build): string {
 function indexDdl({ build, shape }: Build, names: readonly string[], number: number): string {
   const isInstant = shape.columns[names.at(-1) ?? '']?.type === 'instant'
   const columns = [...names, ...(isInstant ? [] : ['key', 'part'])].map(quoted).join(', ')
-  return `CREATE INDEX ${quoted(`${build}__index_${number}`)} ON ${quoted(build)} (${columns})`
+  return `CREATE INDEX IF NOT EXISTS ${quoted(indexName(build, number))} ON ${quoted(build)} (${columns})`
 }
 
 /**

@@ -11,7 +11,6 @@ import {
   served,
   statusOf,
 } from './build.ts'
-import { byKey } from './by-key.ts'
 import { checkedText, compareText } from './cells.ts'
 import { CacheBudget } from './packed-cache.ts'
 import type { StoreSnapshot } from './snapshot.ts'
@@ -108,6 +107,7 @@ class SqliteWriter implements StoreWriter {
     const chosen = next.get(build)
     assert(chosen !== undefined)
     this.#transaction(() => {
+      this.#table(build).makeIndexes()
       this.#db.exec(dropViewDdl(chosen.projection))
       this.#db.exec(viewDdl(chosen))
       const serving = this.#statement('UPDATE builds SET serving = (build = ?) WHERE projection = ?')
@@ -138,6 +138,10 @@ class SqliteWriter implements StoreWriter {
 
   due(build: string, at: number): readonly { readonly key: string; readonly due: number }[] {
     return this.#table(build).due(at)
+  }
+
+  keys(build: string, after: string | undefined, limit: number): readonly string[] {
+    return this.#table(build).keys(after, limit)
   }
 
   nextDue(): number | undefined {
@@ -195,22 +199,16 @@ class SqliteWriter implements StoreWriter {
     try {
       this.#writePeople(commit)
       yield
-      for (const { build, states, rows } of commit.writes) {
-        const table = this.#table(build)
-        for (const write of byKey(states)) {
-          if (write !== undefined) table.writeState(write)
-          yield
-        }
-        for (const write of byKey(rows)) {
-          if (write !== undefined) table.writeRows(write)
-          yield
-        }
-      }
+      for (const write of commit.writes) yield* this.#table(write.build).write(write)
       for (const { build } of commit.writes) {
         this.#table(build).indexSearch()
         yield
       }
       this.#writePoison(commit)
+      for (const build of commit.builds) {
+        this.#table(build).makeIndexes()
+        yield
+      }
       const { position, received, mark } = commit
       const sql = 'UPDATE builds SET position = ?, received = ?, mark = ? WHERE build = ?'
       for (const build of commit.builds) this.#statement(sql).run(position, received, mark, build)

@@ -24,6 +24,12 @@ export interface BuildWrite {
   readonly build: BuildName
   readonly states: Iterable<StateWrite>
   readonly rows: Iterable<RowWrite>
+  /**
+   * What is written isn't there yet: keys without a state get theirs, keys without rows get theirs, each once, in order;
+   * nothing is looked up. From the first such write on until its checkpoint moves, the build may be without its indexes;
+   * it must not serve.
+   */
+  readonly areNew?: boolean | undefined
 }
 
 export interface PoisonEvent {
@@ -54,7 +60,12 @@ export interface TableSpec {
 }
 
 /** What a reader is told of a projection: queries may name these projections and columns and no others. */
-export type ReadSpec = Pick<TableSpec, 'projection' | 'table'>
+export interface ReadSpec extends Pick<TableSpec, 'projection' | 'table'> {
+  /** A workspace adds columns of its own: what else the serving build has may be named too. */
+  readonly isExtensible?: boolean | undefined
+  /** The version whose states whoever asks understands; those of another aren't served. Absent: of any. */
+  readonly statesOf?: number | undefined
+}
 
 /** Everything that one projector batch changes: committed whole or not at all. */
 export interface Commit {
@@ -115,6 +126,8 @@ export interface StoreWriter {
   serve(build: BuildName, kept?: readonly BuildName[]): void
   dropBuild(build: BuildName): void
   state(build: BuildName, key: string): Uint8Array | undefined
+  /** Those that have a state, sorted, behind `after`; undefined begins. Not while a commit is under way. */
+  keys(build: BuildName, after: string | undefined, limit: number): readonly string[]
   /** All keys that fall due at or before `at`, earliest first. */
   due(build: BuildName, at: number): readonly { readonly key: string; readonly due: number }[]
   nextDue(): number | undefined
@@ -229,6 +242,8 @@ export interface Answer<T> {
   readonly position: number
   /** now(P): the greatest `received` up to there. */
   readonly received: number
+  /** Where it draws on one build alone, that one. */
+  readonly build?: BuildName | undefined
   readonly value: T
 }
 

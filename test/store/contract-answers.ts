@@ -227,6 +227,18 @@ export function answerContract(name: string, open: OpenHarness): void {
       expect(value.rows.map(({ row }) => row.size)).toEqual([16])
     })
 
+    test('states of a version that the reader does not know are not answered, rows are', async () => {
+      writer.commit(commitOf({ writes: [rowsOf(THING, { a: { size: 1 } })] }))
+      const newer = store.reader([{ ...THING, statesOf: THING.version + 1 }])
+      expect((await newer.list({ projection: 'thing', limit: 9 })).value.rows).toHaveLength(1)
+      await expect(newer.states('thing', 'a')).rejects.toMatchObject({ failure: { _tag: 'NotServing' } })
+      const build = nextVersion(THING, {})
+      writer.createBuild(build)
+      writer.serve(build.build)
+      expect((await newer.states('thing', 'a')).value).toEqual([])
+      await newer.close()
+    })
+
     test("who waits for a position learns when it is there, and when it isn't", async () => {
       expect(await reader.waitFor(0, 0)).toBe(true)
       expect(await reader.waitFor(1, 0)).toBe(false)

@@ -288,6 +288,24 @@ function buildContract(name: string, open: OpenHarness): void {
       expect(await failureOf(query())).toBe('answered')
     })
 
+    test('what workspaces may add to shows all that its build has, and each answer names the build', async () => {
+      serveAll(store.writer)
+      const { projection, table } = THING
+      const reader = store.reader([{ projection, table, isExtensible: true }])
+      const red = { column: 'colour', operator: 'eq', value: 'red' } as const
+      const query = () => reader.list({ projection, filters: [red], limit: 1 })
+      expect(await failureOf(query())).toBe('UnknownColumn')
+      store.writer.createBuild(second)
+      const written = rowsOf(second, { a: { label: 'new', colour: 'red' } })
+      store.writer.commit(commitOf({ builds: [second.build], position: 3, writes: [written] }))
+      store.writer.serve(second.build)
+      const { build, value } = await query()
+      expect(build).toBe(second.build)
+      expect(value.rows.map(({ row }) => row.colour)).toEqual(['red'])
+      expect((await reader.get([projection], 'a')).build).toBe(second.build)
+      expect((await reader.states(projection, 'a')).build).toBe(second.build)
+    })
+
     test('a dropped build is gone, with its poison, and can be made again', async () => {
       const { writer } = store
       serveAll(writer)

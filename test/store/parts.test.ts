@@ -104,6 +104,8 @@ describe('coercion', () => {
   })
 })
 
+const nonceOf = (cursor: string) => Buffer.from(cursor, 'base64url').subarray(1, 13)
+
 test('a cursor opens by its key and query alone', () => {
   const key = new Uint8Array(32).fill(7)
   const query = fingerprint(['a'])
@@ -115,6 +117,13 @@ test('a cursor opens by its key and query alone', () => {
     fc.property(cells, (values) => {
       const cursor = sealCursor(key, query, values)
       expect(openCursor(key, query, cursor, values.length)).toMatchObject({ right: values })
+      // Of one place there is one, which another query or key shares nothing with but the version.
+      expect(sealCursor(key, query, values)).toBe(cursor)
+      for (const other of [
+        sealCursor(key, fingerprint(['b']), values),
+        sealCursor(new Uint8Array(32), query, values),
+      ])
+        expect(nonceOf(other)).not.toEqual(nonceOf(cursor))
       expect(openCursor(key, fingerprint(['b']), cursor, values.length)._tag).toBe('Left')
       expect(openCursor(new Uint8Array(32), query, cursor, values.length)._tag).toBe('Left')
       expect(openCursor(key, query, cursor, values.length + 1)._tag).toBe('Left')
