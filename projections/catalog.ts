@@ -11,6 +11,7 @@ import { contact } from './crm/contact.ts'
 import { lead } from './crm/lead.ts'
 import { opportunity } from './crm/opportunity.ts'
 import { pipeline } from './crm/pipeline.ts'
+import { customRecord } from './custom/custom-record.ts'
 import { conflict } from './governance/conflict.ts'
 import { quarantine } from './governance/quarantine.ts'
 import { recordConflict } from './governance/record-conflict.ts'
@@ -38,4 +39,5 @@ export const projections: readonly AnyProjection[] = [
   hourlyActivity,
   conflict,
   recordConflict,
+  customRecord,
 ]

@@ -10,7 +10,9 @@ import {
   governed,
 } from '../engine/reducers/governed.ts'
 import { CHOICE_RULES, ruleNamed } from '../engine/reducers/named.ts'
-import type { ColumnType } from '../engine/store/table.ts'
+import type { Column, ColumnType } from '../engine/store/table.ts'
+import { readDefined } from './custom-values.ts'
+import type { DefinedField } from './definitions.ts'
 import { isEcho } from './echo.ts'
 import { RANKED_BY } from './ranking.ts'
 import { type FieldSpec, overridesOf, type ViewSpec } from './survivorship.ts'
@@ -20,6 +22,8 @@ import { identityIn, instantAt, scaled, textOf } from './values.ts'
 
 /** For `configuredBy` of every projection that has such fields. */
 export const GOVERNED_BY = [...RANKED_BY, 'rules.published'] as const
+/** The same for those that show defined fields too. */
+export const DEFINED_BY = [...GOVERNED_BY, 'field.defined'] as const
 
 export const DECISIONS = ['conflict.resolved', 'field.locked', 'field.unlocked'] as const
 export type DecisionType = (typeof DECISIONS)[number]
@@ -46,6 +50,8 @@ export interface GovernedFields<R extends Rules> extends ViewSpec {
   isDecidable(field: string): boolean
   /** A decision's value as the field holds it; undefined: it can't. */
   read(field: string, value: unknown): unknown
+  /** With fields that a workspace has defined behind its own, in this order. */
+  with(defined: readonly DefinedField[]): GovernedFields<R>
 }
 
 const DAY_MS = 86_400_000
@@ -53,9 +59,14 @@ const DAY_MS = 86_400_000
 export const PROFILE_WINDOW_MS = 365 * DAY_MS
 export const RECORD_WINDOW_MS = 30 * DAY_MS
 
-export function governedFields<R extends Rules>(declared: Declaration<R>): GovernedFields<R> {
-  const { view, rules, windowMs, prefix } = declared
+export function governedFields<R extends Rules>(
+  declared: Declaration<R>,
+  defined: readonly DefinedField[] = [],
+): GovernedFields<R> {
+  const { view, windowMs, prefix } = declared
+  const rules: R = defined.length === 0 ? declared.rules : { ...declared.rules, ...rulesOf(defined) }
   const held = new Map<string, Held>(Object.entries(declared.stewarded) as [string, Held][])
+  for (const field of defined) held.set(field.name, (value) => readDefined(field, value))
   const heldBy = (field: string): Held | undefined =>
     held.get(field) ?? (prefix !== undefined && isNameAfter(prefix, field) ? anything : undefined)
   const read = (field: string, value: unknown): unknown => {
@@ -63,6 +74,7 @@ export function governedFields<R extends Rules>(declared: Declaration<R>): Gover
     return how === undefined ? undefined : typeof how === 'function' ? how(value) : readAs(how, value)
   }
   const fields = new Map([...held].map(([name, how]) => [name, specOf(rules, name, how)]))
+  for (const { name, type } of defined) fields.set(name, specOf(rules, name, type))
   const spec: ViewSpec = { view, fields, windowMs }
   const base = governed(rules, read)
   const known = new WeakMap<Configuration, Governed<R>>()
@@ -81,7 +93,12 @@ export function governedFields<R extends Rules>(declared: Declaration<R>): Gover
     },
     isDecidable: (field) => heldBy(field) !== undefined,
     read,
+    with: (more) => governedFields(declared, more),
   }
+}
+
+function rulesOf(defined: readonly DefinedField[]): Rules {
+  return Object.fromEntries(defined.map((field) => [field.name, ruleNamed(field)]))
 }
 
 /** No event can state a property `__proto__`, so no decision shall. */
@@ -183,6 +200,8 @@ function actOf(type: DecisionType): DecisionWrite['act'] {
 
 export interface RecordDeclaration<R extends Rules, T extends EventType> {
   readonly fields: GovernedFields<R>
+  /** Of the view that shows it. */
+  readonly columns: Readonly<Record<string, Column>>
   readonly handles: readonly T[]
   /** Namespace of the identity that a key is; absent: keys are the sender's own ids. */
   readonly namespace?: string | undefined
@@ -220,7 +239,7 @@ export function recordFold<R extends Rules, T extends EventType>(
         const decision = decisionOf(event, fields)
         return decision === undefined ? state : kept.decide(state, event, decision)
       }
-      const writes = declared.writes(event as EventOf<T>)
+      const writes = writesIn(declared, event as EventOf<T>)
       return kept.writeAll(state, event, isEcho(event, config) ? only(writes, present) : writes)
     },
     join: (a, b, config) => (config === undefined ? fields.base : fields.in(config)).join(a, b),
@@ -248,6 +267,22 @@ function decidedKeys(
   return key === undefined ? [] : [key]
 }
 
+/** What each record's last event writes: several views ask for the same one after the other. */
+const lastWrites = new WeakMap<object, { readonly event: object; readonly writes: unknown }>()
+
+export function writesIn<R extends Rules, T extends EventType>(
+  declared: RecordDeclaration<R, T>,
+  event: EventOf<T>,
+): GovernedWrites<R> {
+  const last = lastWrites.get(declared.writes)
+  if (last?.event === event) return last.writes as GovernedWrites<R>
+  const writes = declared.writes(event)
+  lastWrites.set(declared.writes, { event, writes })
+  return writes
+}
+
 export function only<W extends Readonly<Record<string, unknown>>>(writes: W, names: ReadonlySet<string>): W {
-  return Object.fromEntries(Object.entries(writes).filter(([name]) => names.has(name))) as W
+  const kept: Record<string, unknown> = {}
+  for (const name in writes) if (names.has(name)) kept[name] = writes[name]
+  return kept as W
 }

@@ -90,7 +90,8 @@ export function checkSurvivorship(rules: unknown, views: readonly ViewSpec[]): r
   })
 }
 
-function viewOf(entry: string): string {
+/** The view that an entry is about. */
+export function viewOf(entry: string): string {
   const dot = entry.indexOf('.')
   return dot < 0 ? entry : entry.slice(0, dot)
 }
@@ -134,7 +135,8 @@ function parseEntry(entry: string, said: unknown, view: ViewSpec): E.Either<Rule
     : E.right({ ...parsed.right, windowMs })
 }
 
-function parseRule(
+/** A rule with what it goes by, as an entry or a definition states it for a field. */
+export function parseRule(
   said: Document,
   stated: unknown,
   spec: FieldSpec,

@@ -51,11 +51,17 @@ export function numberAt(event: Fields, path: string): Amount {
   return parseMoney(value)._tag === 'Right' ? Number(value) : undefined
 }
 
+/** The years 0000 to 9999: others have no RFC 3339 form, so nobody could be shown them. */
+const FIRST_INSTANT = Date.UTC(-1, 12)
+const LAST_INSTANT = Date.UTC(10_000, 0) - 1
+
 /** ms UTC. */
 export function instantAt(event: Fields, path: string): Amount {
   const value = valueAt(event, path)
-  if (typeof value === 'string' && value !== '') return parseInstant(value)
-  return value === null || value === '' || Number.isSafeInteger(value) ? (value as Amount) : undefined
+  if (value === null || value === '') return value
+  if (typeof value === 'string') return parseInstant(value)
+  const ms = Number.isSafeInteger(value) ? Number(value) : Number.NaN
+  return ms >= FIRST_INSTANT && ms <= LAST_INSTANT ? ms : undefined
 }
 
 export function scaled(value: unknown): number | undefined {
@@ -88,7 +94,8 @@ export function utcDay(time: number): string {
 
 /** Who the record of this namespace is, as the log knows it. */
 export function identityIn(event: Pick<AnyEvent, 'identities'>, namespace: string): IdentityId | undefined {
-  return event.identities.find((identity) => identity.namespace === namespace)?.id
+  for (const identity of event.identities) if (identity.namespace === namespace) return identity.id
+  return undefined
 }
 
 export function leadingOf(event: Pick<AnyEvent, 'identities'>): Identity | undefined {

@@ -1,6 +1,7 @@
 import type { Either } from 'fp-ts/lib/Either.js'
 import * as E from 'fp-ts/lib/Either.js'
 import { BLOCKED_VALUES, type BlockedLists, SHARED_MAILBOXES } from '../events/blocked-values.ts'
+import { type CompanyByDomain, parseCompanyByDomain } from '../events/company-domain.ts'
 import { NAMESPACE_PATTERN } from '../events/identity.ts'
 import { DEFAULT_RULES, type IdentityRules } from './identity.ts'
 
@@ -9,6 +10,8 @@ export interface PublishedIdentityRules {
   readonly rules: IdentityRules
   /** Counts at the intake, where values are known. */
   readonly blocked: BlockedLists
+  /** Says where somebody works; it links nobody, so who is who doesn't depend on it. */
+  readonly companyByDomain: CompanyByDomain
 }
 
 /** One thing that is wrong with a document. */
@@ -30,6 +33,7 @@ const MAX_LISTED = 1_000
  * - `unique`: namespaces with the limit 1
  * - `priority`: namespaces whose links are followed first, in this order, before all others
  * - `maxComponent`: most identities in one profile
+ * - `companyByDomain`: `freeMail` (in place of the default list), `aliases` (domain → the one that it counts as), `off`
  * - `blocked`: `values` and `mailboxes` (in place of the default lists), `namespaces` and `identities` (ids) that link nobody
  *
  * Misspelt properties are errors: taken for absent they would silently change who is who.
@@ -46,6 +50,7 @@ export function parseIdentityRules(
     'priority',
     'maxComponent',
     'blocked',
+    'companyByDomain',
   ])
   const limits = reading.limits(stated['limits'], stated['unique'])
   const periods = reading.numbers('/periods', stated['periods'], 1, MAX_DAYS)
@@ -69,6 +74,11 @@ export function parseIdentityRules(
     namespaces: reading.namespaces('/blocked/namespaces', blocked['namespaces']),
     identities: reading.texts('/blocked/identities', blocked['identities'], IDENTITY_ID, 'an identity id'),
   }
+  const companyByDomain = parseCompanyByDomain(stated['companyByDomain'])
+  if (E.isLeft(companyByDomain)) {
+    for (const { path, message } of companyByDomain.left) reading.wrong(`/companyByDomain${path}`, message)
+    return E.left(reading.errors)
+  }
   if (reading.errors.length > 0) return E.left(reading.errors)
   const rules: IdentityRules = {
     version,
@@ -81,7 +91,7 @@ export function parseIdentityRules(
       : { namespaces: Object.fromEntries(priority.map((name, i) => [name, i + 1])) }),
     ...(links.namespaces.length + links.identities.length === 0 ? {} : { blocked: links }),
   }
-  return E.right({ rules, blocked: lists })
+  return E.right({ rules, blocked: lists, companyByDomain: companyByDomain.right })
 }
 
 const IDENTITY_ID = /^[0-9a-f]{32}$/

@@ -75,7 +75,7 @@ export function foldEntity(
   for (const atom of atoms) {
     const state: unknown = states.get(atom)
     if (state === undefined) continue
-    joined = joined === undefined ? state : projection.join(joined, state, entity.config)
+    joined = joined === undefined ? state : fold.projection.join(joined, state, entity.config)
   }
   return { state: joined, rows: fold.rowsNow(key, grouping) }
 }

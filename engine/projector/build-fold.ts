@@ -4,6 +4,7 @@ import type { BuildName, BuildWrite, PoisonEvent, RowWrite, StateWrite, StoreWri
 import type { Row } from '../store/table.ts'
 import { DueQueue } from './due-queue.ts'
 import type { AnyProjection, Configuration, DecodedEvent } from './projection.ts'
+import { projectionUnder } from './projection-under.ts'
 import { type KeptState, StateMemory } from './state-memory.ts'
 
 const packr = new Packr({ useRecords: false })
@@ -30,9 +31,10 @@ interface Frozen {
  * writes itself. While a commit is being written, what it writes stays as it was and folding goes on beside it.
  */
 export class BuildFold {
+  /** Under the build's configuration. */
   readonly projection: AnyProjection
   readonly build: BuildName
-  readonly #config: Configuration
+  readonly config: Configuration
   readonly #store: StoredStates
   readonly #handles: ReadonlySet<string> | undefined
   readonly #states: StateMemory
@@ -42,13 +44,14 @@ export class BuildFold {
   #position = 0
 
   constructor(projection: AnyProjection, build: BuildName, config: Configuration, store: StoredStates) {
-    this.projection = projection
+    const own = projectionUnder(projection, config)
+    this.projection = own
     this.build = build
-    this.#config = config
+    this.config = config
     this.#store = store
     this.#states = new StateMemory((key) => this.#stored(key))
-    this.#handles = projection.handles === 'every' ? undefined : new Set(projection.handles)
-    if (projection.due !== undefined) {
+    this.#handles = own.handles === 'every' ? undefined : new Set(own.handles)
+    if (own.due !== undefined) {
       this.#due = new DueQueue()
       for (const { key, due } of store.due(build, Number.MAX_SAFE_INTEGER)) this.#due.set(key, due)
     }
@@ -56,12 +59,12 @@ export class BuildFold {
 
   /** The same build with nothing in memory but what the store holds. */
   renewed(): BuildFold {
-    return new BuildFold(this.projection, this.build, this.#config, this.#store)
+    return new BuildFold(this.projection, this.build, this.config, this.#store)
   }
 
   /** The same projection and configuration as another build, of which the store holds nothing yet. */
   afresh(build: BuildName): BuildFold {
-    return new BuildFold(this.projection, build, this.#config, this.#store)
+    return new BuildFold(this.projection, build, this.config, this.#store)
   }
 
   /** The same build as if no event had touched these keys yet, and as if no other key were ever touched. */
@@ -69,13 +72,15 @@ export class BuildFold {
     const { projection } = this
     const narrowed: AnyProjection = {
       ...projection,
+      // It is under a configuration already.
+      under: undefined,
       keys: (event) => projection.keys(event).filter((key) => keys.has(key)),
     }
     const others: StoredStates = {
       state: (build, key) => (keys.has(key) ? undefined : this.#store.state(build, key)),
       due: () => [],
     }
-    return new BuildFold(narrowed, this.build, this.#config, others)
+    return new BuildFold(narrowed, this.build, this.config, others)
   }
 
   /** Whether time alone may change its states. */
@@ -98,8 +103,9 @@ export class BuildFold {
    */
   tick(now: number): void {
     const { projection } = this
-    if (this.#due === undefined || projection.tick === undefined) return
-    for (let next = this.#due.take(now); next !== undefined; next = this.#due.take(now)) {
+    const queue = this.#due
+    if (queue === undefined || queue.isEmpty || projection.tick === undefined) return
+    for (let next = queue.take(now); next !== undefined; next = queue.take(now)) {
       const { key, due: at } = next
       try {
         const kept = this.#states.of(key)
@@ -116,14 +122,47 @@ export class BuildFold {
 
   /** Folds one event; an event that can't be folded changes nothing and is set aside with the reason. */
   fold(event: DecodedEvent): void {
-    const { projection } = this
     this.#position = event.position
+    let keys: readonly string[]
+    try {
+      keys = this.projection.keys(event)
+    } catch (error) {
+      this.setAside(event, error)
+      return
+    }
+    const [key] = keys
+    if (key === undefined) return
+    if (keys.length === 1) this.#foldInto(key, event)
+    else this.#foldIntoAll(keys, event)
+  }
+
+  /** As `#foldIntoAll`: nearly every event is folded into one key. */
+  #foldInto(key: string, event: DecodedEvent): void {
+    const { projection } = this
+    let kept: KeptState
+    let after: unknown
+    let due: number | undefined
+    try {
+      kept = this.#states.of(key)
+      const before = kept.state ?? projection.initial(key)
+      after = projection.reduce(before, event, this.config, key)
+      if (after === before) return
+      due = projection.due?.(after)
+    } catch (error) {
+      this.setAside(event, error)
+      return
+    }
+    this.#set(kept, after, due)
+  }
+
+  #foldIntoAll(keys: readonly string[], event: DecodedEvent): void {
+    const { projection } = this
     let next: (readonly [kept: KeptState, state: unknown, due: number | undefined])[] | undefined
     try {
-      for (const key of projection.keys(event)) {
+      for (const key of keys) {
         const kept = this.#states.of(key)
         const before = kept.state ?? projection.initial(key)
-        const after = projection.reduce(before, event, this.#config, key)
+        const after = projection.reduce(before, event, this.config, key)
         if (after === before) continue
         next ??= []
         next.push([kept, after, projection.due?.(after)])
@@ -223,7 +262,7 @@ export class BuildFold {
     for (const member of members) {
       const state = stateOf(member)
       if (state === undefined) continue
-      joined = joined === undefined ? state : this.projection.join(joined, state, this.#config)
+      joined = joined === undefined ? state : this.projection.join(joined, state, this.config)
     }
     return joined
   }
@@ -231,7 +270,7 @@ export class BuildFold {
   /** A state that has no rows to show is kept, shows none, and is noted: the next event may mend it. */
   #rowsOf(key: string, state: unknown, note: Note): ReadonlyMap<string, Row> {
     try {
-      return this.projection.table.rows(state, this.#config, key)
+      return this.projection.table.rows(state, this.config, key)
     } catch (error) {
       note(error)
       return NO_ROWS

@@ -1,10 +1,13 @@
+import assert from 'node:assert/strict'
 import type { RecordedEvent } from '../events/event.ts'
 import type { Head, LogReader } from '../log/log.ts'
 import type { BuildName, BuildStatus, StoreWriter } from '../store/store.ts'
 import { BuildFold, type Grouping } from './build-fold.ts'
 import { type EmptyBuild, foldHistory } from './bulk-fold.ts'
 import type { Committer } from './committer.ts'
+import type { Configured } from './configuration.ts'
 import type { AnyProjection, Configuration, DecodedEvent } from './projection.ts'
+import { projectionUnder } from './projection-under.ts'
 import { configurationOfHash } from './versions-configuration.ts'
 
 const COMMIT_EVENTS = 50_000
@@ -32,7 +35,7 @@ export interface BuildsOptions {
 
 /** A published configuration as the wanted builds need it. */
 interface HashedConfiguration extends Configuration {
-  hash(types: AnyProjection['configuredBy']): string
+  hash(configured: Configured): string
 }
 
 /** How far the serving builds have got. */
@@ -91,8 +94,14 @@ export class Builds {
     return folds
   }
 
+  /** Whether builds must be folded from the beginning before all that is wanted serves. */
+  isMissingAny(config: HashedConfiguration, at: Head): boolean {
+    const { projections } = this.#options
+    return projections.some((projection) => this.#wanting(projection, config, at).wanted === undefined)
+  }
+
   #wanting(projection: AnyProjection, config: HashedConfiguration, at: Head): Wanting {
-    const hash = config.hash(projection.configuredBy)
+    const hash = config.hash(projection)
     const builds = this.#options.store.builds().filter((build) => build.projection === projection.name)
     const serving = builds.find((build) => build.serving)
     const isWanted = ({ version, configuration }: BuildStatus): boolean =>
@@ -129,7 +138,7 @@ export class Builds {
     if (kept !== undefined) return kept
     if (status.version !== projection.version) return undefined
     const { log, open } = this.#options
-    const config = await configurationOfHash(log, projection.configuredBy, open, status.configuration)
+    const config = await configurationOfHash(log, projection, open, status.configuration)
     return config && new BuildFold(projection, status.build, config, this.#options.store)
   }
 
@@ -155,8 +164,19 @@ export class Builds {
     until: Place,
     signal: AbortSignal,
   ): Promise<readonly BuildFold[] | undefined> {
+    return this.#foldEmpty(
+      missing.map((wanting) => this.#create(wanting)),
+      until,
+      signal,
+    )
+  }
+
+  async #foldEmpty(
+    empty: readonly EmptyBuild[],
+    until: Place,
+    signal: AbortSignal,
+  ): Promise<readonly BuildFold[] | undefined> {
     const { log, open, store, onBuild } = this.#options
-    const empty = missing.map((wanting) => this.#create(wanting))
     if (until.position === 0)
       return empty.map(({ projection, build, config }) => new BuildFold(projection, build, config, store))
     for (const { build } of empty) onBuild(build, 'building')
@@ -165,9 +185,53 @@ export class Builds {
     return foldHistory(empty, { ...fixed, stageEvents, until, signal })
   }
 
+  /**
+   * Folds these of the folds from the beginning; what they come to takes the place of what there was of them in one
+   * transaction each. undefined: aborted on the way, and nothing has changed.
+   */
+  async foldAnew(
+    hiding: readonly BuildFold[],
+    folds: readonly BuildFold[],
+    at: Place,
+    signal: AbortSignal,
+  ): Promise<readonly BuildFold[] | undefined> {
+    const { store } = this.#options
+    const empty = hiding.map((fold) => this.#createAgain(fold))
+    const made = await this.#foldEmpty(empty, at, signal)
+    if (made === undefined) {
+      for (const { build } of empty) store.dropBuild(build)
+      return undefined
+    }
+    const places = new Map(hiding.map((fold, i) => [fold, made[i]]))
+    for (const [before, after] of places) {
+      assert(after !== undefined, 'each build comes to one')
+      const others = store.builds().filter(({ projection }) => projection === before.projection.name)
+      const isServing = others.some(({ build, serving }) => serving && build === before.build)
+      const kept = others.map(({ build }) => build).filter((build) => build !== before.build)
+      if (isServing) store.serve(after.build, kept)
+      else store.dropBuild(before.build)
+      this.#options.onBuild(after.build, isServing ? 'serving' : 'waiting')
+    }
+    return folds.map((fold) => places.get(fold) ?? fold)
+  }
+
+  #createAgain({ build: before, projection, config }: BuildFold): EmptyBuild {
+    const { store } = this.#options
+    const builds = store.builds()
+    const status = builds.find(({ build }) => build === before)
+    assert(status !== undefined, 'what follows is there')
+    const { name, version, table } = projection
+    const base = `${name}__v${version}_${status.configuration}`
+    let build = base
+    for (let n = 2; builds.some((other) => other.build === build); n++) build = `${base}_${n}`
+    store.createBuild({ projection: name, build, version, configuration: status.configuration, table })
+    return { projection, build, config }
+  }
+
   #create(wanting: Wanting): EmptyBuild {
     const { store } = this.#options
-    const { projection, config, hash } = wanting
+    const { config, hash } = wanting
+    const projection = projectionUnder(wanting.projection, config)
     const build = nameOf(wanting)
     // One that a crash left half folded starts over: its config may have been another's.
     if (store.builds().some((other) => other.build === build)) store.dropBuild(build)

@@ -12,6 +12,7 @@ import type {
 } from '../store/store.ts'
 import { BuildFold, type Grouping } from './build-fold.ts'
 import type { Committer } from './committer.ts'
+import { profilesIn } from './grouping.ts'
 import type { AnyProjection, Configuration, DecodedEvent } from './projection.ts'
 import { Routes } from './routes.ts'
 import { StagedStates } from './staged-states.ts'
@@ -66,24 +67,18 @@ export class BulkFold {
       this.#routes.fold(event, open, now?.(event))
       this.#unstaged += 1
     }
-    if (this.#unstaged >= stageEvents && this.#stage() > stagedBytes) this.#write(new Set())
+    if (this.#unstaged >= stageEvents && this.#stage() > stagedBytes) this.#writeStates()
   }
 
   /**
-   * Writes all that isn't written, and moves the checkpoint to `at`. `regrouped`: profiles that won or lost members since the
-   * first event was taken; `now`: the clock by then, else that of `at`. Answers folds that go on from there.
+   * Writes all that isn't written, and moves the checkpoint to `at`. `now`: the clock by then, else that of `at`. Answers folds
+   * that go on from there.
    */
-  finish(
-    at: Checkpoint,
-    {
-      regrouped = new Set(),
-      now = at.received,
-    }: { readonly regrouped?: ReadonlySet<string>; readonly now?: number } = {},
-  ): readonly BuildFold[] {
+  finish(at: Checkpoint, now = at.received): readonly BuildFold[] {
     // Deadlines that passed after the last of these events.
     for (const { fold } of this.#builds) fold.tick(now)
     this.#stage()
-    this.#write(regrouped)
+    this.#write()
     const builds = this.#builds.map(({ fold }) => fold.build)
     this.#commit(builds, at, [], [], 0)
     return this.#builds.map((build) => build.following())
@@ -95,12 +90,26 @@ export class BulkFold {
     return this.#builds.reduce((sizeBytes, build) => sizeBytes + build.stage(), 0)
   }
 
-  #write(regrouped: ReadonlySet<string>): void {
+  /** Makes room. Rows wait for the end: those of a key that changes again would be made again. */
+  #writeStates(): void {
     for (const build of this.#builds) {
-      for (const { write, poison, size } of build.writes(this.#options.grouping, regrouped))
-        this.#commit([], NEW_STORE, [write], poison, size)
+      this.#writeParts(build.stateWrites())
       build.written()
     }
+  }
+
+  #write(): void {
+    const { grouping } = this.#options
+    for (const build of this.#builds) {
+      // A key's rows need all that is staged of its build, which is given back before the next one's turn.
+      this.#writeParts(build.stateWrites())
+      this.#writeParts(build.rowWrites(grouping))
+      build.written()
+    }
+  }
+
+  #writeParts(parts: Iterable<Part>): void {
+    for (const { write, poison, size } of parts) this.#commit([], NEW_STORE, [write], poison, size)
   }
 
   #commit(
@@ -152,7 +161,15 @@ export function typesOf(projections: Iterable<AnyProjection>): ReadonlySet<strin
   return types
 }
 
-/** A build whose states wait in memory until they are written with their rows. */
+/** What one commit writes. */
+interface Part {
+  readonly write: BuildWrite
+  /** Walked after the rows: making them may find some. */
+  readonly poison: readonly PoisonEvent[]
+  readonly size: number
+}
+
+/** A build whose states wait in memory until they are written. */
 class StagedBuild {
   readonly fold: BuildFold
   readonly #empty: EmptyBuild
@@ -186,43 +203,42 @@ class StagedBuild {
     else if (this.#due.size > 0) this.#due.delete(key)
   }
 
-  /** What is staged and the rows that follow from it, in the order of their keys, a commit's worth at a time. */
-  *writes(
-    grouping: Grouping,
-    regrouped: ReadonlySet<string>,
-  ): Generator<{
-    readonly write: BuildWrite
-    readonly poison: readonly PoisonEvent[]
-    readonly size: number
-  }> {
+  /** What is staged, in the order of the keys, a commit's worth at a time. */
+  *stateWrites(): Generator<Part> {
     const { build } = this.fold
-    const keys = this.#states.keys()
-    for (const part of parts(keys))
-      yield { write: { build, states: this.#stateWrites(part), rows: [] }, poison: [], size: part.length }
-    const poison = this.#poison
-    this.#poison = []
-    for (const part of parts(this.#isOfProfiles ? this.#profilesOf(keys, grouping, regrouped) : keys)) {
-      const found: PoisonEvent[] = []
-      const rows = { [Symbol.iterator]: () => this.fold.storedRows(part, grouping, found) }
-      yield { write: { build, states: [], rows }, poison: found, size: part.length }
+    for (const part of parts(this.#states.keys())) {
+      const states = { [Symbol.iterator]: () => this.#stateWrites(part) }
+      yield { write: { build, states, rows: [], areNew: !this.#hasWritten }, poison: [], size: part.length }
     }
-    yield { write: { build, states: [], rows: [] }, poison, size: 0 }
+    yield { write: { build, states: [], rows: [] }, poison: this.#poison, size: 0 }
+    this.#poison = []
   }
 
   *#stateWrites(keys: readonly string[]): Generator<StateWrite> {
     for (const key of keys) yield { key, state: this.#states.get(key), due: this.#due.get(key) }
   }
 
-  /** In order; those merged away have no members and lose their rows. */
-  #profilesOf(
-    atoms: readonly string[],
-    grouping: Grouping,
-    regrouped: ReadonlySet<string>,
-  ): readonly string[] {
-    // As long as nothing is written, no row can be wrong.
-    const profiles = new Set(this.#hasWritten ? regrouped : [])
-    for (const atom of atoms) profiles.add(grouping.profileOf(atom))
-    return [...profiles].sort()
+  /** The rows of all states, likewise; these must be in the store. */
+  *rowWrites(grouping: Grouping): Generator<Part> {
+    const { build } = this.fold
+    for (const part of this.#isOfProfiles ? profilesIn(this.#keys(), grouping) : this.#keys()) {
+      const poison: PoisonEvent[] = []
+      const rows = { [Symbol.iterator]: () => this.fold.storedRows(part, grouping, poison) }
+      yield { write: { build, states: [], rows, areNew: true }, poison, size: part.length }
+    }
+  }
+
+  *#keys(): Generator<readonly string[]> {
+    if (!this.#hasWritten) {
+      yield* parts(this.#states.keys())
+      return
+    }
+    // Too many to remember them all.
+    let part: readonly string[] = []
+    do {
+      part = this.#store.keys(this.fold.build, part.at(-1), COMMIT_KEYS)
+      if (part.length > 0) yield part
+    } while (part.length === COMMIT_KEYS)
   }
 
   /** All of it is in the store. */

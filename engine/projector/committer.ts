@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import type { Clock } from '../clock.ts'
 import { isDiskFull } from '../store/disk-full.ts'
 import type { Commit, StoreWriter } from '../store/store.ts'
-import type { AnyProjection } from './projection.ts'
 import { withoutUnstorable } from './storable.ts'
 
 interface Writing {
@@ -18,14 +17,12 @@ interface Writing {
 export class Committer {
   readonly #store: StoreWriter
   readonly #clock: Clock
-  readonly #projectionOf: (build: string) => AnyProjection | undefined
   #writing: Writing | undefined
   #written = 0
 
-  constructor(store: StoreWriter, clock: Clock, projectionOf: (build: string) => AnyProjection | undefined) {
+  constructor(store: StoreWriter, clock: Clock) {
     this.#store = store
     this.#clock = clock
-    this.#projectionOf = projectionOf
   }
 
   /** States and keys' rows written since the last call. */
@@ -74,7 +71,7 @@ export class Committer {
   }
 
   #commitStorable(commit: Commit, error: unknown): void {
-    const storable = isDiskFull(error) ? undefined : withoutUnstorable(commit, this.#projectionOf)
+    const storable = isDiskFull(error) ? undefined : withoutUnstorable(commit, this.#store)
     if (storable === undefined) {
       this.#writing = undefined
       throw error

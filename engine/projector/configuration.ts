@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto'
 import { Packr } from 'msgpackr'
 import type { EventOf, EventType } from '../events/catalogue.ts'
-import type { Configuration, DecodedEvent } from './projection.ts'
+import type { AnyProjection, Configuration, DecodedEvent } from './projection.ts'
+
+/** What of a configuration a read model depends on. */
+export type Configured = Pick<AnyProjection, 'configuredBy' | 'concerns'>
 
 const packr = new Packr({ useRecords: false })
 
@@ -40,13 +43,21 @@ export class ConfigurationState implements Configuration {
   }
 
   /**
-   * First 8 hexadecimal digits of a SHA-256 over what these types say, source by stream; equal content gives an equal
-   * hash whatever the positions.
+   * First 8 hexadecimal digits of a SHA-256 over what of this concerns a projection, source by stream; equal content gives
+   * an equal hash whatever the positions.
    */
-  hash(types: readonly EventType[]): string {
-    const content = [...types]
-      .sort()
-      .map((type) => [type, this.#ofType(type).map(({ stream, source, data }) => [stream, source, data])])
+  hash({ configuredBy, concerns = dataOf }: Configured): string {
+    const content = [...configuredBy].sort().map((type) => [
+      type,
+      this.#ofType(type).flatMap((event) => {
+        const concern = concerns(event)
+        return concern === undefined ? [] : [[event.stream, event.source, concern]]
+      }),
+    ])
     return createHash('sha256').update(packr.pack(content)).digest('hex').slice(0, 8)
   }
+}
+
+function dataOf({ data }: DecodedEvent): unknown {
+  return data
 }

@@ -2,6 +2,7 @@ import { Unpackr } from 'msgpackr'
 import type { Explanation } from '../reducers/rule.ts'
 import type { CellValue } from '../store/table.ts'
 import type { Side } from './diff.ts'
+import { projectionUnder } from './projection-under.ts'
 
 /** A write behind a value: which event, by which rule. */
 export interface Because {
@@ -36,15 +37,16 @@ type Explained = Readonly<Record<string, Explanation<unknown>>>
 
 function explanations({ snapshot, build, projection, config }: Side, key: string): Explained {
   if (projection.explain === undefined || config === undefined) return {}
+  const own = projectionUnder(projection, config)
   const keys = projection.table.grain === 'profile' ? snapshot.membersOf(key) : [key]
   let joined: unknown
   for (const member of keys) {
     const bytes = snapshot.state(build, member)
     if (bytes === undefined) continue
     const state: unknown = unpackr.unpack(bytes)
-    joined = joined === undefined ? state : projection.join(joined, state, config)
+    joined = joined === undefined ? state : own.join(joined, state, config)
   }
-  return joined === undefined ? {} : projection.explain(joined, config)
+  return joined === undefined ? {} : (own.explain?.(joined, config) ?? {})
 }
 
 /** Of a json column only the members whose winners aren't the same on the other side. */

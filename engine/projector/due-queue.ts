@@ -3,7 +3,14 @@ export class DueQueue {
   readonly #heap: { readonly due: number; readonly key: string }[] = []
   readonly #current = new Map<string, number>()
 
+  /** Asked for every event by every fold that knows deadlines, few of which have any. */
+  get isEmpty(): boolean {
+    return this.#heap.length === 0
+  }
+
   set(key: string, due: number | undefined): void {
+    // Whatever has a deadline stands in the heap.
+    if (due === undefined && this.isEmpty) return
     if (this.#current.get(key) === due) return
     if (due === undefined) {
       this.#current.delete(key)

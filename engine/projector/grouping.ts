@@ -71,3 +71,22 @@ export class ProfileGrouping implements Grouping {
     return changed
   }
 }
+
+/** The profiles that these atoms belong to, each once, as many at a time as have atoms in a part. Each atom comes once. */
+export function* profilesIn(
+  atoms: Iterable<readonly string[]>,
+  grouping: Grouping,
+): Generator<readonly string[]> {
+  /** Whoever is met by one atom alone need not be remembered. */
+  const met = new Set<string>()
+  for (const part of atoms) {
+    const profiles: string[] = []
+    for (const atom of part) {
+      const profile = grouping.profileOf(atom)
+      if (met.has(profile)) continue
+      if (grouping.membersOf(profile).length > 1) met.add(profile)
+      profiles.push(profile)
+    }
+    if (profiles.length > 0) yield profiles.sort()
+  }
+}

@@ -3,9 +3,8 @@ import type { Clock } from '../clock.ts'
 import type { Head } from '../log/log.ts'
 import { type ColumnList, columnList, compareText, decodeRow, encodeRow } from '../store/cells.ts'
 import type { StoredRow, StoreReader } from '../store/store.ts'
-import type { Row } from '../store/table.ts'
+import type { Row, TableShape } from '../store/table.ts'
 import type { BuildFold, Grouping } from './build-fold.ts'
-import type { AnyProjection } from './projection.ts'
 
 /** What `StoreReader.get` answers. */
 export type LiveAnswer = Awaited<ReturnType<StoreReader['get']>>
@@ -37,14 +36,13 @@ interface Settling {
  * be read a few milliseconds after its event, while commits under load gather events for much longer.
  */
 export class LiveReads {
-  readonly #columns: ReadonlyMap<string, ColumnList>
+  readonly #columns = new WeakMap<TableShape, ColumnList>()
   readonly #identity: Settling
   readonly #clock: Clock
   #waiting: Waiting[] = []
 
-  constructor(projections: readonly AnyProjection[], identity: Settling, clock: Clock) {
+  constructor(identity: Settling, clock: Clock) {
     this.#clock = clock
-    this.#columns = new Map(projections.map(({ name, table }) => [name, columnList(table)]))
     this.#identity = identity
   }
 
@@ -88,13 +86,17 @@ export class LiveReads {
       const rowKey = fold.projection.table.grain === 'profile' ? profile : key
       rows.set(fold.projection.name, this.#rowsOf(fold, rowKey))
     }
-    return { ...head, value: { profile, members: grouping.membersOf(profile), rows } }
+    const [only, ...others] = asked
+    // As the store does where the answer draws on one build alone.
+    const of = only === undefined || others.length > 0 ? {} : { build: only.build }
+    return { ...head, ...of, value: { profile, members: grouping.membersOf(profile), rows } }
   }
 
   /** A row that the store would refuse isn't shown, as it won't be once it is committed. */
   #rowsOf(fold: BuildFold, key: string): readonly StoredRow[] {
-    const columns = this.#columns.get(fold.projection.name)
-    assert(columns !== undefined)
+    const { table } = fold.projection
+    const columns = this.#columns.get(table) ?? columnList(table)
+    this.#columns.set(table, columns)
     const rows = [...fold.rowsNow(key, this.#identity.grouping)]
     const shown = rows.map(([part, row]) => ({ key, part, row: asStored(columns, row) }))
     return shown.every(isStorable) ? shown.sort((a, b) => compareText(a.part, b.part)) : []

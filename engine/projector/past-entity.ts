@@ -54,7 +54,7 @@ export class PastEntity {
     this.#by = by
     this.#isOfPeople = entity.projection.table.grain === 'profile'
     this.#members = [entity.key]
-    this.#hash = this.#config.hash(entity.projection.configuredBy)
+    this.#hash = this.#config.hash(entity.projection)
     this.#rules = entity.rulesOf(this.#config)
     this.#fold = this.#newFold()
   }
@@ -123,7 +123,7 @@ export class PastEntity {
   /** Another configuration builds anew; other rules group anew. */
   #configured(now: number): void {
     const { projection, rulesOf } = this.#entity
-    const hash = this.#config.hash(projection.configuredBy)
+    const hash = this.#config.hash(projection)
     if (hash !== this.#hash) {
       this.#hash = hash
       this.#fold = this.#newFold()

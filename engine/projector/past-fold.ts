@@ -11,6 +11,7 @@ import { IdentityFold } from './identity-fold.ts'
 import { identityRulesOf } from './identity-rules.ts'
 import { eventsAt } from './past-log.ts'
 import type { AnyProjection, DecodedEvent } from './projection.ts'
+import { projectionUnder } from './projection-under.ts'
 
 /** Events of one commit: fewer write the same rows more often, more take more memory. */
 const COMMIT_EVENTS = 100_000
@@ -46,7 +47,8 @@ export async function foldPast(options: PastFoldOptions): Promise<boolean> {
   const { log, moment, signal, onProgress, commitEvents = COMMIT_EVENTS, windowEvents } = options
   const folding = new PastFolding(options)
   let since = 0
-  const types = options.projections.some(isAboutPeople) ? undefined : typesOf(options.projections)
+  const projections = projectionsOf(options)
+  const types = projections.some(isAboutPeople) ? undefined : typesOf(projections)
   for await (const batch of eventsAt(log, moment, { types, signal, onProgress, windowEvents })) {
     folding.take(batch)
     since += batch.length
@@ -59,6 +61,11 @@ export async function foldPast(options: PastFoldOptions): Promise<boolean> {
   return true
 }
 
+/** With what was defined at that moment. */
+function projectionsOf({ projections, config }: PastFoldOptions): readonly AnyProjection[] {
+  return projections.map((projection) => projectionUnder(projection, config))
+}
+
 /** Whose rows are of profiles, or name people or companies. */
 function isAboutPeople({ table }: AnyProjection): boolean {
   return table.grain === 'profile' || Object.values(table.columns).some(({ type }) => type === 'identity')
@@ -69,16 +76,13 @@ class PastFolding {
   readonly #identity: IdentityFold
   readonly #bulk: BulkFold
   readonly #builds: readonly BuildName[]
-  readonly #regrouped = new Set<string>()
 
   constructor(options: PastFoldOptions) {
-    const { store, rules, config, clock, projections, open, commitEvents, stagedBytes } = options
+    const { store, rules, config, clock, open, commitEvents, stagedBytes } = options
     this.#options = options
     this.#identity = new IdentityFold(store, identityRulesOf(config, rules))
-    const committer = new Committer(store, clock, (build) =>
-      projections.find(({ name }) => build.startsWith(`${name}__v`)),
-    )
-    const builds = projections.map((projection) => this.#create(projection))
+    const committer = new Committer(store, clock)
+    const builds = projectionsOf(options).map((projection) => this.#create(projection))
     this.#builds = builds.map(({ build }) => build)
     const { grouping } = this.#identity
     this.#bulk = new BulkFold(builds, {
@@ -93,8 +97,8 @@ class PastFolding {
 
   #create(projection: AnyProjection): EmptyBuild {
     const { store, config } = this.#options
-    const { name, version, table, configuredBy } = projection
-    const configuration = config.hash(configuredBy)
+    const { name, version, table } = projection
+    const configuration = config.hash(projection)
     const build = `${name}__v${version}_${configuration}`
     store.createBuild({ projection: name, build, version, configuration, table })
     return { projection, build, config }
@@ -110,7 +114,6 @@ class PastFolding {
     const { store, moment } = this.#options
     const { position, received } = moment
     this.#identity.settle()
-    for (const profile of this.#identity.regrouped) this.#regrouped.add(profile)
     const changes = this.#identity.takeChanges()
     store.commit({ builds: [], position, received, mark: '', writes: [], poison: [], ...changes })
   }
@@ -120,7 +123,7 @@ class PastFolding {
     this.commit()
     const { position, received } = moment
     const now = moment.by === 'occurred' ? moment.time : received
-    this.#bulk.finish({ position, received, mark: '' }, { regrouped: this.#regrouped, now })
+    this.#bulk.finish({ position, received, mark: '' }, now)
     for (const build of this.#builds) store.serve(build)
   }
 }

@@ -34,6 +34,22 @@ export interface Projection<State, T extends EventType = EventType> {
   readonly handles: readonly T[]
   /** Published configuration it depends on; a change builds the view anew. */
   readonly configuredBy: readonly EventType[]
+  /**
+   * The same read model with what the workspace has defined: more columns, more types handled. Name, version, grain and
+   * `configuredBy` stay. Pure; one config gives one object, so callers may ask as often as they like. What it gives has no
+   * `under` of its own, unless nothing is defined: then it is this very projection.
+   */
+  readonly under?: ((config: Configuration) => AnyProjection) | undefined
+  /**
+   * The part of an event of `configuredBy` that it depends on, as plain data; undefined: nothing. Absent: all of it. Where no such
+   * part changes, the view isn't built anew.
+   */
+  readonly concerns?: ((event: DecodedEvent) => unknown) | undefined
+  /**
+   * Of which types events tell their keys by sealed parts: once those are erased nobody knows which keys they touched, and
+   * all of the view is folded anew. Absent: of none.
+   */
+  readonly hidesKeys?: ((type: string) => boolean) | undefined
   /** The identity ids (grain `profile`: the event's leading one), records or buckets that this event touches. */
   keys(event: EventOf<T>): readonly string[]
   initial(key: string): State
@@ -80,6 +96,12 @@ export interface AnyProjection {
   readonly version: number
   readonly handles: readonly string[] | 'every'
   readonly configuredBy: readonly EventType[]
+  /** As of `Projection`. */
+  readonly under?: ((config: Configuration) => AnyProjection) | undefined
+  /** As of `Projection`. */
+  readonly concerns?: ((event: DecodedEvent) => unknown) | undefined
+  /** As of `Projection`. */
+  readonly hidesKeys?: ((type: string) => boolean) | undefined
   keys(event: AnyEvent): readonly string[]
   initial(key: string): unknown
   reduce(state: unknown, event: AnyEvent, config: Configuration, key: string): unknown

@@ -18,7 +18,7 @@ import { markOf } from './mark.ts'
 import { type Batch, Pace } from './pace.ts'
 import type { AnyProjection, DecodedEvent } from './projection.ts'
 import { Rebuilds } from './rebuild.ts'
-import { refold } from './refold.ts'
+import { hidingKeys, refold } from './refold.ts'
 import { Routes } from './routes.ts'
 import type { VersionOrder } from './versions.ts'
 
@@ -42,11 +42,6 @@ interface ProjectorOptions {
   readonly builds?: BuildsMode | undefined
   /** Events in one commit of a build that is folded from the beginning; default 50,000. */
   readonly commitEvents?: number | undefined
-  /**
-   * Nobody reads before all that the log holds is folded: the configuration that it ends with is taken from the beginning,
-   * so that nothing is folded twice.
-   */
-  readonly isForTheEnd?: boolean | undefined
 }
 
 export interface Progress {
@@ -61,6 +56,8 @@ export interface Progress {
   readonly commitMs: number
   /** `received` of the earliest event folded since the last report. */
   readonly firstReceived?: number | undefined
+  /** Builds are being folded from the beginning before all that is wanted serves; the next report tells of them done. */
+  readonly isBuilding?: boolean | undefined
   /** States and keys' rows written since the last report, rebuilding included. */
   readonly writes?: number | undefined
 }
@@ -110,7 +107,13 @@ export function createProjector(options: ProjectorOptions): Projector {
 
 class Folding {
   readonly #options: ProjectorOptions
+  /**
+   * All that the log was found to publish, beyond what is folded too: many definitions in a row, or in a long log that is
+   * caught up with, fold what they concern once.
+   */
   #configuration = new ConfigurationState()
+  /** How far the log was looked through for it. */
+  #configuredTo = 0
   readonly #configures: ReadonlySet<string>
   readonly #identity: IdentityFold
   #folds: readonly BuildFold[] = []
@@ -137,16 +140,16 @@ class Folding {
     ])
     this.#identity = new IdentityFold(options.store, options.rules)
     this.#pace = new Pace(options)
-    this.#committer = new Committer(options.store, options.clock, this.#projectionOf)
+    this.#committer = new Committer(options.store, options.clock)
     this.#builds = new Builds(options, this.#committer, this.#identity.grouping)
     this.#rebuilds = new Rebuilds(options, this.#committer, this.#identity.grouping, {
       place: () => this.#place(),
       folds: () => this.#folds,
       setFolds: (folds) => this.#setFolds(folds),
       commitAll: () => this.#commitAll(),
-      wantedHash: ({ projection }) => this.#configuration.hash(projection.configuredBy),
+      wantedHash: ({ projection }) => this.#configuration.hash(projection),
     })
-    this.#reads = new LiveReads(options.projections, this.#identity, options.clock)
+    this.#reads = new LiveReads(this.#identity, options.clock)
     const checkpoint = options.store.checkpoint()
     this.#position = checkpoint.position
     this.#pace.committed(checkpoint.position, 0)
@@ -162,6 +165,7 @@ class Folding {
     }
     await this.#settleHistory(signal)
     await this.#readConfiguration()
+    this.#tellOfBuilding()
     await this.#serveWanted(signal)
     // Of another release's making, or cut off before it was done.
     if (this.#followRules() && (await this.#regroup(signal))) {
@@ -176,19 +180,24 @@ class Folding {
     const { log, store, bulkEvents = BULK_EVENTS } = this.#options
     const head = log.head().position
     if (head - this.#position < bulkEvents || store.builds().some(({ serving }) => serving)) return
-    await this.#readConfiguration(head)
-    if (this.#followRules()) {
-      // Cut off under other rules: grouped anew, and then followed from where it was.
-      this.#configuration = new ConfigurationState()
-      return
-    }
+    await this.#readConfiguration()
+    // Cut off under other rules: grouped anew, and then followed from where it was.
+    if (this.#followRules()) return
     // Whoever reads is told that nothing serves yet, rather than kept waiting.
-    this.#report({ position: this.#position, received: this.#received }, this.#batch, 0)
+    this.#report({ position: this.#position, received: this.#received }, this.#batch, 0, true)
     const last = await settleHistory(this.#identity, { log, store, from: this.#position + 1, head, signal })
     if (last === undefined) return
     this.#last = last
     this.#position = last.position
     this.#received = Math.max(this.#received, last.received)
+  }
+
+  /** Another release's builds are read meanwhile, as far as the two agree; where there are none, nothing is served yet. */
+  #tellOfBuilding(): void {
+    const { bulkEvents = BULK_EVENTS } = this.#options
+    const at = this.#place()
+    if (at.position < bulkEvents || !this.#builds.isMissingAny(this.#configuration, at)) return
+    this.#report(at, this.#batch, 0, true)
   }
 
   async follow(signal: AbortSignal): Promise<void> {
@@ -227,9 +236,11 @@ class Folding {
     // What was published may have had personal parts too: builds then differ by it, as they would after a restart.
     if (await anyOfTypes(log, positions, this.#configures)) {
       this.#configuration = new ConfigurationState()
+      this.#configuredTo = 0
       await this.#readConfiguration()
       await this.#serveWanted(signal)
     }
+    if (!(await this.#foldHiddenAnew(positions, signal))) return
     const until = { position: this.#position, received: this.#received }
     const { grouping } = this.#identity
     const refolded = await refold(this.#folds, positions, { log, open, grouping, until, signal })
@@ -242,6 +253,17 @@ class Folding {
     this.#setFolds(this.#folds.map((fold) => fold.renewed()))
     const purged = await purge(store, signal)
     for (const { done } of erasings) done({ keys, position: until.position, purged })
+  }
+
+  /** Builds of which nobody knows what these events touched. False: aborted on the way, and nothing has changed. */
+  async #foldHiddenAnew(positions: readonly number[], signal: AbortSignal): Promise<boolean> {
+    const hiding = await hidingKeys(this.#options.log, this.#folds, positions)
+    if (hiding.length === 0) return true
+    this.#isSwitching = true
+    const folds = await this.#builds.foldAnew(hiding, this.#folds, this.#place(), signal)
+    this.#isSwitching = false
+    if (folds !== undefined) this.#setFolds(folds)
+    return folds !== undefined
   }
 
   /** Whoever still waits to read is told that nothing comes. */
@@ -264,7 +286,7 @@ class Folding {
     let sliceMs = clock.monotonicMs()
     for (const recorded of batch) {
       // Awaited only where there is something to wait for: a promise for each event costs as much as folding it.
-      if (this.#configures.has(recorded.type)) {
+      if (recorded.position > this.#configuredTo && this.#configures.has(recorded.type)) {
         if (!(await this.#takeConfiguration(recorded, signal))) return
       } else this.#fold(recorded)
       if (this.#pace.isFull(this.#batch)) this.#beginCommit()
@@ -321,12 +343,17 @@ class Folding {
   async #takeConfiguration(recorded: RecordedEvent, signal: AbortSignal): Promise<boolean> {
     // What came before is in the store, so that new identity rules and their event are one commit.
     this.#commitAll()
-    const isChange = this.#configure(recorded)
+    const isChange = await this.#readConfiguration(recorded.position)
+    // An answer at this position follows what is published here, so that whoever published it and waits reads by it. Held
+    // builds don't serve by themselves, and are made up to here.
+    const isHeld = this.#options.builds === 'hold'
+    if (isChange && !isHeld) await this.#serveWanted(signal)
+    if (signal.aborted) return false
     if (isChange && this.#followRules() && !(await this.#regroup(signal))) return false
     this.#fold(recorded)
     this.#commitAll()
     this.#answerReads()
-    if (isChange) await this.#serveWanted(signal)
+    if (isChange && isHeld) await this.#serveWanted(signal)
     return true
   }
 
@@ -405,10 +432,7 @@ class Folding {
     })
   }
 
-  readonly #projectionOf = (build: BuildName): AnyProjection | undefined =>
-    this.#options.projections.find(({ name }) => build.startsWith(`${name}__v`))
-
-  #report({ position, received }: Head, batch: Batch, commitMs: number): void {
+  #report({ position, received }: Head, batch: Batch, commitMs: number, isBuilding?: boolean): void {
     const nextDue = this.#folds
       .map((fold) => fold.nextDue())
       .reduce(
@@ -422,6 +446,7 @@ class Folding {
       events: batch.events,
       commitMs,
       firstReceived: batch.firstReceived,
+      isBuilding,
       writes: this.#committer.takeWritten(),
     })
   }
@@ -433,15 +458,18 @@ class Folding {
     return recorded !== undefined && markOf(recorded) === this.#options.store.checkpoint().mark
   }
 
-  async #readConfiguration(position = this.#position): Promise<void> {
-    const until = this.#options.isForTheEnd === true ? Number.POSITIVE_INFINITY : position
-    if (until === 0) return
-    for await (const batch of this.#options.log.read({ types: this.#configures })) {
+  /** True if it changed. */
+  async #readConfiguration(from = this.#configuredTo + 1): Promise<boolean> {
+    const { log } = this.#options
+    this.#configuredTo = Math.max(this.#configuredTo, log.head().position)
+    let isChange = false
+    for await (const batch of log.read({ from, types: this.#configures })) {
       for (const recorded of batch) {
-        if (recorded.position > until) return
-        this.#configure(recorded)
+        isChange = this.#configure(recorded) || isChange
+        this.#configuredTo = Math.max(this.#configuredTo, recorded.position)
       }
     }
+    return isChange
   }
 
   async #serveWanted(signal: AbortSignal): Promise<void> {

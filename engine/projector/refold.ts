@@ -56,6 +56,27 @@ export async function refold(
   return { writes, poison, keys: count }
 }
 
+/**
+ * Those of the folds that events at these positions may have touched while nobody can tell where any more, because their keys
+ * stand in parts that may be gone.
+ */
+export async function hidingKeys(
+  log: Pick<LogReader, 'at'>,
+  folds: readonly BuildFold[],
+  positions: readonly number[],
+): Promise<readonly BuildFold[]> {
+  const mayHide = folds.filter(({ projection }) => projection.hidesKeys !== undefined)
+  if (mayHide.length === 0) return []
+  const types = new Set<string>()
+  for (const position of positions) {
+    const recorded = await log.at(position)
+    if (recorded !== undefined) types.add(recorded.type)
+  }
+  return mayHide.filter((fold) =>
+    [...types].some((type) => fold.handles(type) && fold.projection.hidesKeys?.(type) === true),
+  )
+}
+
 async function touchedBy(
   folds: readonly BuildFold[],
   positions: readonly number[],

@@ -1,20 +1,16 @@
-import { columnList, encodeRow } from '../store/cells.ts'
-import type { Commit, PoisonEvent, RowWrite } from '../store/store.ts'
-import type { AnyProjection } from './projection.ts'
+import { type ColumnList, encodeRow } from '../store/cells.ts'
+import type { Commit, PoisonEvent, RowWrite, StoreWriter } from '../store/store.ts'
 
 /**
  * A commit that a store refused, without the rows that can't be stored: each is noted as poison, and its key shows nothing
  * until it can be. undefined: the rows weren't the reason.
  */
-export function withoutUnstorable(
-  commit: Commit,
-  projectionOf: (build: string) => AnyProjection | undefined,
-): Commit | undefined {
+export function withoutUnstorable(commit: Commit, store: Pick<StoreWriter, 'snapshot'>): Commit | undefined {
+  const columnsOf = tableColumns(commit, store)
   const refused: PoisonEvent[] = []
   const writes = commit.writes.map((write) => {
-    const projection = projectionOf(write.build)
-    if (projection === undefined) return write
-    const columns = columnList(projection.table)
+    const columns = columnsOf.get(write.build)
+    if (columns === undefined) return write
     const rows = Array.from(write.rows, (row): RowWrite => {
       const why = unstorable(columns, row)
       if (why === undefined) return row
@@ -26,8 +22,23 @@ export function withoutUnstorable(
   return refused.length > 0 ? { ...commit, writes, poison: [...commit.poison, ...refused] } : undefined
 }
 
+/** As the builds' tables have them, whatever configuration they were made under. */
+function tableColumns(
+  { writes }: Commit,
+  store: Pick<StoreWriter, 'snapshot'>,
+): ReadonlyMap<string, ColumnList> {
+  const snapshot = store.snapshot()
+  try {
+    const builds = new Set(snapshot.builds.map(({ build }) => build))
+    const written = writes.map(({ build }) => build).filter((build) => builds.has(build))
+    return new Map(written.map((build) => [build, snapshot.columns(build)]))
+  } finally {
+    snapshot.close()
+  }
+}
+
 /** The kind of error alone: its message may quote the cell. */
-function unstorable(columns: ReturnType<typeof columnList>, { rows }: RowWrite): string | undefined {
+function unstorable(columns: ColumnList, { rows }: RowWrite): string | undefined {
   try {
     for (const row of rows.values()) encodeRow(columns, row)
     return undefined

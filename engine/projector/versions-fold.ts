@@ -31,7 +31,6 @@ export async function foldAnew(folding: FoldingAnew, head: Head): Promise<boolea
   const projector = createProjector({
     ...folding,
     log: prefixOf(folding.log, head, published),
-    isForTheEnd: true,
     onCommit: ({ position }) => onProgress(position),
     onBuild: () => undefined,
   })

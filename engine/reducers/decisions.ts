@@ -52,14 +52,40 @@ export function ticked(state: DecisionsState, at: number): DecisionsState {
   return at > state[0] ? [at, state[1]] : state
 }
 
+/** Asked for after each event: a record with thousands of locks shall not be gone through for each. 0: none. */
+const expiries = new WeakMap<DecisionsState, number>()
+
 /** When the next lock expires, ms. */
-export function nextExpiry([now, fields]: DecisionsState): number | undefined {
+export function nextExpiry(state: DecisionsState): number | undefined {
+  const known = expiries.get(state)
+  if (known !== undefined) return known === 0 ? undefined : known
+  const [now, fields] = state
   let next: number | undefined
-  for (const [, lock] of fields) {
-    const expires = lock?.[0].act === 'locked' ? lock[0].expires : null
-    if (expires !== null && expires > now && (next === undefined || expires < next)) next = expires
+  for (const about of fields) {
+    const expires = expiryOf(about)
+    if (expires > now && (next === undefined || expires < next)) next = expires
   }
+  expiries.set(state, next ?? 0)
   return next
+}
+
+/** ms; 0: the field isn't locked, or for ever. */
+function expiryOf([, lock]: FieldDecisions): number {
+  return (lock?.[0].act === 'locked' ? lock[0].expires : null) ?? 0
+}
+
+/** What is known of a state holds of the next one, but for the field that differs. */
+function handOnExpiry(
+  state: DecisionsState,
+  next: DecisionsState,
+  before: FieldDecisions,
+  after: FieldDecisions,
+): void {
+  const known = expiries.get(state)
+  const [was, is] = [expiryOf(before), expiryOf(after)]
+  if (known === undefined || (was !== 0 && was === known && is !== was)) return
+  const isSooner = is > next[0] && (known === 0 || is < known)
+  expiries.set(next, isSooner ? is : known)
 }
 
 export function decisionsOn(state: DecisionsState, field: string): FieldDecisions | undefined {
@@ -219,5 +245,10 @@ function withFields(
   const before: FieldDecisions = found ? known : [field, null, null]
   const after = change(before)
   if (after[1] === before[1] && after[2] === before[2]) return state
-  return [now, [...fields.slice(0, at), after, ...fields.slice(found ? at + 1 : at)]]
+  // Copied and moved as memory: `with`, `toSpliced` and spreading go element by element, of which there may be thousands.
+  const changed = fields.slice()
+  changed.splice(at, found ? 1 : 0, after)
+  const next: DecisionsState = [now, changed]
+  handOnExpiry(state, next, before, after)
+  return next
 }

@@ -1,3 +1,4 @@
+import type { AnyEvent } from '../../engine/events/catalogue.ts'
 import type { EnvelopeProjection } from '../../engine/projector/projection.ts'
 import { type Column, oneRow } from '../../engine/store/table.ts'
 import { utcDay } from '../values.ts'
@@ -17,13 +18,33 @@ const columns = {
   events: { type: 'integer', about: 'How many there were.' },
 } as const satisfies Readonly<Record<string, Column>>
 
+/** So many types and sources are remembered: senders may make up any number of them. */
+const MAX_REMEMBERED = 1_000
+/** Of each type and source the keys of the day last asked for: they are slow to write. */
+const lately = new Map<string, Map<string, { readonly day: string; readonly keys: readonly string[] }>>()
+
+function keysOf({ time, type, source }: Pick<AnyEvent, 'time' | 'type' | 'source'>): readonly string[] {
+  const day = utcDay(time)
+  const known = lately.get(type)?.get(source)
+  if (known?.day === day) return known.keys
+  const keys = [JSON.stringify([day, type, source])]
+  let sources = lately.get(type)
+  if (sources === undefined || sources.size >= MAX_REMEMBERED) {
+    if (lately.size >= MAX_REMEMBERED) lately.clear()
+    sources = new Map()
+    lately.set(type, sources)
+  }
+  sources.set(source, { day, keys })
+  return keys
+}
+
 /** How many events of each type each source sent on each day (UTC, by event time); custom types too. */
 export const dailyEvents: EnvelopeProjection<State> = {
   name: 'daily_events',
   version: 1,
   handles: 'every',
   configuredBy: [],
-  keys: (event) => [JSON.stringify([utcDay(event.time), event.type, event.source])],
+  keys: keysOf,
   initial(key) {
     const [day, type, source]: [string, string, string] = JSON.parse(key)
     return { day, type, source, events: 0 }

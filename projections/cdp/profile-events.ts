@@ -41,6 +41,22 @@ export function describesTraits(event: ProfileEvent): boolean {
   return event.type === 'cdp.group' && kindOf(event) === 'company'
 }
 
+/** An event of a record whose fields are the profile's. */
+export function statesRecord(event: ProfileEvent): boolean {
+  return OF_COMPANIES.has(event.type) || (OF_PEOPLE.has(event.type) && kindOf(event) === 'person')
+}
+
+const OF_COMPANIES: ReadonlySet<string> = new Set<ProfileEvent['type']>([
+  'account.created',
+  'account.updated',
+])
+const OF_PEOPLE: ReadonlySet<string> = new Set<ProfileEvent['type']>([
+  'lead.created',
+  'lead.updated',
+  'contact.created',
+  'contact.updated',
+])
+
 export function writesOf(event: Exclude<ProfileEvent, { type: 'cdp.identify' }>): GoldenWrites {
   switch (event.type) {
     case 'cdp.group':

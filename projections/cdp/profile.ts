@@ -4,11 +4,15 @@ import { explanationOf } from '../../engine/reducers/decisions.ts'
 import type { MapState } from '../../engine/reducers/map-of.ts'
 import type { Explanation, Ranking } from '../../engine/reducers/rule.ts'
 import { type Column, oneRow } from '../../engine/store/table.ts'
+import { companiesIn, companyDomainOf, explainCompanyDomain, withCompanies } from '../company.ts'
+import { concernsOf } from '../defined.ts'
 import { isEcho } from '../echo.ts'
-import { decisionOf, GOVERNED_BY, isDecision } from '../governed.ts'
+import { DEFINED_BY, decisionOf, isDecision } from '../governed.ts'
 import { rankingFrom } from '../ranking.ts'
+import { perConfiguration } from '../record-view.ts'
 import { explainColumns, rowOf } from '../row.ts'
 import { leadingOf } from '../values.ts'
+import { decidedIn, type Gold, goldUnder, takenInProfile, withDefined } from './profile-defined.ts'
 import {
   describesTraits,
   kindOf,
@@ -44,6 +48,11 @@ const columns = {
   phone: { type: 'text', about: 'Phone number, E.164 where it could be told.' },
   company: { type: 'text', about: 'Company, as the person or a record names it.' },
   domain: { type: 'text', about: 'Internet domain of a company.' },
+  company_domain: {
+    type: 'text',
+    about:
+      'Domain that says which company this is, or whose mail address the person has; none for free mail providers.',
+  },
   title: { type: 'text', about: 'Job title.' },
   address: { type: 'json', about: 'Postal address, all of it from one writer.' },
   country: { type: 'text', about: 'ISO 3166-1 code, or the country as sent.' },
@@ -56,73 +65,109 @@ const columns = {
   last_seen: { type: 'instant', about: 'Time of the newest event about the profile, to the minute.' },
 } as const satisfies Readonly<Record<string, Column>>
 
+type ProfileProjection = Projection<State, (typeof PROFILE_EVENTS)[number]>
+
+export const TAKEN_IN_PROFILE: ReadonlySet<string> = takenInProfile(columns)
+
+/** The golden record's fields under a configuration. */
+export const goldIn: (config: Configuration) => Gold = goldUnder(columns)
+
 /** The golden record of a person or company. */
-export const profile: Projection<State, (typeof PROFILE_EVENTS)[number]> = {
-  name: 'profile',
-  version: 4,
-  handles: PROFILE_EVENTS,
-  configuredBy: GOVERNED_BY,
-  keys(event) {
-    const leading = leadingOf(event)
-    if (leading === undefined) return []
-    // A decision about another view's record may name a person too.
-    return isDecision(event) && (event.data.view ?? golden.view) !== golden.view ? [] : [leading.id]
-  },
-  initial: () => NOBODY,
-  reduce(state, event, config) {
-    const kept = golden.in(config)
-    if (isDecision(event)) {
-      const decision = decisionOf(event, golden)
-      return decision === undefined ? state : withFields(state, kept.decide(state.fields, event, decision))
-    }
-    const kind = greater(state.kind, kindOf(event))
-    if (isEcho(event, config)) return wrote(state, kind, kept.writeAll(state.fields, event, heardAt(event)))
-    if (event.type !== 'cdp.identify' && !describesTraits(event)) {
-      const writes = { ...writesOf(event), seen: event.time }
-      return wrote(state, kind, kept.writeAll(state.fields, event, writes))
-    }
-    const stated = traitWrites(event)
-    let others = state.traits
-    for (const [name, value] of stated.others) others = traits.write(others, name, candidate(event, value))
-    return {
-      kind,
-      fields: kept.writeAll(state.fields, event, { ...stated.golden, seen: event.time }),
-      traits: others,
-    }
-  },
-  join: (a, b, config) => ({
-    kind: greater(a.kind, b.kind),
-    fields: golden.in(config).join(a.fields, b.fields),
-    traits: traits.join(a.traits, b.traits),
+export const profile: ProfileProjection = {
+  ...profileOf({ golden, columns, defined: [], names: undefined }),
+  under: perConfiguration((config) => {
+    const gold = goldIn(config)
+    return gold.defined.length === 0 ? profile : profileOf(gold)
   }),
-  due: (state) => golden.base.due(state.fields),
-  tick: (state, { at }) => withFields(state, golden.base.tick(state.fields, at)),
-  explain(state, config) {
-    const ranking = rankingFrom(config)
-    const explained: Record<string, Explanation<unknown>> = {
-      ...golden.in(config).explain(state.fields, ranking),
-      ...explainSeen(state.fields, ranking),
-    }
-    const name = nameFromParts(explained)
-    if (name !== undefined) explained.name = name
-    for (const [trait, each] of explainTraits(state, config, ranking)) explained[`${TRAIT}${trait}`] = each
-    return explainColumns(columns, explained)
-  },
-  table: {
-    grain: 'profile',
-    columns,
-    indexes: [['kind', 'last_seen'], ['email'], ['lifecycle'], ['owner'], ['country'], ['last_seen']],
-    search: ['name', 'email', 'company', 'phone'],
-    rows(state, config) {
-      if (state.kind === '') return oneRow(undefined)
-      const ranking = rankingFrom(config)
-      const values = golden.in(config).values(state.fields, ranking)
-      const stated = [...traitValues(state, config, ranking)].filter(([, value]) => value !== null)
-      const name = values.name ?? fullName(values.first_name, values.last_name)
-      const others = { name, kind: state.kind, traits: Object.fromEntries(stated) }
-      return oneRow(rowOf(columns, { ...values, ...heard(state.fields), ...others }))
+}
+
+function profileOf(gold: Gold): ProfileProjection {
+  const { golden, columns, names } = gold
+  const nobody: State = { kind: '', fields: golden.base.initial, traits: traits.initial }
+  return {
+    name: 'profile',
+    version: 5,
+    handles: PROFILE_EVENTS,
+    configuredBy: DEFINED_BY,
+    concerns: withCompanies(concernsOf((view) => view === golden.view)),
+    keys(event) {
+      const leading = leadingOf(event)
+      if (leading === undefined) return []
+      // A decision about another view's record may name a person too.
+      return isDecision(event) && (event.data.view ?? golden.view) !== golden.view ? [] : [leading.id]
     },
-  },
+    initial: () => nobody,
+    reduce(state, event, config) {
+      const kept = golden.in(config)
+      if (isDecision(event)) {
+        const decision = decidedIn(gold, decisionOf(event, golden))
+        return decision === undefined ? state : withFields(state, kept.decide(state.fields, event, decision))
+      }
+      const kind = greater(state.kind, kindOf(event))
+      if (isEcho(event, config)) return wrote(state, kind, kept.writeAll(state.fields, event, heardAt(event)))
+      if (event.type !== 'cdp.identify' && !describesTraits(event)) {
+        const writes = withDefined(gold, event, { ...writesOf(event), seen: event.time })
+        return wrote(state, kind, kept.writeAll(state.fields, event, writes))
+      }
+      const stated = traitWrites(event)
+      let others = state.traits
+      for (const [name, value] of stated.others)
+        if (names?.has(name) !== true) others = traits.write(others, name, candidate(event, value))
+      return {
+        kind,
+        fields: kept.writeAll(
+          state.fields,
+          event,
+          withDefined(gold, event, { ...stated.golden, seen: event.time }),
+        ),
+        traits: others,
+      }
+    },
+    join: (a, b, config) => ({
+      kind: greater(a.kind, b.kind),
+      fields: golden.in(config).join(a.fields, b.fields),
+      traits: traits.join(a.traits, b.traits),
+    }),
+    due: (state) => golden.base.due(state.fields),
+    tick: (state, { at }) => withFields(state, golden.base.tick(state.fields, at)),
+    explain(state, config) {
+      const ranking = rankingFrom(config)
+      const explained: Record<string, Explanation<unknown>> = {
+        ...golden.in(config).explain(state.fields, ranking),
+        ...explainSeen(state.fields, ranking),
+      }
+      const name = nameFromParts(explained)
+      if (name !== undefined) explained.name = name
+      const company = explainCompanyDomain(state.kind, explained, companiesIn(config))
+      if (company !== undefined) explained.company_domain = company
+      for (const [trait, each] of explainTraits(state, config, ranking)) explained[`${TRAIT}${trait}`] = each
+      return explainColumns(columns, explained)
+    },
+    table: {
+      grain: 'profile',
+      columns,
+      indexes: [
+        ['kind', 'last_seen'],
+        ['email'],
+        ['lifecycle'],
+        ['owner'],
+        ['country'],
+        ['last_seen'],
+        ['company_domain', 'kind'],
+      ],
+      search: ['name', 'email', 'company', 'phone'],
+      rows(state, config) {
+        if (state.kind === '') return oneRow(undefined)
+        const ranking = rankingFrom(config)
+        const values = golden.in(config).values(state.fields, ranking)
+        const stated = [...traitValues(state, config, ranking)].filter(([, value]) => value !== null)
+        const name = values.name ?? fullName(values.first_name, values.last_name)
+        const company_domain = companyDomainOf(state.kind, values, companiesIn(config))
+        const others = { name, kind: state.kind, company_domain, traits: Object.fromEntries(stated) }
+        return oneRow(rowOf(columns, { ...values, ...heard(state.fields), ...others }))
+      },
+    },
+  }
 }
 
 function fullName(first: unknown, last: unknown): string | null {
@@ -139,8 +184,6 @@ function nameFromParts(
   const winners = [...(first_name?.winners ?? []), ...(last_name?.winners ?? [])]
   return { value, rule: 'latest', winners, overruled: [...(name?.winners ?? []), ...(name?.overruled ?? [])] }
 }
-
-const NOBODY: State = { kind: '', fields: golden.base.initial, traits: traits.initial }
 
 function heardAt({ time }: ProfileEvent): GoldenWrites {
   return { seen: time }

@@ -1,5 +1,6 @@
 import type { Configuration, Projection } from '../../engine/projector/projection.ts'
 import type { Column, Row } from '../../engine/store/table.ts'
+import { concernsOf } from '../defined.ts'
 import { addExact, type Exact, exactCell, negated } from '../exact.ts'
 import { RANKED_BY, rankingFrom } from '../ranking.ts'
 import { leadingOf } from '../values.ts'
@@ -46,6 +47,7 @@ export const customerOrders: Projection<State, (typeof HANDLES)[number]> = {
   version: 1,
   handles: HANDLES,
   configuredBy: RANKED_BY,
+  concerns: concernsOf(() => false),
   keys(event) {
     const leading = leadingOf(event)
     return leading === undefined ? [] : [leading.id]

@@ -12,6 +12,7 @@ import {
   recordFold,
 } from '../governed.ts'
 import { rankingFrom } from '../ranking.ts'
+import { recordView } from '../record-view.ts'
 import { explainColumns, rowOf } from '../row.ts'
 import { amountAt, identityIn, numberAt, textAt } from '../values.ts'
 
@@ -77,6 +78,7 @@ const columns = {
 
 export const accountRecord: RecordDeclaration<typeof rules, (typeof HANDLES)[number]> = {
   fields: accountFields,
+  columns,
   handles: HANDLES,
   namespace: 'account',
   presence: ['account_id', 'created_at', 'updated_at'],
@@ -88,24 +90,27 @@ export const accountRecord: RecordDeclaration<typeof rules, (typeof HANDLES)[num
 }
 
 /** Companies as the sending systems keep them: each field's newest write. The golden record is the profile. */
-export const account: Projection<State, (typeof HANDLES)[number] | DecisionType> = {
-  name: 'account',
-  version: 3,
-  ...recordFold(accountRecord),
-  explain: (state, config) =>
-    explainColumns(columns, accountFields.in(config).explain(state, rankingFrom(config))),
-  table: {
-    grain: 'record',
-    columns,
-    indexes: [['name'], ['owner'], ['industry'], ['country']],
-    search: ['name', 'domain', 'account_id'],
-    rows(state, config) {
-      const values = accountFields.in(config).values(state, rankingFrom(config))
-      if (values.updated_at === undefined) return oneRow(undefined)
-      return oneRow(rowOf(columns, { ...values, archived: values.archived ?? false }))
+export const account: Projection<State, (typeof HANDLES)[number] | DecisionType> = recordView(
+  accountRecord,
+  (record) => ({
+    name: 'account',
+    version: 3,
+    ...recordFold(record),
+    explain: (state, config) =>
+      explainColumns(record.columns, record.fields.in(config).explain(state, rankingFrom(config))),
+    table: {
+      grain: 'record',
+      columns: record.columns,
+      indexes: [['name'], ['owner'], ['industry'], ['country']],
+      search: ['name', 'domain', 'account_id'],
+      rows(state, config) {
+        const values = record.fields.in(config).values(state, rankingFrom(config))
+        if (values.updated_at === undefined) return oneRow(undefined)
+        return oneRow(rowOf(record.columns, { ...values, archived: values.archived ?? false }))
+      },
     },
-  },
-}
+  }),
+)
 
 function writesOf(event: EventOf<(typeof HANDLES)[number]>): Writes {
   const seen = { account_id: textAt(event, 'account_id'), updated_at: event.time }

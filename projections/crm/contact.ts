@@ -12,6 +12,7 @@ import {
   recordFold,
 } from '../governed.ts'
 import { rankingFrom } from '../ranking.ts'
+import { recordView } from '../record-view.ts'
 import { explainColumns, rowOf } from '../row.ts'
 import { identityIn, referenceAt, textAt } from '../values.ts'
 
@@ -71,6 +72,7 @@ const columns = {
 
 export const contactRecord: RecordDeclaration<typeof rules, (typeof HANDLES)[number]> = {
   fields: contactFields,
+  columns,
   handles: HANDLES,
   namespace: 'contact',
   presence: ['contact_id', 'created_at', 'updated_at'],
@@ -82,24 +84,27 @@ export const contactRecord: RecordDeclaration<typeof rules, (typeof HANDLES)[num
 }
 
 /** People as the sending systems keep them: each field's newest write. The golden record is the profile. */
-export const contact: Projection<State, (typeof HANDLES)[number] | DecisionType> = {
-  name: 'contact',
-  version: 3,
-  ...recordFold(contactRecord),
-  explain: (state, config) =>
-    explainColumns(columns, contactFields.in(config).explain(state, rankingFrom(config))),
-  table: {
-    grain: 'record',
-    columns,
-    indexes: [['account'], ['owner'], ['email']],
-    search: ['name', 'first_name', 'last_name', 'email', 'phone', 'contact_id'],
-    rows(state, config) {
-      const values = contactFields.in(config).values(state, rankingFrom(config))
-      if (values.updated_at === undefined) return oneRow(undefined)
-      return oneRow(rowOf(columns, { ...values, archived: values.archived ?? false }))
+export const contact: Projection<State, (typeof HANDLES)[number] | DecisionType> = recordView(
+  contactRecord,
+  (record) => ({
+    name: 'contact',
+    version: 3,
+    ...recordFold(record),
+    explain: (state, config) =>
+      explainColumns(record.columns, record.fields.in(config).explain(state, rankingFrom(config))),
+    table: {
+      grain: 'record',
+      columns: record.columns,
+      indexes: [['account'], ['owner'], ['email']],
+      search: ['name', 'first_name', 'last_name', 'email', 'phone', 'contact_id'],
+      rows(state, config) {
+        const values = record.fields.in(config).values(state, rankingFrom(config))
+        if (values.updated_at === undefined) return oneRow(undefined)
+        return oneRow(rowOf(record.columns, { ...values, archived: values.archived ?? false }))
+      },
     },
-  },
-}
+  }),
+)
 
 function writesOf(event: EventOf<(typeof HANDLES)[number]>): Writes {
   const seen = { contact_id: textAt(event, 'contact_id'), updated_at: event.time }

@@ -2,6 +2,7 @@ import type { EventOf } from '../../engine/events/catalogue.ts'
 import { max, min } from '../../engine/reducers/extreme.ts'
 import type { GovernedState, GovernedWrites } from '../../engine/reducers/governed.ts'
 import { latest } from '../../engine/reducers/latest.ts'
+import type { Column } from '../../engine/store/table.ts'
 import { governedFields, RECORD_WINDOW_MS, type RecordDeclaration, recordFold } from '../governed.ts'
 import { amountAt, numberAt, referenceAt, textAt } from '../values.ts'
 import type { Outcome } from './stages.ts'
@@ -68,8 +69,38 @@ const DEAL_EVENTS = [
 
 export type DealEvent = EventOf<(typeof DEAL_EVENTS)[number]>
 
+/** Of the view `opportunity`. */
+const columns = {
+  opportunity_id: { type: 'text', about: 'Id in the sending system.' },
+  name: { type: 'text', about: 'Name of the deal.' },
+  account: { type: 'identity', about: 'Company that would buy.' },
+  contact: { type: 'identity', about: 'Person who is talked to.' },
+  owner: { type: 'text', about: 'Who works the deal.' },
+  product: { type: 'text', about: 'What is sold.' },
+  type: { type: 'text', about: 'Kind of deal: new business, renewal and so on.' },
+  origin: { type: 'text', about: 'Where the deal came from.' },
+  stage: { type: 'text', about: 'Id of the stage; as sent where no such stage was published.' },
+  stage_label: { type: 'text', about: 'Name of the stage.' },
+  status: { type: 'text', about: '`open`, `won` or `lost`.' },
+  reason: { type: 'text', about: 'Why it was won or lost.' },
+  amount: { type: 'money', about: 'Value of the deal.' },
+  currency: { type: 'text', about: 'ISO 4217 code.' },
+  close_date: { type: 'day', about: 'Day on which it is expected to close, or closed.' },
+  closed_on: { type: 'day', about: 'Day on which it was won or lost.' },
+  probability: { type: 'real', about: 'Percent: stated for this stage, else the default of the stage.' },
+  forecast_category: { type: 'text', about: 'Overridden, stated, else the default of the stage.' },
+  forecast_amount: {
+    type: 'money',
+    about: 'Amount in the forecast: overridden, else the value of the deal.',
+  },
+  archived: { type: 'boolean', about: 'True once archived, until created again.' },
+  created_at: { type: 'instant', about: 'When it was created.' },
+  updated_at: { type: 'instant', about: 'Time of its newest event.' },
+} as const satisfies Readonly<Record<string, Column>>
+
 export const dealRecord: RecordDeclaration<typeof rules, (typeof DEAL_EVENTS)[number]> = {
   fields: deal,
+  columns,
   handles: DEAL_EVENTS,
   presence: ['opportunity_id', 'created_at', 'updated_at'],
   keys: (event) => [event.data.opportunity_id],

@@ -15,6 +15,7 @@ import {
   recordFold,
 } from '../governed.ts'
 import { rankingFrom } from '../ranking.ts'
+import { recordView } from '../record-view.ts'
 import { explainColumns, rowOf } from '../row.ts'
 import { identityIn, instantAt, referenceAt, textAt } from '../values.ts'
 import { LIFECYCLE, lifecycleOf, qualifiedStage } from '../vocabulary.ts'
@@ -144,6 +145,7 @@ const columns = {
 
 export const leadRecord: RecordDeclaration<typeof rules, (typeof HANDLES)[number]> = {
   fields: leadFields,
+  columns,
   handles: HANDLES,
   namespace: 'lead',
   presence: ['lead_id', 'created_at', 'updated_at'],
@@ -154,59 +156,61 @@ export const leadRecord: RecordDeclaration<typeof rules, (typeof HANDLES)[number
   writes: writesOf,
 }
 
-const leadFold = recordFold(leadRecord)
-
 /** Leads from first contact to hand-off, with the deadline of the first response. */
-export const lead: Projection<State, (typeof HANDLES)[number] | DecisionType> = {
-  name: 'lead',
-  version: 3,
-  handles: leadFold.handles,
-  configuredBy: leadFold.configuredBy,
-  keys: leadFold.keys,
-  initial: () => NOTHING,
-  reduce: (state, event, config) => withFields(state, leadFold.reduce(state.fields, event, config)),
-  join(a, b, config) {
-    const joined = withFields(a, leadFold.join(a.fields, b.fields, config))
-    return b.ticked > joined.ticked ? { ...joined, ticked: b.ticked } : joined
+export const lead: Projection<State, (typeof HANDLES)[number] | DecisionType> = recordView(
+  leadRecord,
+  (record) => {
+    const fold = recordFold(record)
+    const nothing: State = { fields: record.fields.base.initial, ticked: 0 }
+    return {
+      name: 'lead',
+      version: 3,
+      handles: fold.handles,
+      keys: fold.keys,
+      initial: () => nothing,
+      reduce: (state, event, config) => withFields(state, fold.reduce(state.fields, event, config)),
+      join(a, b, config) {
+        const joined = withFields(a, fold.join(a.fields, b.fields, config))
+        return b.ticked > joined.ticked ? { ...joined, ticked: b.ticked } : joined
+      },
+      due(state) {
+        const respondBy = respondByOf(state)
+        const isAwaited = respondBy !== undefined && slaOf(state) === 'first_response_due'
+        const expiry = fold.due(state.fields)
+        if (!isAwaited) return expiry
+        return expiry === undefined ? respondBy : Math.min(respondBy, expiry)
+      },
+      tick(state, tick) {
+        const next = withFields(state, fold.tick(state.fields, tick))
+        return tick.at > next.ticked ? { ...next, ticked: tick.at } : next
+      },
+      explain(state, config) {
+        const explained = record.fields.in(config).explain(state.fields, rankingFrom(config))
+        const due = kept.get(state.fields, 'respond_by')
+        const respond_by = due === undefined ? undefined : kept.rules.respond_by.explain(due, UNIFORM)
+        const steps = stepsOf(state, config)
+        const winner = newestStep(steps)
+        if (winner === undefined) return explainColumns(record.columns, { ...explained, respond_by })
+        const overruled = steps.filter((each) => each !== winner)
+        const status = { value: winner[0], rule: 'latest', winners: [winner], overruled }
+        return explainColumns(record.columns, { ...explained, respond_by, status })
+      },
+      table: {
+        grain: 'record',
+        columns: record.columns,
+        indexes: [['status'], ['owner', 'status'], ['origin'], ['sla', 'respond_by'], ['created_at']],
+        search: ['name', 'email', 'company', 'phone', 'lead_id'],
+        rows(state, config) {
+          const values = record.fields.in(config).values(state.fields, rankingFrom(config))
+          if (values.updated_at === undefined) return oneRow(undefined)
+          const status = newestStep(stepsOf(state, config))?.[0] ?? 'new'
+          const respond_by = respondByOf(state) ?? null
+          return oneRow(rowOf(record.columns, { ...values, status, respond_by, sla: slaOf(state) }))
+        },
+      },
+    }
   },
-  due(state) {
-    const respondBy = respondByOf(state)
-    const isAwaited = respondBy !== undefined && slaOf(state) === 'first_response_due'
-    const expiry = leadFold.due(state.fields)
-    if (!isAwaited) return expiry
-    return expiry === undefined ? respondBy : Math.min(respondBy, expiry)
-  },
-  tick(state, tick) {
-    const next = withFields(state, leadFold.tick(state.fields, tick))
-    return tick.at > next.ticked ? { ...next, ticked: tick.at } : next
-  },
-  explain(state, config) {
-    const explained = leadFields.in(config).explain(state.fields, rankingFrom(config))
-    const due = kept.get(state.fields, 'respond_by')
-    const respond_by = due === undefined ? undefined : kept.rules.respond_by.explain(due, UNIFORM)
-    const steps = stepsOf(state, config)
-    const winner = newestStep(steps)
-    if (winner === undefined) return explainColumns(columns, { ...explained, respond_by })
-    const overruled = steps.filter((each) => each !== winner)
-    const status = { value: winner[0], rule: 'latest', winners: [winner], overruled }
-    return explainColumns(columns, { ...explained, respond_by, status })
-  },
-  table: {
-    grain: 'record',
-    columns,
-    indexes: [['status'], ['owner', 'status'], ['origin'], ['sla', 'respond_by'], ['created_at']],
-    search: ['name', 'email', 'company', 'phone', 'lead_id'],
-    rows(state, config) {
-      const values = leadFields.in(config).values(state.fields, rankingFrom(config))
-      if (values.updated_at === undefined) return oneRow(undefined)
-      const status = newestStep(stepsOf(state, config))?.[0] ?? 'new'
-      const respond_by = respondByOf(state) ?? null
-      return oneRow(rowOf(columns, { ...values, status, respond_by, sla: slaOf(state) }))
-    },
-  },
-}
-
-const NOTHING: State = { fields: kept.initial, ticked: 0 }
+)
 
 function withFields(state: State, next: State['fields']): State {
   return next === state.fields ? state : { fields: next, ticked: state.ticked }

@@ -1,6 +1,7 @@
 import { multiplyExact } from '../../engine/events/money.ts'
 import type { Projection } from '../../engine/projector/projection.ts'
 import { type Column, oneRow } from '../../engine/store/table.ts'
+import { concernsOf } from '../defined.ts'
 import { type DecisionType, GOVERNED_BY } from '../governed.ts'
 import { rankingFrom } from '../ranking.ts'
 import { explainColumns, rowOf } from '../row.ts'
@@ -30,7 +31,8 @@ export const pipeline: Projection<DealState, DealEvent['type'] | DecisionType> =
   version: 3,
   ...dealFold,
   configuredBy: [...GOVERNED_BY, 'stages.published'],
-  explain: (state, config) => explainColumns(columns, explainDeal(state, config)),
+  concerns: concernsOf((view) => view === deal.view),
+  explain: (state, config) => explainColumns(columns, explainDeal(deal, state, config)),
   table: {
     grain: 'record',
     columns,

@@ -43,10 +43,11 @@ export function derivedOf(state: DealState, config: Configuration) {
 
 /** Columns that hang on where the deal stands are explained by the write that they follow from. */
 export function explainDeal(
+  fields: typeof deal,
   state: DealState,
   config: Configuration,
 ): Readonly<Record<string, Explanation<unknown> | undefined>> {
-  const explained = deal.in(config).explain(state, rankingFrom(config))
+  const explained = fields.in(config).explain(state, rankingFrom(config))
   const standing = standingOf(state, config)
   const moves = [...writesIn(explained.stage), ...writesIn(explained.outcome)]
   const by = { rule: 'latest', winner: standing.since } as const

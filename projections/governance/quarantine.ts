@@ -2,6 +2,7 @@ import type { Projection } from '../../engine/projector/projection.ts'
 import { type FieldStates, fields } from '../../engine/reducers/fields.ts'
 import { first, latest } from '../../engine/reducers/latest.ts'
 import { type Column, oneRow } from '../../engine/store/table.ts'
+import { concernsOf } from '../defined.ts'
 import { RANKED_BY, rankingFrom } from '../ranking.ts'
 import { explainColumns, rowOf } from '../row.ts'
 
@@ -38,6 +39,7 @@ export const quarantine: Projection<State, 'event.quarantined' | 'event.resubmit
   version: 2,
   handles: ['event.quarantined', 'event.resubmitted'],
   configuredBy: RANKED_BY,
+  concerns: concernsOf(() => false),
   keys: (event) => [event.data.quarantine_id],
   initial: () => kept.initial,
   reduce(state, event) {

@@ -7,6 +7,7 @@ import { type FieldStates, type FieldWrites, fields } from '../../engine/reducer
 import { forwardOnly } from '../../engine/reducers/forward-only.ts'
 import { latest } from '../../engine/reducers/latest.ts'
 import { type Column, oneRow } from '../../engine/store/table.ts'
+import { concernsOf } from '../defined.ts'
 import { RANKED_BY, rankingFrom } from '../ranking.ts'
 import { explainColumns, rowOf } from '../row.ts'
 import { leadingOf, textAt } from '../values.ts'
@@ -83,6 +84,7 @@ export const campaignMember: Projection<State, (typeof HANDLES)[number]> = {
   version: 2,
   handles: HANDLES,
   configuredBy: RANKED_BY,
+  concerns: concernsOf(() => false),
   keys(event) {
     const campaign = campaignOf(event)
     const person = personOf(event)

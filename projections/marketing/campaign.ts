@@ -12,6 +12,7 @@ import {
   recordFold,
 } from '../governed.ts'
 import { rankingFrom } from '../ranking.ts'
+import { recordView } from '../record-view.ts'
 import { explainColumns, rowOf } from '../row.ts'
 import { amountAt, textAt } from '../values.ts'
 
@@ -81,6 +82,7 @@ const columns = {
 
 export const campaignRecord: RecordDeclaration<typeof rules, (typeof HANDLES)[number]> = {
   fields: campaignFields,
+  columns,
   handles: HANDLES,
   presence: ['campaign_id', 'updated_at'],
   keys: (event) => [event.data.campaign_id],
@@ -88,23 +90,26 @@ export const campaignRecord: RecordDeclaration<typeof rules, (typeof HANDLES)[nu
 }
 
 /** Campaigns as the sending systems describe them. Who is in them, and who answered, is `campaign_member`. */
-export const campaign: Projection<State, (typeof HANDLES)[number] | DecisionType> = {
-  name: 'campaign',
-  version: 3,
-  ...recordFold(campaignRecord),
-  explain: (state, config) =>
-    explainColumns(columns, campaignFields.in(config).explain(state, rankingFrom(config))),
-  table: {
-    grain: 'record',
-    columns,
-    indexes: [['status'], ['starts_on']],
-    search: ['name', 'campaign_id'],
-    rows(state, config) {
-      const values = campaignFields.in(config).values(state, rankingFrom(config))
-      return oneRow(values.updated_at === undefined ? undefined : rowOf(columns, values))
+export const campaign: Projection<State, (typeof HANDLES)[number] | DecisionType> = recordView(
+  campaignRecord,
+  (record) => ({
+    name: 'campaign',
+    version: 3,
+    ...recordFold(record),
+    explain: (state, config) =>
+      explainColumns(record.columns, record.fields.in(config).explain(state, rankingFrom(config))),
+    table: {
+      grain: 'record',
+      columns: record.columns,
+      indexes: [['status'], ['starts_on']],
+      search: ['name', 'campaign_id'],
+      rows(state, config) {
+        const values = record.fields.in(config).values(state, rankingFrom(config))
+        return oneRow(values.updated_at === undefined ? undefined : rowOf(record.columns, values))
+      },
     },
-  },
-}
+  }),
+)
 
 function writesOf(event: EventOf<(typeof HANDLES)[number]>): Writes {
   return {

@@ -14,6 +14,7 @@ import {
   recordFold,
 } from '../governed.ts'
 import { rankingFrom } from '../ranking.ts'
+import { recordView } from '../record-view.ts'
 import { explainColumns, rowOf } from '../row.ts'
 import { identityIn, instantAt, leadingOf, textAt } from '../values.ts'
 
@@ -123,6 +124,7 @@ const columns = {
 
 export const caseRecord: RecordDeclaration<typeof rules, (typeof HANDLES)[number]> = {
   fields: caseFields,
+  columns,
   handles: HANDLES,
   presence: ['case_id', 'opened_at', 'updated_at'],
   keys: (event) => [event.data.case_id],
@@ -133,37 +135,40 @@ export const caseRecord: RecordDeclaration<typeof rules, (typeof HANDLES)[number
  * Cases, tickets and incidents. Each field is its newest write by event time; help desks that record minutes say by
  * `sequence` which of one minute's writes came last.
  */
-export const serviceCase: Projection<State, (typeof HANDLES)[number] | DecisionType> = {
-  name: 'case',
-  version: 3,
-  ...recordFold(caseRecord),
-  explain: (state, config) => explainColumns(columns, explained(state, config)),
-  table: {
-    grain: 'record',
-    columns,
-    indexes: [['status', 'priority'], ['owner', 'phase'], ['queue', 'phase'], ['person'], ['opened_at']],
-    search: ['case_id', 'subject'],
-    rows(state, config) {
-      const values = caseFields.in(config).values(state, rankingFrom(config))
-      if (values.updated_at === undefined) return oneRow(undefined)
-      const { opened_at, resolved_at, escalated_at, reopened = 0, assigned = 0 } = values
-      const solved = typeof opened_at === 'number' && typeof resolved_at === 'number'
-      return oneRow(
-        rowOf(columns, {
-          ...values,
-          resolve_seconds: solved ? Math.floor((resolved_at - opened_at) / 1000) : null,
-          escalated: typeof escalated_at === 'number',
-          reopenings: values.stated_reopenings ?? reopened,
-          reassignments: values.stated_reassignments ?? Math.max(0, assigned - 1),
-        }),
-      )
+export const serviceCase: Projection<State, (typeof HANDLES)[number] | DecisionType> = recordView(
+  caseRecord,
+  (record) => ({
+    name: 'case',
+    version: 3,
+    ...recordFold(record),
+    explain: (state, config) => explainColumns(record.columns, explained(record.fields, state, config)),
+    table: {
+      grain: 'record',
+      columns: record.columns,
+      indexes: [['status', 'priority'], ['owner', 'phase'], ['queue', 'phase'], ['person'], ['opened_at']],
+      search: ['case_id', 'subject'],
+      rows(state, config) {
+        const values = record.fields.in(config).values(state, rankingFrom(config))
+        if (values.updated_at === undefined) return oneRow(undefined)
+        const { opened_at, resolved_at, escalated_at, reopened = 0, assigned = 0 } = values
+        const solved = typeof opened_at === 'number' && typeof resolved_at === 'number'
+        return oneRow(
+          rowOf(record.columns, {
+            ...values,
+            resolve_seconds: solved ? Math.floor((resolved_at - opened_at) / 1000) : null,
+            escalated: typeof escalated_at === 'number',
+            reopenings: values.stated_reopenings ?? reopened,
+            reassignments: values.stated_reassignments ?? Math.max(0, assigned - 1),
+          }),
+        )
+      },
     },
-  },
-}
+  }),
+)
 
 /** The counts are left out where they are counted, not stated. */
-function explained(state: State, config: Configuration) {
-  const { stated_reopenings, stated_reassignments, ...others } = caseFields
+function explained(fields: typeof caseFields, state: State, config: Configuration) {
+  const { stated_reopenings, stated_reassignments, ...others } = fields
     .in(config)
     .explain(state, rankingFrom(config))
   return { ...others, reopenings: stated_reopenings, reassignments: stated_reassignments }

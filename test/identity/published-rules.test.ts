@@ -190,7 +190,7 @@ describe('a document', () => {
     [7, ' must be an object'],
     [
       { limit: {} },
-      '/limit is not known; there are limits, periods, unique, priority, maxComponent, blocked',
+      '/limit is not known; there are limits, periods, unique, priority, maxComponent, blocked, companyByDomain',
     ],
     [{ limits: { email: 0 } }, '/limits/email must be a whole number from 1 to 10000'],
     [{ limits: { 'E-mail': 1 } }, '/limits/E-mail is not a namespace'],

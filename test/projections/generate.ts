@@ -3,6 +3,7 @@ import { catalogue, type EventType } from '../../engine/events/catalogue.ts'
 import type { AnyProjection, DecodedEvent } from '../../engine/projector/projection.ts'
 import type { Sample } from '../laws/projection-laws.ts'
 import { arbitraryData } from '../support/arbitrary.ts'
+import { definitions, statedFields, VISITS } from './defined.ts'
 import { event, idOf } from './given.ts'
 
 /** Events of the catalogue with few ids, instants and sources, so that they meet in the same keys and tie. */
@@ -59,8 +60,12 @@ const DECIDED: Readonly<Record<string, readonly unknown[]>> = {
     'traits.x',
     'due_at',
     'elsewhere',
+    'd_text',
+    'd_money',
+    'd_day',
+    'traits.d_text',
   ],
-  value: ['x', '', '12.5', 7, true, '2026-03-01T12:00:00Z'],
+  value: ['x', '', '12.5', 7, true, '2026-03-01T12:00:00Z', 'gold'],
 }
 
 /** What they are about: a record by its own id, or by that of the identity that it is. */
@@ -70,6 +75,7 @@ const ABOUT: readonly Readonly<Record<string, unknown>>[] = [
   { view: 'opportunity', key: 'O1' },
   { view: 'case', key: 'K1' },
   { view: 'campaign', key: 'M1' },
+  { view: 'visit', key: 'visit:V1' },
   ...[
     { namespace: 'account', value: 'A1' },
     { namespace: 'contact', value: 'C1' },
@@ -107,7 +113,9 @@ const origins = fc.constantFrom(undefined, undefined, 'erp', 'headwater', 'somew
 
 export function arbitraryEvent(type: string): fc.Arbitrary<DecodedEvent> {
   if (!Object.hasOwn(catalogue, type)) {
-    return fc.tuple(times, sources).map(([at, source]) => event(type, {}, { at, source }))
+    return fc
+      .tuple(times, sources, statedFields, fc.constantFrom(...VISITS), origins)
+      .map(([at, source, fields, of, origin]) => event(type, { ...fields, ...of }, { at, source, origin }))
   }
   const known = type as EventType
   return fc
@@ -126,9 +134,34 @@ export function arbitraryEvent(type: string): fc.Arbitrary<DecodedEvent> {
     })
 }
 
+/** An event that states defined fields too, as its type states fields. */
+function definedEvent(type: string): fc.Arbitrary<DecodedEvent> {
+  return fc.tuple(arbitraryEvent(type), statedFields).map(([each, fields]) => {
+    const { data } = each
+    if ('steward' in data) return each
+    const isByTraits = type === 'cdp.identify' || type === 'cdp.group'
+    const stated = isByTraits ? { traits: { ...Object(data['traits']), ...fields } } : fields
+    return { ...each, data: { ...data, ...stated } }
+  })
+}
+
 export function arbitraryEvents(projection: AnyProjection, maxLength = 12): fc.Arbitrary<DecodedEvent[]> {
+  return eventsOf(projection, maxLength, arbitraryEvent)
+}
+
+/** Events that state defined fields too; `projection` is under their definitions. */
+export function definedEvents(projection: AnyProjection, maxLength = 12): fc.Arbitrary<DecodedEvent[]> {
+  return eventsOf(projection, maxLength, definedEvent)
+}
+
+function eventsOf(
+  projection: AnyProjection,
+  maxLength: number,
+  eventOf: (type: string) => fc.Arbitrary<DecodedEvent>,
+): fc.Arbitrary<DecodedEvent[]> {
   const types = projection.handles === 'every' ? ['cdp.page', 'acme.custom', '__proto__'] : projection.handles
-  return fc.array(fc.oneof(...types.map(arbitraryEvent)), { minLength: 1, maxLength })
+  if (types.length === 0) return fc.constant([])
+  return fc.array(fc.oneof(...types.map(eventOf)), { minLength: 1, maxLength })
 }
 
 const fieldRules = fc.constantFrom(
@@ -169,7 +202,10 @@ export const arbitraryPublished: fc.Arbitrary<readonly DecodedEvent[]> = fc
   })
 
 /** Mostly of one type, so that they are about the same, with some of any other. */
-function relatedEvents(projection: AnyProjection): fc.Arbitrary<DecodedEvent[]> {
+function relatedEvents(
+  projection: AnyProjection,
+  arbitraryEvent: (type: string) => fc.Arbitrary<DecodedEvent>,
+): fc.Arbitrary<DecodedEvent[]> {
   const types = projection.handles === 'every' ? ['cdp.page', 'acme.custom', '__proto__'] : projection.handles
   const any = fc.oneof(...types.map(arbitraryEvent))
   return fc.constantFrom(...types).chain((type) => {
@@ -181,11 +217,35 @@ function relatedEvents(projection: AnyProjection): fc.Arbitrary<DecodedEvent[]> 
 /** `chances` are enough for the events. */
 export function arbitrarySample(projection: AnyProjection): fc.Arbitrary<Sample> {
   return fc.record({
-    events: relatedEvents(projection),
+    events: relatedEvents(projection, arbitraryEvent),
     published: arbitraryPublished,
     chances: fc.array(fc.nat({ max: 1_000 }), { minLength: 12, maxLength: 12 }),
   })
 }
+
+/** The same under definitions; `projection` is what they make of it. */
+export function definedSample(projection: AnyProjection): fc.Arbitrary<Sample> {
+  const ruled = fc.option(fc.dictionary(fc.constantFrom(...RULED_DEFINED), fieldRules, { maxKeys: 3 }), {
+    nil: undefined,
+  })
+  const published = fc
+    .tuple(arbitraryPublished, ruled)
+    .map(([others, rules]) => [
+      ...others.filter(({ type }) => rules === undefined || type !== 'rules.published'),
+      ...(rules === undefined ? [] : [event('rules.published', { kind: 'survivorship', rules })]),
+      ...definitions,
+    ])
+  return fc.record({
+    events: relatedEvents(projection, definedEvent),
+    published,
+    chances: fc.array(fc.nat({ max: 1_000 }), { minLength: 12, maxLength: 12 }),
+  })
+}
+
+const RULED_DEFINED = [
+  ...['profile.d_text', 'account.d_money', 'case.d_day', 'lead.d_text', 'visit.d_text', 'visit.d_money'],
+  'opportunity.d_text',
+]
 
 function permutations(names: readonly string[]): string[][] {
   if (names.length === 0) return [[]]

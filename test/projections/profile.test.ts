@@ -51,6 +51,7 @@ describe('a person', () => {
       last_name: 'Smith',
       email: 'ann@example.com',
       company: 'Acme',
+      company_domain: 'example.com',
       address: { street: '1 High St', city: 'York', postal_code: 'YO1', country: 'GB' },
       country: 'GB',
       traits: { plan: 'gold', logins: 3, nick: '', phone: { not: 'a phone' } },

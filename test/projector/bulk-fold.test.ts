@@ -122,7 +122,7 @@ describe('a build', () => {
       log: oneByOne(log),
       open: (event) => openEvent(event, keyStore, registry),
       store: writer,
-      committer: new Committer(writer, clock, () => undefined),
+      committer: new Committer(writer, clock),
       grouping: ALONE,
       until: { ...log.head(), mark: 'm' },
       signal: new AbortController().signal,

@@ -111,14 +111,37 @@ export const definitions = {
     record: 'field_id',
     codec: shape(
       { field_id: id, object: text, field: text, type: text },
-      { ...described, department: orNull(text), rule: orNull(text), options: t.array(text) },
+      {
+        ...described,
+        department: orNull(text),
+        rule: orNull(text),
+        /** Of a rule that goes by sources: most trusted first. */
+        sources: t.array(text),
+        /** Of a rule that goes by values: most restrictive first. */
+        values: t.array(t.union([text, t.boolean])),
+        options: t.array(text),
+        archived: t.boolean,
+        /** What is in use may become narrower. */
+        replace: t.boolean,
+      },
     ),
   },
   'object.defined': {
     ...base,
     category: 'object',
     record: 'object',
-    codec: shape({ object: id }, { ...described, label: orNull(text), fields: t.array(t.UnknownRecord) }),
+    codec: shape(
+      { object: id },
+      {
+        ...described,
+        label: orNull(text),
+        department: orNull(text),
+        fields: t.array(t.UnknownRecord),
+        archived: t.boolean,
+        /** What is in use may become narrower. */
+        replace: t.boolean,
+      },
+    ),
   },
   'rules.published': {
     ...base,
