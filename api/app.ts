@@ -18,8 +18,10 @@ import { registerConsole } from './routes/console.ts'
 import { registerDemo } from './routes/demo.ts'
 import { registerDuplicates } from './routes/duplicates.ts'
 import { registerErasures } from './routes/erasure.ts'
+import { registerFields } from './routes/fields.ts'
 import { registerIngest } from './routes/ingest.ts'
 import { registerLog } from './routes/log.ts'
+import { registerObjects } from './routes/objects.ts'
 import { registerOperations } from './routes/operations.ts'
 import { registerPast } from './routes/past.ts'
 import { registerProfiles } from './routes/profiles.ts'
@@ -60,10 +62,12 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   const methods = rememberMethods(app)
   app.setNotFoundHandler((request, reply) => sendProblem(reply, notFound(request, methods)))
   parseJsonBodies(app)
-  await registerDocumentation(app, deps.version)
+  await registerDocumentation(app, deps)
   await registerIngest(app, deps)
   registerProfiles(app, deps)
   registerRecords(app, deps)
+  registerFields(app, deps)
+  registerObjects(app, deps)
   registerAnalytics(app, deps)
   registerQuarantine(app, deps)
   registerConflicts(app, deps)

@@ -47,6 +47,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./cli/why-merged.ts')).whyMerged,
   },
   {
+    name: 'timeline',
+    summary: "a person's events, newest first, now or as of a moment",
+    load: async () => (await import('./cli/timeline.ts')).timeline,
+  },
+  {
     name: 'conflicts',
     summary: 'fields that sources contradict each other about',
     load: async () => (await import('./cli/conflicts.ts')).conflicts,
@@ -105,6 +110,16 @@ const COMMANDS: readonly CommandEntry[] = [
     name: 'keep-apart',
     summary: 'answer a refused link: they look alike and are not the same',
     load: async () => (await import('./cli/identity-decisions.ts')).keepApart,
+  },
+  {
+    name: 'fields',
+    summary: 'fields that departments define: list, define, archive',
+    load: async () => (await import('./cli/fields.ts')).fields,
+  },
+  {
+    name: 'objects',
+    summary: 'objects that departments define, and their records',
+    load: async () => (await import('./cli/objects.ts')).objects,
   },
   {
     name: 'changes',

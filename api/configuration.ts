@@ -114,6 +114,23 @@ const TABLE = {
     min: 0,
     max: 65_535,
   }),
+  esdbPort: integer('HEADWATER_ESDB_PORT', 0, {
+    about: "Port for EventStoreDB's clients, 2113 by custom; 0: off.",
+    unit: '',
+    min: 0,
+    max: 65_535,
+  }),
+  esdbTlsCert: optionalText('HEADWATER_ESDB_TLS_CERT', 'none', {
+    about: "Certificate for EventStoreDB's clients, a PEM file. They send credentials over TLS alone.",
+  }),
+  esdbTlsKey: optionalText('HEADWATER_ESDB_TLS_KEY', 'none', {
+    about: 'Private key of that certificate, a PEM file.',
+  }),
+  esdbAnonymous: choice('HEADWATER_ESDB_ANONYMOUS', 'off', {
+    about:
+      "loopback: EventStoreDB's clients without credentials may read and append, as far as they can connect to this machine's loopback; off: nobody may.",
+    values: ['off', 'loopback'],
+  }),
   bodyLimitBytes: integer('HEADWATER_BODY_LIMIT_BYTES', 8 * MIB, {
     about: 'Largest request body or message, decompressed.',
     unit: 'bytes',
@@ -240,6 +257,10 @@ function readAll(read: <T>(setting: Setting<T>) => T): Configuration {
     natsUrl: read(TABLE.natsUrl),
     natsIntake: read(TABLE.natsIntake),
     natsPort: read(TABLE.natsPort),
+    esdbPort: read(TABLE.esdbPort),
+    esdbTlsCert: read(TABLE.esdbTlsCert),
+    esdbTlsKey: read(TABLE.esdbTlsKey),
+    esdbAnonymous: read(TABLE.esdbAnonymous),
     bodyLimitBytes: read(TABLE.bodyLimitBytes),
     eventLimitBytes: read(TABLE.eventLimitBytes),
     maxDepth: read(TABLE.maxDepth),

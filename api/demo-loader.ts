@@ -24,6 +24,7 @@ interface DemoLoaderOptions {
   /** Where this engine listens; asked for once it does. */
   readonly url: () => string
   readonly writeKey: string
+  readonly readToken: string
   readonly clock: Clock
   readonly onNotice: (level: 'info' | 'warn', message: string) => void
 }
@@ -59,12 +60,17 @@ class ProcessLoader implements DemoLoader {
 
   start(): void {
     if (this.#status.state === 'loading' || this.#status.state === 'loaded') return
-    const { url, writeKey, clock, onNotice } = this.#options
+    const { url, writeKey, readToken, clock, onNotice } = this.#options
     this.#end ??= clock.nowMs()
     this.#status = { state: 'loading', sent: 0, total: 0 }
     const child = fork(this.#program, ['--end', String(this.#end)], {
-      // The key goes where other users of the machine can't see it.
-      env: { PATH: process.env['PATH'], HEADWATER_URL: url(), HEADWATER_WRITE_KEY: writeKey },
+      // The keys go where other users of the machine can't see them.
+      env: {
+        PATH: process.env['PATH'],
+        HEADWATER_URL: url(),
+        HEADWATER_WRITE_KEY: writeKey,
+        HEADWATER_READ_TOKEN: readToken,
+      },
       execArgv: [],
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     })

@@ -19,6 +19,7 @@ import type { LiveRows } from './live-rows.ts'
 import type { Metrics } from './metrics.ts'
 import type { Pasts } from './past/past.ts'
 import type { Pulls } from './pull/pulls.ts'
+import type { ServedProjections } from './served-projections.ts'
 import type { Versions } from './versions/versions.ts'
 
 /** Bodies that the intake refused, kept sealed for 30 days. The list of them is the projection `quarantine`. */
@@ -58,6 +59,8 @@ export interface EngineStatus {
   /** Position of the log's last durable event, and of the last one folded. */
   readonly head: number
   readonly projected: number
+  /** While read models are folded from the log's beginning: how far it is read. It may be read twice. */
+  readonly reading?: number | undefined
 }
 
 /** The least that the api asks of a logger; pino's is one. */
@@ -84,8 +87,15 @@ export interface ApiDeps {
   readonly store: StoreReader
   readonly liveRows: LiveRows
   readonly directory: IdentityDirectory
-  /** By name. A route whose projection is absent is not offered. */
+  /**
+   * By name, as they are served: with the columns that the workspace has defined, so they change while the engine runs. A
+   * route whose projection is absent is not offered.
+   */
   readonly projections: ReadonlyMap<string, AnyProjection>
+  /** By name, as the code has them; absent: as `projections`. */
+  readonly catalogue?: ReadonlyMap<string, AnyProjection> | undefined
+  /** What made the builds that answer. Absent where all follow from what is published. */
+  readonly serving?: ServedProjections | undefined
   readonly quarantine: QuarantineBodies
   readonly metrics: Metrics
   readonly logger: Logger

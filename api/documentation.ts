@@ -1,9 +1,14 @@
 import swagger from '@fastify/swagger'
-import swaggerUi from '@fastify/swagger-ui'
-import type { FastifyInstance } from 'fastify'
+import swaggerUi, { type FastifySwaggerUiOptions } from '@fastify/swagger-ui'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { catalogue } from '../engine/events/catalogue.ts'
 import type { EventDefinition } from '../engine/events/codec.ts'
 import { jsonSchema } from '../engine/events/json-schema.ts'
+import type { Configuration } from '../engine/projector/projection.ts'
+import type { ApiDeps } from './deps.ts'
+import { withDefined } from './documentation-defined.ts'
+import { PROFILES } from './routes/profiles.ts'
+import { RECORDS } from './routes/records.ts'
 import type { JsonSchema } from './schemas.ts'
 import { array, INSTANT, INTEGER, object, POSITION, PROBLEM, STRING } from './schemas.ts'
 import { WRITE_KEY_HEADER } from './security.ts'
@@ -24,8 +29,11 @@ const UI_POLICY =
   "default-src 'none'; base-uri 'none'; connect-src 'self'; font-src 'self' data:; img-src 'self' data:; " +
   "script-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
 
-/** OpenAPI 3.1 at `/docs/json`, made of the routes as they are registered after this, and a page to try them at `/docs`. */
-export async function registerDocumentation(app: FastifyInstance, version: string): Promise<void> {
+/**
+ * OpenAPI 3.1 at `/docs/json`, made of the routes as they are registered after this, with what is defined when it is asked for, and a
+ * page to try them at `/docs`.
+ */
+export async function registerDocumentation(app: FastifyInstance, deps: ApiDeps): Promise<void> {
   app.addSchema({ $id: 'Problem', ...PROBLEM })
   for (const [type, definition] of Object.entries<EventDefinition>(catalogue)) {
     app.addSchema({ $id: dataSchemaId(type), ...jsonSchema(definition.codec) })
@@ -36,7 +44,7 @@ export async function registerDocumentation(app: FastifyInstance, version: strin
       openapi: '3.1.0',
       info: {
         title: 'Headwater',
-        version,
+        version: deps.version,
         description: 'One log of everything customers do, and the views that follow.',
       },
       components: { securitySchemes: SECURITY_SCHEMES },
@@ -53,8 +61,33 @@ export async function registerDocumentation(app: FastifyInstance, version: strin
       routePrefix: '/docs',
       staticCSP: UI_POLICY,
       uiConfig: { validatorUrl: null },
+      ...definedIn(deps),
     })
   })
+}
+
+const DOCUMENTED = [PROFILES, ...RECORDS]
+
+/** What departments have defined is looked up for each request, and stands in a copy of the document. */
+function definedIn(
+  deps: ApiDeps,
+): Pick<FastifySwaggerUiOptions, 'uiHooks' | 'transformSpecification' | 'transformSpecificationClone'> {
+  const published = new WeakMap<FastifyRequest, Configuration>()
+  return {
+    uiHooks: {
+      preHandler: async (request: FastifyRequest) => {
+        if (!/\/(?:json|yaml)$/.test(request.routeOptions.url ?? '')) return
+        await deps.serving?.refresh()
+        published.set(request, await deps.publishedConfiguration())
+      },
+    },
+    transformSpecification: (document, request) => {
+      const config = published.get(request)
+      return config === undefined ? document : withDefined(document, deps, DOCUMENTED, config)
+    },
+    // It copies what it changes itself, where there is anything to change.
+    transformSpecificationClone: false,
+  }
 }
 
 /** A component's name may hold letters, digits, `.`, `-` and `_` (OpenAPI 3.1, 4.8.7). */

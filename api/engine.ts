@@ -4,6 +4,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { AuditThread, SignedTreeHead } from '../engine/audit/audit.ts'
 import { startAudit } from '../engine/audit/audit-thread.ts'
 import type { Clock } from '../engine/clock.ts'
+import type { RecordedEvent } from '../engine/events/event.ts'
 import { registry } from '../engine/events/registry.ts'
 import type { ClockGuard } from '../engine/intake/clock-guard.ts'
 import { guardClock } from '../engine/intake/clock-guard.ts'
@@ -12,18 +13,19 @@ import { createIntake } from '../engine/intake/intake.ts'
 import type { Quarantine } from '../engine/intake/quarantine.ts'
 import { openQuarantine } from '../engine/intake/quarantine.ts'
 import { recall } from '../engine/intake/recall.ts'
-import type { IntakeResult } from '../engine/intake/result.ts'
+import type { AtomicIntake, IntakeResult } from '../engine/intake/result.ts'
 import type { Compression, EmbeddedLog } from '../engine/log/embedded/embedded.ts'
 import { openEmbeddedLog } from '../engine/log/embedded/embedded.ts'
 import type { OpenFailure } from '../engine/log/embedded/recovery.ts'
 import { freshParts } from '../engine/privacy/fresh-parts.ts'
 import { openKeyStore } from '../engine/privacy/key-store.ts'
 import type { ErasingKeyStore } from '../engine/privacy/privacy.ts'
-import { reassemble } from '../engine/privacy/sealing.ts'
+import { openEvent as open, reassemble } from '../engine/privacy/sealing.ts'
 import type { BuildsMode } from '../engine/projector/builds.ts'
+import type { AnyProjection } from '../engine/projector/projection.ts'
 import type { Progress } from '../engine/projector/projector.ts'
 import { openSqliteReader } from '../engine/store/sqlite-reader.ts'
-import type { StoreReader } from '../engine/store/store.ts'
+import { StoreQueryError, type StoreReader } from '../engine/store/store.ts'
 import { projections } from '../projections/catalog.ts'
 import { makeDurably, writeDurably } from './backup/durable-files.ts'
 import type { Duplicates } from './duplicates/duplicates.ts'
@@ -33,12 +35,14 @@ import { createErasures, type Erasures } from './erasure/erasures.ts'
 import { openErasureRecords } from './erasure/operations-file.ts'
 import type { ErasureStep } from './erasure/steps.ts'
 import { failureText } from './failure-place.ts'
+import { publishedOf } from './history/configuration.ts'
 import { createLiveRows, type LiveRows } from './live-rows.ts'
 import type { Pasts } from './past/past.ts'
 import { createPasts } from './past/pasts.ts'
 import { threadPastBuilder } from './past/thread-builder.ts'
 import { watchPressure } from './pressure.ts'
 import { startProjector } from './projector-thread.ts'
+import { readSpecs, type ServedProjections, servedProjections } from './served-projections.ts'
 import { createVersionOrders } from './versions/orders.ts'
 import { createVersions, type Versions } from './versions/versions.ts'
 
@@ -82,9 +86,12 @@ export interface Engine {
   readonly log: EmbeddedLog
   readonly keyStore: ErasingKeyStore
   readonly quarantine: Quarantine
-  readonly intake: EngineIntake
+  readonly intake: EngineIntake & AtomicIntake
   readonly store: StoreReader
   readonly liveRows: LiveRows
+  /** As the code has them, by name; and as they are served. */
+  readonly catalogue: ReadonlyMap<string, AnyProjection>
+  readonly serving: ServedProjections
   readonly past: Pasts
   readonly versions: Versions
   /** undefined: nobody looks for them. */
@@ -95,7 +102,15 @@ export interface Engine {
   /** What became of the last append: whether events can be taken. */
   writer(): 'running' | 'read_only' | 'stopped'
   /** How far the read models have got, and why they stopped if they did. */
-  projected(): { readonly position: number; readonly received: number; readonly failure: string | undefined }
+  projected(): {
+    readonly position: number
+    readonly received: number
+    readonly failure: string | undefined
+    /** Builds are folded from the log's beginning before all that is wanted serves. */
+    readonly isBuilding: boolean
+    /** How far the log was read for them when that was last told. */
+    readonly reading: number | undefined
+  }
   stop(): Promise<void>
 }
 
@@ -243,10 +258,24 @@ async function assembleInto(parts: Parts, options: EngineOptions, log: EmbeddedL
       `${message}. Events of sources whose defaults stand there are refused until the segment is restored from a backup or the source registered again`,
     )
   const storePath = join(directory, 'read-models.sqlite')
-  const projector = followLog(options, log, intake, { storePath, keysDirectory, fresh: fresh.shared })
+  let serving: ServedProjections | undefined
+  const paths = { storePath, keysDirectory, fresh: fresh.shared }
+  const projector = followLog(options, log, intake, paths, () => void serving?.refresh())
   parts.projector = { close: projector.stop }
   const { store, liveRows } = await projector.openReader()
   parts.store = store
+  const catalogue = new Map(projections.map((projection) => [projection.name, projection]))
+  const openEvent = (event: RecordedEvent) => open(event, keyStore, registry)
+  serving = servedProjections({
+    ...{ catalogue: projections, store, head: () => log.head() },
+    published: publishedOf({ log, projections: catalogue, openEvent }),
+    onFailure: (error) => {
+      // Builds may be switched while it stops.
+      if (error instanceof StoreQueryError && error.failure._tag === 'StoreClosed') return
+      options.onNotice('warn', `what the read models show is not known: ${failureText(error)}`)
+    },
+  })
+  await serving.refresh()
   const past = keepPasts(options, log, keysDirectory)
   parts.past = past
   const made = createVersions({
@@ -277,6 +306,8 @@ async function assembleInto(parts: Parts, options: EngineOptions, log: EmbeddedL
     versions: made.versions,
     duplicates,
     liveRows,
+    catalogue,
+    serving,
     past,
     guard,
     erasures,
@@ -350,9 +381,11 @@ function followLog(
   log: EmbeddedLog,
   intake: EngineIntake,
   paths: { readonly storePath: string; readonly keysDirectory: string; readonly fresh: SharedArrayBuffer },
+  onServing: () => void,
 ) {
   let progress: Progress = { position: 0, received: 0, nextDue: undefined, events: 0, commitMs: 0 }
   let failure: string | undefined
+  let reading: number | undefined
   let reader: StoreReader | undefined
   let live: ReturnType<typeof createLiveRows> | undefined
   const ready = Promise.withResolvers<void>()
@@ -378,6 +411,9 @@ function followLog(
           reader?.notifyPosition(progress.position)
           deadline.at(progress.nextDue)
           break
+        case 'reading':
+          reading = message.position
+          break
         case 'read':
           live?.answered(message.id, message.found)
           break
@@ -390,6 +426,7 @@ function followLog(
           ordering.answered(message)
           break
         case 'build':
+          if (message.state === 'serving') onServing()
           options.onNotice(
             message.state === 'foreign' ? 'warn' : 'info',
             message.state === 'foreign'
@@ -415,12 +452,15 @@ function followLog(
   return {
     orders: ordering.orders,
     erasing: erasing.reads,
-    progress: () => ({ position: progress.position, received: progress.received, failure }),
+    progress: () => ({
+      ...{ position: progress.position, received: progress.received, failure, reading },
+      isBuilding: progress.isBuilding === true,
+    }),
     async openReader(): Promise<Pick<Engine, 'store' | 'liveRows'>> {
       // The file and its tables are there once the projector has reported for the first time.
       await ready.promise
       reader = openSqliteReader(paths.storePath, {
-        specs: projections.map(({ name, table }) => ({ projection: name, table })),
+        specs: readSpecs(projections),
         onWait: (position) => thread.tell({ kind: 'hurry', position }),
       })
       live = createLiveRows({

@@ -32,6 +32,7 @@ import type { Engine } from './engine.ts'
 import { openEngine } from './engine.ts'
 import type { EngineMetrics } from './engine-metrics.ts'
 import { engineMetrics } from './engine-metrics.ts'
+import { startEsdb } from './esdb/start.ts'
 import { failureText, withoutCredentials } from './failure-place.ts'
 import { boundHeapGrowth } from './heap-growth.ts'
 import { dieQuietly, openLogger } from './logging.ts'
@@ -141,6 +142,7 @@ async function serve(
   const demo = createDemoLoader({
     url: () => address,
     writeKey: credentials.right.writeKey,
+    readToken: credentials.right.readToken,
     clock: systemClock,
     onNotice: (level, message) => logger[level](message),
   })
@@ -156,6 +158,14 @@ async function serve(
   // Before the app closes: it goes on asking otherwise.
   if (demo !== undefined) stops.push(() => demo.stop())
   const nats = await openNats(configuration, directory, logger, engine, metrics, stops, treeHeads.connected)
+  const esdb = orThrow(
+    await startEsdb(configuration, engine, {
+      credentials: credentials.right,
+      clock: systemClock,
+      onDefect: (error) => logger.error(`esdb: ${failureText(error)}`),
+    }),
+  )
+  if (esdb !== undefined) stops.push(esdb.stop)
   pulling.start()
   stops.push(() => pulling.stop())
   expireQuarantine(engine, logger, stops)
@@ -163,7 +173,10 @@ async function serve(
   if (known > 0)
     logger.info(`${known} quarantined events are of a schema that is known now: they are in the log`)
   console.log(
-    banner({ address, directory, nats, credentials: credentials.right, head: engine.log.head().position }),
+    banner({
+      ...{ address, directory, nats, esdb: esdb?.address },
+      ...{ credentials: credentials.right, head: engine.log.head().position },
+    }),
   )
 }
 
@@ -218,6 +231,7 @@ function depsOf(
   const { log, store, liveRows, intake, keyStore, quarantine, guard } = engine
   const open = (recorded: RecordedEvent) => openEvent(recorded, keyStore, registry)
   const headAtStart = log.head().position
+  const hasCaughtUp = () => !engine.projected().isBuilding && engine.projected().position >= headAtStart
   return {
     configuration,
     credentials,
@@ -229,7 +243,9 @@ function depsOf(
     versions: engine.versions,
     duplicates: engine.duplicates ?? 'off',
     directory: keyStore,
-    projections: new Map(projections.map((projection) => [projection.name, projection])),
+    projections: engine.serving.projections,
+    catalogue: engine.catalogue,
+    serving: engine.serving,
     quarantine: quarantineBodies(quarantine, intake),
     metrics: metrics.registry,
     logger,
@@ -243,12 +259,13 @@ function depsOf(
     audit: engine.audit,
     status: () => ({
       audit: auditState(engine.audit.status()),
-      caughtUp: engine.projected().position >= headAtStart && engine.projected().failure === undefined,
+      caughtUp: hasCaughtUp() && engine.projected().failure === undefined,
       viewsStopped: engine.projected().failure !== undefined,
       writer: engine.writer(),
       clockTrusted: guard.trusted(),
       head: log.head().position,
       projected: engine.projected().position,
+      ...(hasCaughtUp() ? {} : { reading: engine.projected().reading }),
     }),
   }
 }
@@ -360,11 +377,13 @@ interface Started {
   readonly address: string
   readonly directory: string
   readonly nats: { readonly url: string; readonly note: string } | { readonly off: string }
+  /** undefined: off. */
+  readonly esdb: string | undefined
   readonly credentials: LoadedCredentials
   readonly head: number
 }
 
-function banner({ address, directory, nats, credentials, head }: Started): string {
+function banner({ address, directory, nats, esdb, credentials, head }: Started): string {
   const kept = join(directory, 'credentials.json')
   const keys = credentials.created
     ? [
@@ -383,6 +402,7 @@ function banner({ address, directory, nats, credentials, head }: Started): strin
     page,
     `  http      ${address}   (documentation: ${address}/docs)`,
     'off' in nats ? `  nats      off: ${nats.off}` : `  nats      ${nats.url}   (${nats.note})`,
+    ...(esdb === undefined ? [] : [`  esdb      ${esdb}`]),
     `  data      ${directory}   (last position ${head})`,
     ...keys,
     'Try, in another terminal:',

@@ -71,7 +71,7 @@ export function resolutionSchema(kind: 'profile' | 'record'): FastifySchema {
     query: DRY_RUN,
     body: object({ value: VALUE, steward: STEWARD, reason: REASON }, ['steward']),
     answer: DECIDED,
-    problems: ['invalid_query', 'invalid_body', 'not_found', 'projection_unavailable'],
+    problems: ['invalid_query', 'invalid_body', 'not_found', 'cannot_decide', 'projection_unavailable'],
   })
 }
 
@@ -99,7 +99,7 @@ export function lockSchema(kind: 'profile' | 'record'): FastifySchema {
     query: DRY_RUN,
     body,
     answer: DECIDED,
-    problems: ['invalid_query', 'invalid_body', 'not_found', 'projection_unavailable'],
+    problems: ['invalid_query', 'invalid_body', 'not_found', 'cannot_decide', 'projection_unavailable'],
   })
 }
 

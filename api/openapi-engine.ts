@@ -7,7 +7,9 @@ import { AFTER, answerSchema, array, BOOLEAN, INTEGER, object, POSITION, RESULT,
 const SEND_HELP =
   'CloudEvents 1.0: one event, a batch, or binary mode with `ce-` headers. Every event has a fate of its own in ' +
   '`results`; 429 or 503 where one could not be taken now: send all again. `expectedrevision` (-1: no such stream) or `expectedposition` (0: ' +
-  'none) say what the sender believes of the stream. Sending an event again is safe: its first position is answered.'
+  'none) say what the sender believes of the stream. Sending an event again is safe: its first position is answered. ' +
+  'Events that decide or define something (stewards’ decisions, rules, fields, sources …) need the read token in Authorization ' +
+  'and the write key in `headwater-write-key`; with the write key alone they are answered `forbidden`.'
 
 const RESULTS = object({ position: POSITION, results: array(RESULT) })
 
@@ -94,7 +96,7 @@ export function clockSchema(): FastifySchema {
   return operation({
     tag: 'Operations',
     summary: 'Confirms that the wall clock is right after it jumped',
-    access: 'write',
+    access: 'admin',
     answer: answerSchema({ clockTrusted: BOOLEAN }),
     problems: ['invalid_query'],
   })
@@ -165,6 +167,11 @@ export function readySchema(): FastifySchema {
     },
     head: POSITION,
     projected: POSITION,
+    reading: {
+      ...POSITION,
+      description:
+        'While views are made from the beginning of the log: how far it is read. It may be read twice.',
+    },
   })
   const schema = operation({
     tag: 'Operations',

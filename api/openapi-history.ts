@@ -92,7 +92,8 @@ const WAIT = {
   maximum: 60_000,
   default: 300,
   description:
-    'With asOf: how long to wait for the view to be built, ms. Later it is a 202 that says how far it is.',
+    'With asOf: how long to wait where the view has to be built, ms. Later it is a 202 that says how far it is. Single rows, ' +
+    'timelines and identities come from the log at once, unless more than 20,000 events or 1,000 identities hang together.',
 }
 
 const BUILDING = {

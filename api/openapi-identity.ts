@@ -109,6 +109,7 @@ const DECISION_PROBLEMS = [
   'invalid_body',
   'not_found',
   'cannot_unmerge',
+  'nothing_to_decide',
   'history_too_large',
   'overloaded',
   'read_only',

@@ -3,6 +3,7 @@ import type { AnyProjection } from '../engine/projector/projection.ts'
 import type { ProblemCode } from './problem.ts'
 import type { FigureView } from './routes/figures.ts'
 import { figureType } from './routes/figures.ts'
+import { shownColumns } from './routes/rows.ts'
 import type { View } from './routes/views.ts'
 import type { JsonSchema } from './schemas.ts'
 import {
@@ -63,7 +64,7 @@ export function operation(stated: Operation): FastifySchema {
   }
 }
 
-interface Limits {
+export interface Limits {
   readonly maximum: number
   readonly fallback: number
 }
@@ -71,8 +72,11 @@ interface Limits {
 export const ID = object({
   id: { ...STRING, description: "A row's id, an identity's id, or namespace:value." },
 })
-const CURSOR = { ...STRING, description: '`next` of the answer before; opaque.' }
-const NEXT = { type: ['string', 'null'], description: 'The cursor of the next page; null on the last.' }
+export const CURSOR = { ...STRING, description: '`next` of the answer before; opaque.' }
+export const NEXT = {
+  type: ['string', 'null'],
+  description: 'The cursor of the next page; null on the last.',
+}
 
 export function listSchema(view: View, projection: AnyProjection, limits: Limits): FastifySchema {
   return operation({
@@ -196,7 +200,7 @@ export function figuresSchema(view: FigureView, projection: AnyProjection, maxim
     ...(projection.table.columns.day === undefined ? {} : range),
     limit: limitSchema(maximum, maximum),
     after: AFTER,
-    ...filterProperties(projection),
+    ...filterProperties(shownColumns(projection)),
   }
   const groups = { type: 'object', additionalProperties: {}, properties: Object.fromEntries(figures) }
   return operation({

@@ -53,6 +53,7 @@ export const PROBLEMS = {
   nothing_to_switch: { status: 409, title: 'There is no build to switch to' },
   duplicates_off: { status: 409, title: 'Nobody looks for duplicates here' },
   nothing_to_decide: { status: 409, title: 'There is nothing to decide' },
+  cannot_decide: { status: 409, title: "This can't be decided" },
   log_not_empty: { status: 409, title: 'The log holds events already' },
   history_too_large: { status: 422, title: 'There is too much history for one answer' },
   overflow: { status: 422, title: 'A figure is too large' },

@@ -22,6 +22,8 @@ export interface ProjectorWorkerData {
 
 export type ProjectorMessage =
   | { readonly kind: 'progress'; readonly progress: Progress }
+  /** How far it has read the log, for builds that are folded from its beginning; only now and then. */
+  | { readonly kind: 'reading'; readonly position: number }
   | { readonly kind: 'build'; readonly build: string; readonly state: BuildState }
   | { readonly kind: 'notice'; readonly message: string }
   | { readonly kind: 'read'; readonly id: number; readonly found: LiveAnswer | undefined }

@@ -22,6 +22,7 @@ import { projections } from '../projections/catalog.ts'
 import { failureText } from './failure-place.ts'
 import { isUnderPressure } from './pressure.ts'
 import type { ProjectorMessage, ProjectorOrder, ProjectorWorkerData, ReadOrder } from './projector-thread.ts'
+import { tellingReads } from './reading-progress.ts'
 import type { OrderOutcome, VersionOrderMessage } from './versions/orders.ts'
 
 /** The projector's own thread: log and keys read-only, the read models as their one writer. */
@@ -113,10 +114,12 @@ try {
 }
 
 async function project(): Promise<void> {
-  const log = openEmbeddedReader(data.logDirectory, data.headSignal)
+  const reader = openEmbeddedReader(data.logDirectory, data.headSignal)
+  const log = tellingReads(reader, systemClock, (position) => tell({ kind: 'reading', position }))
   const opener = openOpener(data.keysDirectory, {
     masterKey: data.masterKey,
     fresh: freshParts(data.fresh),
+    readsAhead: true,
   })
   keys = opener
   try {

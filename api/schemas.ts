@@ -98,13 +98,15 @@ export function listQuerySchema(projection: AnyProjection, limit: JsonSchema): J
       limit,
       cursor,
       after,
-      ...filterProperties(projection),
+      ...filterProperties(columns),
     },
   }
 }
 
-export function filterProperties(projection: AnyProjection): Readonly<Record<string, JsonSchema>> {
-  const all = Object.entries(shownColumns(projection)).flatMap(([name, column]) =>
+export function filterProperties(
+  columns: Readonly<Record<string, Column>>,
+): Readonly<Record<string, JsonSchema>> {
+  const all = Object.entries(columns).flatMap(([name, column]) =>
     OPERATORS[column.type].map((operator) => {
       const filter = operator === 'eq' ? name : `${name}[${operator}]`
       return [filter, { ...STRING, description: `${column.about} (${column.type}, ${operator})` }] as const

@@ -6,7 +6,7 @@ import { Problem } from './problem.ts'
 /**
  * Who may call a route. `open`: anybody who can reach the port. `tracking`: whoever has the write key, which may stand in
  * the body too, so the route itself asks for it (`trackingChecker`). `admin`: whoever has both: a write key may stand in
- * the source of a web page, so it alone must not destroy anything.
+ * the source of a web page, so it alone must not destroy or decide anything. Whoever has both may `write` too.
  */
 export type Access = 'open' | 'read' | 'write' | 'tracking' | 'admin'
 
@@ -89,16 +89,16 @@ const digest = (secret: string): Buffer => hash('sha256', secret, 'buffer')
 export function accessChecker(
   credentials: Credentials,
 ): (access: Access | undefined, request: FastifyRequest) => void {
-  const expected = { read: digest(credentials.readToken), write: digest(credentials.writeKey) }
+  const expected = digestsOf(credentials)
   return (access, request) => {
     if (access === 'open' || access === 'tracking') return
     if (access === 'admin') {
-      const second = request.headers[WRITE_KEY_HEADER]
-      const isRead = secretIs(presented(request.headers.authorization, false)?.secret, expected.read)
-      const isWrite = secretIs(typeof second === 'string' ? second : undefined, expected.write)
+      const { isRead, isWrite } = bothIn(request, expected)
       if (isRead && isWrite) return
       throw isRead || isWrite ? new Problem('forbidden', NEEDS.admin) : unauthorised('read', NEEDS.admin)
     }
+    // Whoever hands in both is a sender all the same; what they may decide the route looks at.
+    if (access === 'write' && bothIn(request, expected).isWrite) return
     const needed = access ?? 'write'
     const given = presented(request.headers.authorization, needed === 'write') ?? inQuery(request)
     if (given === undefined) throw unauthorised(needed, 'No usable Authorization header was sent.')
@@ -107,6 +107,34 @@ export function accessChecker(
     const other = needed === 'read' ? expected.write : expected.read
     if (timingSafeEqual(sent, other)) throw new Problem('forbidden', NEEDS[needed])
     throw unauthorised(needed, 'The credentials are unknown.')
+  }
+}
+
+/** Whether a request carries what an `admin` route asks for. */
+export function adminMatcher(
+  credentials: Credentials,
+): (request: Pick<FastifyRequest, 'headers'>) => boolean {
+  const expected = digestsOf(credentials)
+  return (request) => {
+    const { isRead, isWrite } = bothIn(request, expected)
+    return isRead && isWrite
+  }
+}
+
+interface Digests {
+  readonly read: Buffer
+  readonly write: Buffer
+}
+
+function digestsOf({ readToken, writeKey }: Credentials): Digests {
+  return { read: digest(readToken), write: digest(writeKey) }
+}
+
+function bothIn({ headers }: Pick<FastifyRequest, 'headers'>, expected: Digests) {
+  const second = headers[WRITE_KEY_HEADER]
+  return {
+    isRead: secretIs(presented(headers.authorization, false)?.secret, expected.read),
+    isWrite: secretIs(typeof second === 'string' ? second : undefined, expected.write),
   }
 }
 
@@ -165,7 +193,7 @@ export function trackingChecker(
   }
 }
 
-const NEEDS = {
+export const NEEDS = {
   read: 'This needs the read token; a write key only sends events.',
   write: 'This needs the write key; a read token only reads.',
   admin: `This needs both: the read token in Authorization, and the write key in ${WRITE_KEY_HEADER}.`,

@@ -21,6 +21,8 @@ Appends one event or an array of events in CloudEvents' JSON form, and prints wh
 The argument is the JSON itself (it begins with { or [), a file that holds it, or - for standard input, which is
 also read without an argument.
 
+Decisions and definitions (rules, sources, fields, stewards' decisions) are taken from whoever has read token and write key.
+
   headwater append '{"id":"1","source":"web","type":"cdp.identify","data":{"userId":"42","traits":{"name":"Ada"}}}'
 
 ${CONNECTION_HELP}

@@ -7,8 +7,17 @@ import {
   type Terminal,
   UsageError,
 } from './command.ts'
-import { askOk, decodeAnswer, findConnection } from './connection.ts'
-import { findPerson, nobody, statedIdentity, WHO_HELP } from './person.ts'
+import { decodeAnswer, findConnection } from './connection.ts'
+import { askAt } from './past-answer.ts'
+import {
+  findPerson,
+  nobody,
+  PAST_HELP,
+  PAST_OPTIONS,
+  statedIdentity,
+  statedPast,
+  WHO_HELP,
+} from './person.ts'
 import { printable, valueText } from './printable.ts'
 
 const claim = t.type({ value: t.unknown, source: t.string, time: t.string, position: t.number })
@@ -43,6 +52,7 @@ ${optionTable([
   ['--field <name>', 'of this field alone'],
   ['--records', 'of deals, accounts, contacts, leads, cases and campaigns, in place of people and companies'],
   ['--limit <n>', 'how many; default 20'],
+  ...PAST_HELP,
   ['--json', 'print the answer as one line of JSON'],
 ])}
 
@@ -55,18 +65,20 @@ Exit codes: 0 answered · 1 nobody is known by that, or no answer · 2 wrong com
     if (others.length > 0) throw new UsageError('conflicts takes at most one identity')
     if (who !== undefined && values.records)
       throw new UsageError('an identity and --records exclude each other')
+    const past = statedPast(values)
     const connection = await findConnection(terminal)
     const query = new URLSearchParams({ sort: 'since', limit: values.limit ?? '20' })
     if (who !== undefined) {
       const stated = statedIdentity(who)
-      const { profile } = await findPerson(connection, stated)
-      if (profile === undefined) return nobody(terminal, 'conflicts', stated)
-      query.set('id', profile)
+      const { profile, identity } = await findPerson(connection, stated)
+      const id = past === undefined ? profile : identity
+      if (id === undefined) return nobody(terminal, 'conflicts', stated)
+      query.set('id', id)
     }
     if (!values.all) query.set('status[in]', 'open,review')
     if (values.field !== undefined) query.set('field', values.field)
     const path = `/v1/${values.records ? 'record-conflicts' : 'conflicts'}?${query}`
-    const body = await askOk(connection, { path })
+    const body = await askAt(terminal, connection, path, past)
     if (values.json) terminal.out(JSON.stringify(body))
     else print(terminal, decodeAnswer(answer, body))
     return 0
@@ -74,6 +86,7 @@ Exit codes: 0 answered · 1 nobody is known by that, or no answer · 2 wrong com
 }
 
 const OPTIONS = {
+  ...PAST_OPTIONS,
   all: { type: 'boolean' },
   field: { type: 'string' },
   records: { type: 'boolean' },

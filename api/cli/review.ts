@@ -7,7 +7,9 @@ import {
   UsageError,
   wholeNumber,
 } from './command.ts'
-import { askOk, decodeAnswer, findConnection } from './connection.ts'
+import { decodeAnswer, findConnection } from './connection.ts'
+import { askAt } from './past-answer.ts'
+import { PAST_HELP, PAST_OPTIONS, statedPast } from './person.ts'
 import { printable } from './printable.ts'
 import { nameOf, shownIdentity } from './show-identity.ts'
 
@@ -33,12 +35,13 @@ const reviewAnswer = t.type({
 })
 
 export const review: Command = {
-  help: `Usage: headwater review [--limit <n>] [--json]
+  help: `Usage: headwater review [--limit <n>] [--as-of <moment>] [--json]
 
 Lists links between people that events state and that were not followed, because a limit, the size of a profile or a
 cut forbids it: the oldest first, with the event behind each. Answer each by headwater link, cut or keep-apart.
 
 ${optionTable([
+  ...PAST_HELP,
   ['--limit <n>', `how many; default ${DEFAULT_LIMIT}`],
   ['--json', 'print the answer as one line of JSON'],
 ])}
@@ -47,12 +50,13 @@ ${CONNECTION_HELP}
 
 Exit codes: 0 answered · 1 no answer · 2 wrong command line`,
   run: async (args, terminal) => {
-    const options = { limit: { type: 'string' }, json: { type: 'boolean' } } as const
+    const options = { ...PAST_OPTIONS, limit: { type: 'string' }, json: { type: 'boolean' } } as const
     const { values, positionals } = readArguments(args, options)
     if (positionals.length > 0) throw new UsageError('review takes no identity')
     const limit = wholeNumber('limit', values.limit, 1) ?? DEFAULT_LIMIT
+    const past = statedPast(values)
     const connection = await findConnection(terminal)
-    const body = await askOk(connection, { path: `/v1/identity/review?limit=${limit}` })
+    const body = await askAt(terminal, connection, `/v1/identity/review?limit=${limit}`, past)
     if (values.json) {
       terminal.out(JSON.stringify(body))
       return 0

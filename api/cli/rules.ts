@@ -11,6 +11,7 @@ import {
   UsageError,
 } from './command.ts'
 import { askOk, decodeAnswer, findConnection } from './connection.ts'
+import { pastQuery, statedPast } from './person.ts'
 import { printable } from './printable.ts'
 import { readJsonFile } from './steward.ts'
 
@@ -41,10 +42,11 @@ force. A file of rules is one JSON object:
 
 Rules: latest, first, ranked and rankedUnlessBlank (with sources, else as they are registered), min, max, mostRestrictive (with
 values), review. window: writes of different values no further apart contradict each other. check says what is wrong
-with a file, without an engine; publish puts it in place of what was published before.
+with a file, without an engine, so that it knows no defined fields; publish puts it in place of what was published before.
 
 ${optionTable([
   ['--view <name>', 'the rules of this view alone'],
+  ['--as-of <moment>', 'those in force on a day, at an RFC 3339 instant, or at a position of the log'],
   ['--by <name>', 'who publishes'],
   ['--json', 'print the answer as one line of JSON'],
 ])}
@@ -56,45 +58,67 @@ Exit codes: 0 done, or all in order · 1 something is wrong with the rules, or n
   run: async (args, terminal) => {
     const { values, positionals } = readArguments(args, OPTIONS)
     const [what, file, ...others] = positionals
+    if (what !== undefined && values['as-of'] !== undefined)
+      throw new UsageError('--as-of is of the list of rules')
     if (others.length > 0) throw new UsageError('rules takes one file')
     if (what === undefined) return list(terminal, values)
     if (file === undefined || (what !== 'check' && what !== 'publish')) {
       throw new UsageError('rules takes check <file>, publish <file>, or nothing')
     }
     const document = readJsonFile(file)
-    const wrong = check(terminal, document)
-    if (wrong !== 0 || what === 'check') return wrong
-    return publish(terminal, document, values)
+    return what === 'check' ? check(terminal, document) : publish(terminal, document, values)
   },
 }
 
-const OPTIONS = { view: { type: 'string' }, by: { type: 'string' }, json: { type: 'boolean' } } as const
+const OPTIONS = {
+  view: { type: 'string' },
+  by: { type: 'string' },
+  json: { type: 'boolean' },
+  'as-of': { type: 'string' },
+} as const
 
 interface Values {
   readonly view?: string | undefined
   readonly by?: string | undefined
   readonly json?: boolean | undefined
+  readonly 'as-of'?: string | undefined
 }
 
 function check(terminal: Terminal, document: unknown): ExitCode {
   const problems = checkSurvivorship(document, GOVERNED_VIEWS)
-  for (const { entry, message } of problems) terminal.err(`${printable(entry)}: ${printable(message)}`)
+  printProblems(terminal, problems)
   if (problems.length === 0) terminal.out('These rules are in order.')
   return problems.length === 0 ? 0 : 1
 }
 
+function printProblems(
+  terminal: Terminal,
+  problems: readonly { readonly entry: string; readonly message: string }[],
+): void {
+  for (const { entry, message } of problems) terminal.err(`${printable(entry)}: ${printable(message)}`)
+}
+
+const tried = t.type({ data: t.type({ problems: t.array(problem) }) })
+
 async function publish(terminal: Terminal, document: unknown, { by, json }: Values): Promise<ExitCode> {
   const connection = await findConnection(terminal)
   const body = { rules: document, ...(by === undefined ? {} : { by }) }
+  // The engine knows the fields that are defined there, too.
+  const dryRun = await askOk(connection, { path: `${PATH}?dryRun=true`, body, admin: true })
+  const { problems } = decodeAnswer(tried, dryRun).data
+  printProblems(terminal, problems)
+  if (problems.length > 0) return 1
   const reply = await askOk(connection, { path: PATH, body, admin: true })
   const { position } = decodeAnswer(published, reply).data.event
   terminal.out(json ? JSON.stringify(reply) : `Published at position ${position}; the views are folded anew.`)
   return 0
 }
 
-async function list(terminal: Terminal, { view, json }: Values): Promise<ExitCode> {
+async function list(terminal: Terminal, { view, json, 'as-of': asOf }: Values): Promise<ExitCode> {
+  const past = statedPast({ 'as-of': asOf })
   const connection = await findConnection(terminal)
-  const body = await askOk(connection, { path: PATH })
+  const path = past === undefined ? PATH : `${PATH}?${pastQuery(past)}`
+  const body = await askOk(connection, { path })
   if (json) {
     terminal.out(JSON.stringify(body))
     return 0

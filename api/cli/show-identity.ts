@@ -48,7 +48,12 @@ type Data = t.TypeOf<typeof identityAnswer>['data']
 
 type Names = (id: string) => string
 
-export function printIdentity(terminal: Terminal, { position, data }: t.TypeOf<typeof identityAnswer>): void {
+/** `isPast`: what would take it apart now isn't said. */
+export function printIdentity(
+  terminal: Terminal,
+  { position, data }: t.TypeOf<typeof identityAnswer>,
+  isPast: boolean,
+): void {
   const { style } = terminal
   const names = namesIn(data)
   const counts = `${counted(data.identities.length, 'identity', 'identities')}, ${counted(data.links.length, 'link')}`
@@ -59,7 +64,7 @@ export function printIdentity(terminal: Terminal, { position, data }: t.TypeOf<t
     terminal.out('Some identity has more events than were read: earlier or other links may exist.')
   printCuts(terminal, data, names)
   printRefused(terminal, data, names)
-  printBridges(terminal, data, names)
+  printBridges(terminal, data, names, isPast)
 }
 
 function namesIn({ identities, refused: others }: Data): Names {
@@ -143,7 +148,7 @@ function reasonText(reason: string, detail: string, names: Names): string {
   return reason === 'limit' ? `the limit ${printable(detail)}` : `the greatest size, ${printable(detail)}`
 }
 
-function printBridges(terminal: Terminal, data: Data, names: Names): void {
+function printBridges(terminal: Terminal, data: Data, names: Names, isPast: boolean): void {
   for (const { identity, sides, cuts } of data.bridges) {
     terminal.out('')
     terminal.out(
@@ -151,6 +156,7 @@ function printBridges(terminal: Terminal, data: Data, names: Names): void {
         'If these are different people, it is shared:',
     )
     for (const [i, side] of sides.entries()) terminal.out(`  ${i + 1}. ${side.map(names).join(', ')}`)
+    if (isPast) continue
     const events = cuts === null ? undefined : cutEvents(data.identities, cuts)
     if (events === undefined) {
       terminal.out(

@@ -1,6 +1,7 @@
 import * as t from 'io-ts'
 import type { Terminal } from './command.ts'
 import { printable, valueText } from './printable.ts'
+import { printEmployment } from './show-employment.ts'
 
 /** A profile as the engine answers it, for people. */
 
@@ -60,7 +61,7 @@ interface Shown {
 
 export function printProfile(terminal: Terminal, { profile, timeline, orders }: Shown): void {
   const { style } = terminal
-  const { id, identities, ...fields } = profile.data
+  const { id, identities, employer: _, people: __, ...fields } = profile.data
   terminal.out(`${style.bold(`profile ${id}`)}  at position ${profile.position}${asOf(profile)}`)
   section(terminal, 'identities')
   for (const { id: identityId, namespace, value } of identities) {
@@ -70,6 +71,7 @@ export function printProfile(terminal: Terminal, { profile, timeline, orders }: 
   }
   section(terminal, 'fields')
   for (const line of fieldLines(terminal, fields, profile.explain ?? {})) terminal.out(line)
+  printEmployment(terminal, profile.data)
   if (orders !== undefined) printOrders(terminal, orders)
   if (timeline !== undefined) printTimeline(terminal, timeline)
 }

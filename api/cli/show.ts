@@ -9,13 +9,13 @@ import {
   UsageError,
 } from './command.ts'
 import { askOk, type Connection, decodeAnswer, findConnection } from './connection.ts'
+import { askAt } from './past-answer.ts'
 import {
   findPerson,
   nobody,
   PAST_HELP,
   PAST_OPTIONS,
   type Past,
-  pastQuery,
   statedIdentity,
   statedPast,
   WHO_HELP,
@@ -94,9 +94,8 @@ async function showPast(
   identity: string,
   options: { readonly events: number; readonly json: boolean; readonly past: Past },
 ): Promise<ExitCode> {
-  const query = `explain=true&events=${options.events}&${pastQuery(options.past)}`
-  const path = `/v1/profiles/${encodeURIComponent(identity)}?${query}`
-  const profile = await askOk(connection, { path })
+  const path = `/v1/profiles/${encodeURIComponent(identity)}?explain=true&events=${options.events}`
+  const profile = await askAt(terminal, connection, path, options.past)
   if (options.json) {
     terminal.out(JSON.stringify({ profile }))
     return 0

@@ -89,6 +89,7 @@ const RULES: Readonly<Record<string, string>> = {
   mostRestrictive: 'on a tie refusal beats permission',
   together: 'latest, all parts from one writer',
   review: 'latest, until a steward decides',
+  companyByDomain: 'company by the domain of the mail address; free mail providers are none',
   locked: 'a lock beats whatever sources write',
   resolved: 'it beats every write that is not newer',
 }

@@ -7,13 +7,13 @@ import {
   readArguments,
   UsageError,
 } from './command.ts'
-import { askOk, decodeAnswer, findConnection } from './connection.ts'
+import { decodeAnswer, findConnection } from './connection.ts'
+import { askAt } from './past-answer.ts'
 import {
   findPerson,
   nobody,
   PAST_HELP,
   PAST_OPTIONS,
-  pastQuery,
   statedIdentity,
   statedPast,
   WHO_HELP,
@@ -51,9 +51,9 @@ Exit codes: 0 answered · 1 nobody is known by that, there is no such field, or 
     const person = await findPerson(connection, identity)
     const id = past === undefined ? person.profile : person.identity
     if (id === undefined) return nobody(terminal, 'why', identity)
-    const query = past === undefined ? '' : `&${pastQuery(past)}`
-    const path = `/v1/profiles/${encodeURIComponent(id)}?explain=true${query}`
-    const { data, explain, position } = decodeAnswer(profileAnswer, await askOk(connection, { path }))
+    const path = `/v1/profiles/${encodeURIComponent(id)}?explain=true`
+    const body = await askAt(terminal, connection, path, past)
+    const { data, explain, position } = decodeAnswer(profileAnswer, body)
     const field = fieldOf(stated, data, explain)
     const explained = Object.hasOwn(explain, field) ? explain[field] : undefined
     const moment = past === undefined ? {} : { asOf: past.asOf, by: past.by }
@@ -66,7 +66,7 @@ Exit codes: 0 answered · 1 nobody is known by that, there is no such field, or 
 }
 
 /** Not columns: what a profile is, and who it is made of. */
-const NO_FIELDS = new Set(['id', 'identities'])
+const NO_FIELDS = new Set(['id', 'identities', 'employer', 'people'])
 
 /** A column, `column.member`, or a trait by its bare name. */
 function fieldOf(

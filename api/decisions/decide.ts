@@ -1,21 +1,29 @@
 import { strict as assert } from 'node:assert'
 import { randomUUID } from 'node:crypto'
 import { systemClock } from '../../engine/clock.ts'
-import { namespaceOf } from '../../engine/events/identity.ts'
 import { parseInstant } from '../../engine/events/instant.ts'
 import { inspect } from '../../engine/intake/inspect.ts'
-import type { AnyProjection, DecodedEvent } from '../../engine/projector/projection.ts'
-import type { Candidate } from '../../engine/reducers/rule.ts'
+import type { DecodedEvent } from '../../engine/projector/projection.ts'
 import type { GovernedView } from '../../projections/governed-views.ts'
 import type { ApiDeps } from '../deps.ts'
 import { invalidBody, Problem } from '../problem.ts'
 import { awaitPosition } from '../routes/answer.ts'
 import type { ShownExplanation } from '../routes/explain.ts'
-import { findIdentity, findStated, resolveIdentity } from '../routes/identities.ts'
-import { ask, type ShownRow } from '../routes/rows.ts'
+import { recordIdOf } from '../routes/object-rows.ts'
+import type { ShownRow } from '../routes/rows.ts'
 import { problemOfRefusal } from '../routes/way-in.ts'
 import { decisionData, type StatedDecision, statedValue } from './decision.ts'
-import { after, type Change, changesOf, explanationOf, type HeldState, heldState, rowsOf } from './preview.ts'
+import {
+  after,
+  type Change,
+  changesOf,
+  columnOf,
+  explanationOf,
+  fieldOf,
+  type HeldState,
+  rowsOf,
+} from './preview.ts'
+import { type Target, targetOf, writesBehind } from './target.ts'
 
 /** The system that stewards' decisions come from; `headwater` is the engine's own. */
 const SOURCE = 'steward'
@@ -43,13 +51,6 @@ interface FieldThen {
   readonly conflict: ShownRow | null
 }
 
-interface Target {
-  readonly held: HeldState
-  readonly conflicts: HeldState | undefined
-  /** Identities that the event names: one, so that it links nobody. Its value is sealed under it, and erased with it. */
-  readonly identities: readonly { readonly id: string; readonly stated: string; readonly namespace: string }[]
-}
-
 /** Tries a decision on the rows as they are, and, unless it is a dry run, appends it through the intake. */
 export async function decide(
   deps: ApiDeps,
@@ -74,7 +75,12 @@ export async function decide(
   const from = await fieldIn(deps, target, stated.field)
   const then = thenOf(target, proposed)
   const to = await fieldIn(deps, then, stated.field)
-  const changes = changesOf(await rowsOf(deps, held, ''), await rowsOf(deps, then.held, ''))
+  const changes = changesOf(await rowsOf(deps, held, ''), await rowsOf(deps, then.held, '')).map(
+    (change) => ({
+      ...change,
+      column: fieldOf(held, change.column),
+    }),
+  )
   const position = about.dryRun
     ? null
     : await append(deps, { id, type: stated.type, data, target, time: ahead })
@@ -84,7 +90,7 @@ export async function decide(
     dryRun: about.dryRun,
     event: { id, type: stated.type, position },
     view: view.view,
-    id: held.key,
+    id: held.prefix === undefined ? held.key : recordIdOf(view.view, held.key),
     field: stated.field,
     from,
     to,
@@ -121,85 +127,6 @@ function timeAhead(held: HeldState, field: string, now: number): number | undefi
   return newest <= now ? undefined : newest
 }
 
-/** The writes that a field's value was chosen from, decisions among them; the winner first. */
-function writesBehind({ projection, state, config }: HeldState, field: string): readonly Write[] {
-  const explained = projection.explain?.(state, config)[field]
-  return [...(explained?.winners ?? []), ...(explained?.overruled ?? [])]
-}
-
-type Write = Candidate<unknown>
-
-async function targetOf(deps: ApiDeps, view: GovernedView, id: string, field: string): Promise<Target> {
-  const projection = projectionOf(deps, view.view)
-  const conflicts = deps.projections.get(view.conflicts)
-  if (projection.table.grain === 'profile') return profileTarget(deps, projection, conflicts, id)
-  const keys = [
-    id,
-    findStated(deps, id),
-    view.namespace === undefined ? undefined : findIdentity(deps, view.namespace, id),
-  ]
-  for (const key of new Set(keys)) {
-    const held = key === undefined ? undefined : await heldState(deps, projection, key)
-    if (key === undefined || held === undefined) continue
-    const own = conflicts === undefined ? undefined : await heldState(deps, conflicts, `${view.view} ${key}`)
-    const identities =
-      view.namespace === undefined ? await concernedBy(deps, held, field) : namedBy(deps, [key])
-    return { held, conflicts: own, identities }
-  }
-  throw nothing()
-}
-
-async function profileTarget(
-  deps: ApiDeps,
-  projection: AnyProjection,
-  conflicts: AnyProjection | undefined,
-  id: string,
-): Promise<Target> {
-  const identity = resolveIdentity(deps, id)
-  if (identity === undefined) throw nothing()
-  const answer = await ask(() => deps.store.members([identity]))
-  const { profile = identity, members = [identity] } = answer.value.get(identity) ?? {}
-  const held = await heldState(deps, projection, profile)
-  const [leading] = namedBy(deps, members)
-  if (held === undefined || leading === undefined) throw nothing()
-  return {
-    held,
-    conflicts: conflicts === undefined ? undefined : await heldState(deps, conflicts, profile),
-    identities: [leading],
-  }
-}
-
-/** Events that are looked at to find one that names somebody. */
-const MAX_EVENTS = 50
-
-/**
- * Whose data a record holds that is no person's or company's own: who leads the event behind the field's value, else one
- * behind what it overruled or behind another field.
- */
-async function concernedBy(deps: ApiDeps, held: HeldState, field: string): Promise<Target['identities']> {
-  const others = Object.keys(held.projection.explain?.(held.state, held.config) ?? {})
-  const writes = [field, ...others].flatMap((name) => writesBehind(held, name))
-  const positions = [...new Set(writes.map(([, , , , , position]) => position))].slice(0, MAX_EVENTS)
-  for (const position of positions) {
-    const leading = (await deps.log.at(position))?.identities[0]
-    const named = leading === undefined ? [] : namedBy(deps, [leading.id])
-    if (named.length > 0) return named
-  }
-  return []
-}
-
-/** What these identities are called, the steadiest namespace first; erased ones have no name. */
-function namedBy(deps: ApiDeps, ids: readonly string[]): Target['identities'] {
-  const named = ids.flatMap((id) => {
-    const found = deps.directory.reveal(id)
-    return found === undefined
-      ? []
-      : [{ id, namespace: found.namespace, stated: `${found.namespace}:${found.value}` }]
-  })
-  const priority = (namespace: string) => namespaceOf(namespace).priority
-  return named.sort((a, b) => priority(a.namespace) - priority(b.namespace) || (a.id < b.id ? -1 : 1))
-}
-
 /**
  * A lock holds what it states: where nothing is stated, that is what stands now. A phone number or mail address is
  * written as the intake writes those that sources send.
@@ -208,15 +135,16 @@ function withValue(
   deps: ApiDeps,
   view: GovernedView,
   stated: StatedDecision,
-  { projection, state, config }: HeldState,
+  held: HeldState,
 ): StatedDecision {
   const { value, field } = stated
   if (typeof value === 'string' && value !== '' && (field === 'phone' || field === 'email')) {
     return { ...stated, value: deps.normaliseIdentity(field, value) }
   }
   if (value !== undefined || stated.type !== 'field.locked') return stated
-  const held = projection.explain?.(state, config)[stated.field]?.value ?? null
-  return { ...stated, value: statedValue(view, stated.field, held) }
+  const { projection, state, config } = held
+  const standing = projection.explain?.(state, config)[columnOf(held, field)]?.value ?? null
+  return { ...stated, value: statedValue(view, field, standing) }
 }
 
 function asDecoded(
@@ -248,7 +176,7 @@ async function fieldIn(deps: ApiDeps, { held, conflicts }: Target, field: string
   const explanation = (await explanationOf(deps, held, field)) ?? null
   const row = await rowsOf(deps, held, '')
   return {
-    value: explanation?.value ?? row?.[field] ?? null,
+    value: explanation?.value ?? row?.[columnOf(held, field)] ?? null,
     explanation,
     conflict: conflicts === undefined ? null : ((await rowsOf(deps, conflicts, field)) ?? null),
   }
@@ -283,14 +211,4 @@ async function append(deps: ApiDeps, { id, type, data, target, time }: Proposed)
     case 'refused':
       throw problemOfRefusal(result.refusal)
   }
-}
-
-function projectionOf(deps: ApiDeps, name: string): AnyProjection {
-  const projection = deps.projections.get(name)
-  if (projection !== undefined) return projection
-  throw new Problem('not_found', 'That view is not offered here.')
-}
-
-function nothing(): Problem {
-  return new Problem('not_found', 'There is nothing of this id.')
 }

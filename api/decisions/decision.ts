@@ -2,7 +2,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import { parseInstant } from '../../engine/events/instant.ts'
 import { formatMoney } from '../../engine/events/money.ts'
 import type { DecisionType } from '../../projections/governed.ts'
-import { GOVERNED_VIEWS, type GovernedView } from '../../projections/governed-views.ts'
+import type { GovernedView } from '../../projections/governed-views.ts'
 
 /** What a steward wants decided, as stated over HTTP. */
 export interface StatedDecision {
@@ -25,10 +25,13 @@ export type DecisionRefusal =
   | { readonly _tag: 'WrongExpiry'; readonly message: string }
 
 /** The view that a decision is about, if it can be made there. */
-export function checkDecision(stated: StatedDecision): E.Either<DecisionRefusal, GovernedView> {
-  const view = GOVERNED_VIEWS.find((each) => each.view === stated.view)
+export function checkDecision(
+  stated: StatedDecision,
+  views: readonly GovernedView[],
+): E.Either<DecisionRefusal, GovernedView> {
+  const view = views.find((each) => each.view === stated.view)
   if (view === undefined) {
-    const message = `Decisions can be made in ${GOVERNED_VIEWS.map((each) => each.view).join(', ')}.`
+    const message = `Decisions can be made in ${views.map((each) => each.view).join(', ')}.`
     return E.left({ _tag: 'UnknownView', message })
   }
   if (!view.isDecidable(stated.field)) {

@@ -5,6 +5,7 @@ import { DEFAULT_RULES, type Profile } from '../../engine/identity/identity.ts'
 import type { IntakeResult } from '../../engine/intake/result.ts'
 import { foldEntity, type Moment } from '../../engine/projector/asof.ts'
 import { identityRulesOf } from '../../engine/projector/identity-rules.ts'
+import { projectionUnder } from '../../engine/projector/projection-under.ts'
 import type { ApiDeps } from '../deps.ts'
 import { eventsNaming, HISTORY_LIMITS, type Region, regionAt } from '../history/component.ts'
 import { storedRows } from '../history/past-profile.ts'
@@ -110,11 +111,13 @@ async function showProfile(
   region: Region,
   moment: Moment,
 ): Promise<ShownProfile> {
-  const projection = deps.projections.get('profile')
+  const config = await deps.publishedConfiguration()
+  const base = (deps.catalogue ?? deps.projections).get('profile')
+  const projection = base && projectionUnder(base, config)
   const events = eventsNaming(members, region.events.values())
   const shown = { id, identities: revealAll(deps, members), events: events.length }
   if (projection === undefined) return { ...shown, views: { profile: [] } }
-  const entity = { projection, key: id, atoms: members, config: await deps.publishedConfiguration() }
+  const entity = { projection, key: id, atoms: members, config }
   const { rows } = foldEntity(entity, events, moment, deps.openEvent)
   return {
     ...shown,

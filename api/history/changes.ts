@@ -7,7 +7,7 @@ import { identityRulesOf } from '../../engine/projector/identity-rules.ts'
 import { type Changes, changesBetween } from '../../engine/projector/past-changes.ts'
 import type { AnyProjection } from '../../engine/projector/projection.ts'
 import type { ApiDeps } from '../deps.ts'
-import { eventsOf, HISTORY_LIMITS, type Region, regionAt, type TooMuchHistory } from './component.ts'
+import { eventsNamingOne, HISTORY_LIMITS, type Region, regionAt, type TooMuchHistory } from './component.ts'
 import type { publishedHistory } from './configuration.ts'
 
 interface ChangesAsk {
@@ -50,12 +50,7 @@ async function eventsAround(
     const region = await regionAt(log, [key], to, HISTORY_LIMITS)
     return E.map(({ events }: Region) => [...events.values()].sort((a, b) => a.position - b.position))(region)
   }
-  const events: RecordedEvent[] = []
-  for await (const event of eventsOf(log, key, to)) {
-    if (events.length >= HISTORY_LIMITS.events) return tooMuch('events')
-    events.push(event)
-  }
-  return E.right(events)
+  return eventsNamingOne(log, key, to, HISTORY_LIMITS)
 }
 
 function tooMuch(what: keyof typeof HISTORY_LIMITS): Either<TooMuchHistory, never> {

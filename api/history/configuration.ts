@@ -26,18 +26,19 @@ const histories = new WeakMap<ApiDeps['log'], Histories>()
 export function publishedOf({
   log,
   projections,
+  catalogue = projections,
   openEvent,
-}: Pick<ApiDeps, 'log' | 'projections' | 'openEvent'>): ReturnType<typeof publishedHistory> {
+}: Pick<ApiDeps, 'log' | 'projections' | 'catalogue' | 'openEvent'>): ReturnType<typeof publishedHistory> {
   const ofLog: Histories = histories.get(log) ?? new WeakMap()
   histories.set(log, ofLog)
-  const known = ofLog.get(projections) ?? publishedHistory(log, projections.values(), openEvent)
-  ofLog.set(projections, known)
+  const known = ofLog.get(catalogue) ?? publishedHistory(log, catalogue.values(), openEvent)
+  ofLog.set(catalogue, known)
   return known
 }
 
 /** Published configuration at a moment, from the history that all share. */
 export async function configurationAt(
-  deps: Pick<ApiDeps, 'log' | 'projections' | 'openEvent'>,
+  deps: Pick<ApiDeps, 'log' | 'projections' | 'catalogue' | 'openEvent'>,
   moment: Moment,
 ): Promise<ConfigurationState> {
   return stateOf(await publishedOf(deps)(moment))

@@ -7,12 +7,21 @@ import { DEFAULT_RULES } from '../../engine/identity/identity.ts'
 import { foldEntity, type Moment } from '../../engine/projector/asof.ts'
 import { identityRulesOf } from '../../engine/projector/identity-rules.ts'
 import type { AnyProjection, Configuration } from '../../engine/projector/projection.ts'
+import { projectionUnder } from '../../engine/projector/projection-under.ts'
 import { columnList, compareText, decodeRow, encodeRow } from '../../engine/store/cells.ts'
 import type { StoredRow } from '../../engine/store/store.ts'
 import type { Row } from '../../engine/store/table.ts'
 import type { ApiDeps } from '../deps.ts'
 import { HISTORY_LIMITS, profileAt, type TooMuchHistory } from './component.ts'
 import { configurationAt } from './configuration.ts'
+
+/** What a projection came to at a moment. */
+export interface FoldedThen {
+  /** With what the workspace had defined then. */
+  readonly projection: AnyProjection
+  readonly state: unknown
+  readonly rows: readonly StoredRow[]
+}
 
 /** What a profile came to at a moment. */
 interface ProfileThen {
@@ -22,7 +31,7 @@ interface ProfileThen {
   readonly events: readonly RecordedEvent[]
   readonly config: Configuration
   /** Its rows in a projection of grain `profile`, ordered by part, and the state behind them. */
-  fold(projection: AnyProjection): { readonly state: unknown; readonly rows: readonly StoredRow[] }
+  fold(projection: AnyProjection): FoldedThen
 }
 
 /** Answers undefined where nothing had been heard of the identity by that moment. */
@@ -32,7 +41,9 @@ export type PastProfiles = (
 ) => Promise<Either<TooMuchHistory, ProfileThen | undefined>>
 
 /** Profiles at any moment, folded from the log's index with today's code. */
-export function pastProfiles(deps: Pick<ApiDeps, 'log' | 'projections' | 'openEvent'>): PastProfiles {
+export function pastProfiles(
+  deps: Pick<ApiDeps, 'log' | 'projections' | 'catalogue' | 'openEvent'>,
+): PastProfiles {
   const { log, openEvent } = deps
   return async (identity, moment) => {
     const config = await configurationAt(deps, moment)
@@ -48,13 +59,14 @@ export function pastProfiles(deps: Pick<ApiDeps, 'log' | 'projections' | 'openEv
       config,
       fold: (projection) => {
         assert.ok(projection.table.grain === 'profile', `${projection.name} is folded per profile`)
+        const own = projectionUnder(projection, config)
         const { state, rows } = foldEntity(
-          { projection, key: id, atoms: members, config },
+          { projection: own, key: id, atoms: members, config },
           events,
           moment,
           openEvent,
         )
-        return { state, rows: storedRows(projection, id, rows) }
+        return { projection: own, state, rows: storedRows(own, id, rows) }
       },
     })
   }

@@ -3,16 +3,14 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { RecordedEvent } from '../../engine/events/event.ts'
 import { foldEntity, type Moment } from '../../engine/projector/asof.ts'
 import type { AnyProjection, Configuration } from '../../engine/projector/projection.ts'
-import type { StoredRow } from '../../engine/store/store.ts'
+import { projectionUnder } from '../../engine/projector/projection-under.ts'
 import type { ApiDeps } from '../deps.ts'
-import { eventsOf, HISTORY_LIMITS, type TooMuchHistory } from './component.ts'
-import { storedRows } from './past-profile.ts'
+import { eventsNamingOne, HISTORY_LIMITS, type TooMuchHistory } from './component.ts'
+import { type FoldedThen, storedRows } from './past-profile.ts'
 
-interface RecordThen {
+interface RecordThen extends FoldedThen {
   /** In log order. */
   readonly events: readonly RecordedEvent[]
-  readonly state: unknown
-  readonly rows: readonly StoredRow[]
 }
 
 interface KeyedRecord {
@@ -28,12 +26,15 @@ export async function recordAt(
   { projection, key, config }: KeyedRecord,
   moment: Moment,
 ): Promise<Either<TooMuchHistory, RecordThen>> {
-  const { events: limit } = HISTORY_LIMITS
-  const events: RecordedEvent[] = []
-  for await (const event of eventsOf(log, key, moment)) {
-    if (events.length === limit) return E.left({ _tag: 'TooMuchHistory', what: 'events', limit })
-    events.push(event)
-  }
-  const { state, rows } = foldEntity({ projection, key, atoms: [key], config }, events, moment, openEvent)
-  return E.right({ events, state, rows: storedRows(projection, key, rows) })
+  const found = await eventsNamingOne(log, key, moment, HISTORY_LIMITS)
+  if (E.isLeft(found)) return found
+  const events = found.right
+  const own = projectionUnder(projection, config)
+  const { state, rows } = foldEntity(
+    { projection: own, key, atoms: [key], config },
+    events,
+    moment,
+    openEvent,
+  )
+  return E.right({ events, projection: own, state, rows: storedRows(own, key, rows) })
 }

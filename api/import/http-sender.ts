@@ -1,4 +1,5 @@
 import * as t from 'io-ts'
+import { WRITE_KEY_HEADER } from '../security.ts'
 import { messageOf } from './input-file.ts'
 import type { Sender, SendOutcome } from './sender.ts'
 import { resultsOf } from './sender.ts'
@@ -7,6 +8,8 @@ interface HttpSenderOptions {
   /** Base URL of the engine. */
   readonly url: string
   readonly writeKey: string | undefined
+  /** With both, decisions and definitions are taken too. */
+  readonly readToken?: string | undefined
   /** How long one request may take before it counts as lost; default 60 s. */
   readonly timeoutMs?: number | undefined
 }
@@ -18,7 +21,7 @@ export function createHttpSender(options: HttpSenderOptions): Sender {
   const headers = {
     'content-type': 'application/cloudevents-batch+json',
     accept: 'application/json',
-    ...(options.writeKey === undefined ? {} : { authorization: `Bearer ${options.writeKey}` }),
+    ...presentedBy(options),
   }
   return {
     target: options.url,
@@ -41,6 +44,12 @@ export function createHttpSender(options: HttpSenderOptions): Sender {
       }
     },
   }
+}
+
+function presentedBy({ writeKey, readToken }: HttpSenderOptions): Readonly<Record<string, string>> {
+  if (writeKey === undefined) return {}
+  if (readToken === undefined) return { authorization: `Bearer ${writeKey}` }
+  return { authorization: `Bearer ${readToken}`, [WRITE_KEY_HEADER]: writeKey }
 }
 
 async function outcomeOf(response: Response, count: number): Promise<SendOutcome> {

@@ -1,5 +1,6 @@
 import type { Head } from '../../engine/log/log.ts'
 import type { Moment } from '../../engine/projector/asof.ts'
+import type { StoreReader } from '../../engine/store/store.ts'
 import type { Building, Built, PastFailure, PastStatus } from './past.ts'
 
 /** What a cache of pasts keeps of each, and how much of it. */
@@ -13,6 +14,8 @@ export interface PastLimits {
   readonly sizeBytes: number
   /** What nobody has asked for so long goes, ms. */
   readonly unusedMs: number
+  /** What nobody reads for so long is read by no thread any more, ms. */
+  readonly idleMs: number
   /**
    * `occurred`: late news make a build outdated; for so long after it was made it is answered from all the same, ms. A log
    * that history is imported into would otherwise never be answered from.
@@ -29,6 +32,7 @@ export const PAST_LIMITS: PastLimits = {
   kept: 16,
   sizeBytes: 4 * GIB,
   unusedMs: 600_000,
+  idleMs: 30_000,
   outdatedMs: 60_000,
   failedMs: 5_000,
 }
@@ -48,6 +52,9 @@ export interface Past {
   position: number
   usedMs: number
   users: number
+  /** Open as long as somebody reads, and a little longer. */
+  reader: StoreReader | undefined
+  closing: NodeJS.Timeout | undefined
   isDropped: boolean
   /** Nothing that happened by the moment came in up to here. */
   checked: Head
@@ -74,6 +81,11 @@ export function isDone({ phase }: Past): boolean {
 
 export function sizeOf({ phase }: Past): number {
   return phase._tag === 'Ready' ? phase.built.sizeBytes : 0
+}
+
+/** What was begun holds what was asked of it by then. */
+export function holdsAll({ projections }: Past, wanted: readonly string[]): boolean {
+  return wanted.every((name) => projections.has(name))
 }
 
 /** Moments by `occurred` are told apart by their instant: how much of the log they know, the caller looks at. */

@@ -6,6 +6,7 @@ import { foldPast } from '../../engine/projector/past-fold.ts'
 import type { AnyProjection, DecodedEvent } from '../../engine/projector/projection.ts'
 import { createMemoryStore } from '../../engine/store/memory.ts'
 import { configurationHistory } from '../history/configuration.ts'
+import { readSpecs } from '../served-projections.ts'
 import type { Building, BuildOrder, BuildOutcome, PastBuilder } from './past.ts'
 
 interface MemoryBuilderOptions {
@@ -43,6 +44,6 @@ async function build(
   const folding = { log, store: store.writer, projections: wanted, rules: DEFAULT_RULES, open, clock, signal }
   const isWhole = await foldPast({ ...folding, moment, config, onProgress })
   if (!isWhole) return { _tag: 'Failed', failure: { _tag: 'Dropped' } }
-  const reader = store.reader(wanted.map(({ name, table }) => ({ projection: name, table })))
-  return { _tag: 'Built', built: { reader, sizeBytes: 0, remove: () => reader.close() } }
+  const reader = () => store.reader(readSpecs(wanted))
+  return { _tag: 'Built', built: { sizeBytes: 0, open: reader, remove: async () => undefined } }
 }

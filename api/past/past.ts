@@ -13,11 +13,12 @@ export type PastFailure =
   | { readonly _tag: 'Dropped' }
   | { readonly _tag: 'Broken'; readonly message: string }
 
-/** Read models that are built, and whatever holds them. */
+/** Read models that are built. */
 export interface Built {
-  readonly reader: StoreReader
   readonly sizeBytes: number
-  /** Closes the reader and leaves nothing behind. */
+  /** A reader costs a thread: whoever opens one closes it. */
+  open(): StoreReader
+  /** Leaves nothing behind; its readers are closed before. */
   remove(): Promise<void>
 }
 
@@ -72,7 +73,8 @@ export type PastOutcome<T> =
 
 export interface PastAsk {
   readonly moment: Moment
-  readonly projection: string
+  /** All of them are in `reader`. */
+  readonly projections: readonly string[]
   /** An answer that stands before this position won't do. */
   readonly after?: number | undefined
   /** How long to wait for a build, ms. */

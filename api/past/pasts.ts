@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { Clock } from '../../engine/clock.ts'
 import type { Head, Log } from '../../engine/log/log.ts'
 import {
+  holdsAll,
   isDone,
   isOf,
   PAST_LIMITS,
@@ -71,24 +72,37 @@ class PastCache implements Pasts {
 
   async #answer<T>(
     past: Past,
-    { reader }: Built,
+    built: Built,
     work: (tables: PastTables) => Promise<T>,
   ): Promise<PastOutcome<T>> {
     past.users += 1
     past.usedMs = this.#now()
+    clearTimeout(past.closing)
+    past.reader ??= built.open()
+    const { reader } = past
     try {
       return { _tag: 'Answered', value: await work({ reader, at: past.checked, moment: past.moment }) }
     } finally {
       past.users -= 1
       past.usedMs = this.#now()
-      if (past.isDropped && past.users === 0) this.#remove(past)
+      if (past.users === 0) this.#released(past)
     }
+  }
+
+  #released(past: Past): void {
+    clearTimeout(past.closing)
+    if (past.isDropped) {
+      this.#remove(past)
+      return
+    }
+    past.closing = setTimeout(() => this.#track(closeReader(past)), this.#limits.idleMs)
+    past.closing.unref()
   }
 
   /** One that is built or being built, and recent enough. */
   async #found(ask: PastAsk): Promise<Past | undefined> {
     for (const past of this.#pasts.toReversed()) {
-      if (!isOf(past.moment, ask.moment) || !past.projections.has(ask.projection)) continue
+      if (!isOf(past.moment, ask.moment) || !holdsAll(past, ask.projections)) continue
       if (await this.#holds(past, ask.after ?? 0)) return past.isDropped ? undefined : past
     }
     return undefined
@@ -118,25 +132,27 @@ class PastCache implements Pasts {
   }
 
   /** Together with others of that moment, if they aren't begun yet. undefined: too many wait. */
-  #queue({ moment, projection, after = 0 }: PastAsk): Past | undefined {
+  #queue({ moment, projections, after = 0 }: PastAsk): Past | undefined {
     const open = this.#pasts.filter((past) => !isDone(past))
     const waiting = open.filter(({ phase }) => phase._tag === 'Queued')
     const fits = (past: Past) => isOf(past.moment, moment) && after <= past.moment.position
-    const joined = open.find((past) => fits(past) && past.projections.has(projection)) ?? waiting.find(fits)
+    const joined = open.find((past) => fits(past) && holdsAll(past, projections)) ?? waiting.find(fits)
     if (joined !== undefined) {
-      joined.projections.add(projection)
+      for (const projection of projections) joined.projections.add(projection)
       return joined
     }
     if (waiting.length >= this.#limits.queued || this.#isClosed) return undefined
     const { position, received } = moment
     const nowMs = this.#now()
     const past: Past = {
-      ...{ moment, projections: new Set([projection]), startedMs: nowMs, usedMs: nowMs },
+      ...{ moment, projections: new Set(projections), startedMs: nowMs, usedMs: nowMs },
       ...{
         phase: { _tag: 'Queued' },
         position: 0,
         users: 0,
         isDropped: false,
+        reader: undefined,
+        closing: undefined,
         checked: { position, received },
       },
       settled: Promise.withResolvers(),
@@ -208,7 +224,11 @@ class PastCache implements Pasts {
     const { phase } = past
     if (phase._tag !== 'Ready') return
     past.phase = { _tag: 'Failed', failure: { _tag: 'Dropped' }, doneMs: this.#now() }
-    const removal = phase.built.remove().finally(() => this.#removals.delete(removal))
+    this.#track(closeReader(past).then(() => phase.built.remove()))
+  }
+
+  #track(work: Promise<void>): void {
+    const removal = work.finally(() => this.#removals.delete(removal))
     this.#removals.add(removal)
   }
 
@@ -240,4 +260,11 @@ class PastCache implements Pasts {
   #now(): number {
     return this.#options.clock.nowMs()
   }
+}
+
+async function closeReader(past: Past): Promise<void> {
+  const { reader } = past
+  clearTimeout(past.closing)
+  past.reader = undefined
+  await reader?.close()
 }

@@ -6,7 +6,8 @@ import { removeSqliteStore } from '../../engine/store/sqlite-failure.ts'
 import { openSqliteReader } from '../../engine/store/sqlite-reader.ts'
 import { workerUrl } from '../../engine/worker-url.ts'
 import { failureText } from '../failure-place.ts'
-import type { Building, BuildOrder, BuildOutcome, PastBuilder, PastFailure } from './past.ts'
+import { readSpecs } from '../served-projections.ts'
+import type { Building, BuildOrder, BuildOutcome, Built, PastBuilder, PastFailure } from './past.ts'
 
 export interface PastWorkerData {
   readonly logDirectory: string
@@ -85,19 +86,12 @@ function start(options: ThreadBuilderOptions, order: BuildOrder, storePath: stri
   }
 }
 
-function builtAt(path: string, catalogue: readonly AnyProjection[], names: readonly string[]) {
-  const specs = catalogue.filter(({ name }) => names.includes(name))
-  const reader = openSqliteReader(path, {
-    specs: specs.map(({ name, table }) => ({ projection: name, table })),
-    threads: 1,
-  })
+function builtAt(path: string, catalogue: readonly AnyProjection[], names: readonly string[]): Built {
+  const specs = readSpecs(catalogue.filter(({ name }) => names.includes(name)))
   return {
-    reader,
     sizeBytes: sizeBytesOf(path),
-    async remove(): Promise<void> {
-      await reader.close()
-      removeSqliteStore(path)
-    },
+    open: () => openSqliteReader(path, { specs, threads: 1 }),
+    remove: async () => removeSqliteStore(path),
   }
 }
 

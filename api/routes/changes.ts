@@ -2,15 +2,17 @@ import type { FastifyInstance } from 'fastify'
 import type { Moment } from '../../engine/projector/asof.ts'
 import type { Cause, Changes, FieldChange } from '../../engine/projector/past-changes.ts'
 import type { AnyProjection } from '../../engine/projector/projection.ts'
+import { projectionUnder } from '../../engine/projector/projection-under.ts'
 import type { ApiDeps } from '../deps.ts'
 import { changesOf } from '../history/changes.ts'
-import { publishedOf } from '../history/configuration.ts'
+import type { TooMuchHistory } from '../history/component.ts'
+import { configurationAt, publishedOf } from '../history/configuration.ts'
 import { changesSchema } from '../openapi-history.ts'
 import { invalidQuery, Problem } from '../problem.ts'
 import { awaitPosition, sendContent, standing } from './answer.ts'
 import { formatInstant, type ProfileOf } from './cells.ts'
 import { presentField } from './explain.ts'
-import { peopleAt, tooMuchHistory } from './history.ts'
+import { peopleAt } from './history.ts'
 import { revealAll } from './identities.ts'
 import { AS_OF, BY, type PastQuery, requestedMoment, shownMoment } from './past.ts'
 import { decodeQuery, position, queryPairs } from './query.ts'
@@ -46,17 +48,51 @@ export function registerChanges(
     const { from, to } = await momentsOf(deps, query)
     for (const key of candidateKeys(deps, view, projection, idOf(request))) {
       const found = await changesOf(deps, published, { projection, key, from, to })
-      if (found._tag === 'Left') throw tooMuchHistory(found.left)
+      if (found._tag === 'Left') throw tooManyChanges(found.left, from, to, query)
       if (found.right === undefined) continue
       const content = {
         history: { by: to.by, from: shownFrom(from, query), to: shownMoment(to, query.to).until },
-        data: await showFields(deps, projection, found.right.fields, from, to),
+        data: await showFields(
+          deps,
+          await withColumnsOf(deps, projection, [from, to]),
+          found.right.fields,
+          from,
+          to,
+        ),
         ...(projection.table.grain === 'profile' ? { identities: showMembers(deps, found.right) } : {}),
       }
       return sendContent(request, reply, standing(reply, to), content)
     }
     throw new Problem('not_found', 'There was nothing of this id at the later moment.')
   })
+}
+
+/** Too much to look at it after each event; what it was at either moment is known all the same. */
+function tooManyChanges(
+  { what, limit }: TooMuchHistory,
+  from: Moment,
+  to: Moment,
+  query: ChangesQuery,
+): Problem {
+  const instead = (query.from === undefined ? [to] : [from, to]).map((moment) => {
+    const asOf = moment.by === 'occurred' ? formatInstant(moment.time) : String(moment.position)
+    return String(new URLSearchParams({ asOf, by: moment.by }))
+  })
+  const detail =
+    `More than ${limit} ${what} hang together here: too much to look at it after each event. Ask for the row as of both ` +
+    'moments instead; `instead` has their queries.'
+  return new Problem('history_too_large', detail, { extensions: { what, limit, instead } })
+}
+
+/** With the columns of both moments: a field may have been defined in between, or taken back. */
+async function withColumnsOf(
+  deps: ApiDeps,
+  projection: AnyProjection,
+  moments: readonly Moment[],
+): Promise<AnyProjection> {
+  const configs = await Promise.all(moments.map((moment) => configurationAt(deps, moment)))
+  const columns = configs.map((config) => projectionUnder(projection, config).table.columns)
+  return { ...projection, table: { ...projection.table, columns: Object.assign({}, ...columns) } }
 }
 
 /** Without `from` since the beginning, without `to` up to now. */

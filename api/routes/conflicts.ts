@@ -1,13 +1,17 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import * as E from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
+import { GOVERNED_VIEWS, type GovernedView, governedViews } from '../../projections/governed-views.ts'
 import { decide } from '../decisions/decide.ts'
 import { checkDecision, type StatedDecision } from '../decisions/decision.ts'
 import type { ApiDeps } from '../deps.ts'
 import { lockSchema, resolutionSchema } from '../openapi-conflicts.ts'
 import { invalidBody, Problem } from '../problem.ts'
 import { standing } from './answer.ts'
+import { isView } from './fields.ts'
+import { CUSTOM_RECORDS } from './object-rows.ts'
 import { decodeQuery, flag, queryPairs } from './query.ts'
+import { servedBy } from './served.ts'
 import { statedText } from './stated-text.ts'
 import { registerView } from './views.ts'
 
@@ -46,11 +50,27 @@ async function answer(
   { id, ...stated }: StatedDecision & { readonly id: string },
 ): Promise<unknown> {
   const { dryRun = false } = decodeQuery(queryPairs(request.url), QUERY)
-  const view = checkDecision(stated)
+  const view = await checked(deps, stated)
   if (E.isLeft(view)) throw problemOf(view.left._tag, view.left.message)
   const { position, received, ...data } = await decide(deps, view.right, { id, stated, dryRun })
   if (!dryRun) deps.logger.info({ type: stated.type, position: data.event.position }, 'a steward decided')
   return { ...standing(reply, { position, received }), data }
+}
+
+/** What is refused by all that is known is looked at once more by what serves now. */
+async function checked(deps: ApiDeps, stated: StatedDecision): Promise<ReturnType<typeof checkDecision>> {
+  const view = checkDecision(stated, await viewsServed(deps, stated.view))
+  if (E.isRight(view) || deps.serving === undefined) return view
+  await deps.serving.refresh()
+  return checkDecision(stated, await viewsServed(deps, stated.view))
+}
+
+/** Fields are decided about as they are served: of one that is only just being built, nobody sees the value. */
+async function viewsServed(deps: ApiDeps, view: string): Promise<readonly GovernedView[]> {
+  const projection = isView(view) ? view : CUSTOM_RECORDS
+  // Where the api offers no such view, who asks is told so later.
+  const served = deps.projections.has(projection) ? await servedBy(deps, projection, undefined) : undefined
+  return served === undefined ? GOVERNED_VIEWS : governedViews(served.config)
 }
 
 function problemOf(tag: string, message: string): Problem {

@@ -5,11 +5,13 @@ import * as t from 'io-ts'
 import { type IdentityId, namespaceOf as namespace } from '../../engine/events/identity.ts'
 import { DEFAULT_RULES, type IdentityRules } from '../../engine/identity/identity.ts'
 import { partition } from '../../engine/identity/partition.ts'
+import { condense } from '../../engine/identity/slot.ts'
 import type { IntakeResult } from '../../engine/intake/result.ts'
 import type { Moment } from '../../engine/projector/asof.ts'
 import { foldEntity } from '../../engine/projector/asof.ts'
 import { identityRulesOf } from '../../engine/projector/identity-rules.ts'
 import type { Configuration } from '../../engine/projector/projection.ts'
+import { projectionUnder } from '../../engine/projector/projection-under.ts'
 import type { ApiDeps } from '../deps.ts'
 import { eventsNaming, HISTORY_LIMITS, type Region, regionAt } from '../history/component.ts'
 import { bridgesOf, linksOf } from '../history/links.ts'
@@ -66,6 +68,7 @@ export function registerDecisions(app: FastifyInstance, deps: ApiDeps): void {
       throw invalidBody('/identities', 'A decision is about two different identities.')
     const deciding = await decidingAbout(deps, [a, b])
     refuseOfTwoKinds(deps, deciding, [a, b])
+    if (decision === 'lift') refuseUncut(deciding, [a, b])
     return answer(deps, reply, deciding, {
       decision,
       pairs: [[a, b]],
@@ -107,6 +110,13 @@ function refuseOfTwoKinds(deps: ApiDeps, { namespaces }: Deciding, pair: Pair): 
   })
   if (kinds[0] !== kinds[1])
     throw invalidBody('/identities', 'A person and a company are never one, so nothing is to be decided.')
+}
+
+/** To hear that something is no longer cut which never was would hide that another pair is. */
+function refuseUncut({ region }: Deciding, pair: Pair): void {
+  for (const { kind, a, b } of condense(region.evidence).values())
+    if (kind === 'cut' && pair.includes(a) && pair.includes(b)) return
+  throw new Problem('nothing_to_decide', 'These two are not cut from each other, so no cut can be lifted.')
 }
 
 function known(deps: ApiDeps, stated: string, path: string): IdentityId {
@@ -247,8 +257,9 @@ async function showProfile(
   const [id = ''] = members
   const events = eventsNaming(members, region.events.values())
   const views: Record<string, unknown> = {}
-  for (const projection of deps.projections.values()) {
-    if (projection.table.grain !== 'profile') continue
+  for (const base of (deps.catalogue ?? deps.projections).values()) {
+    if (base.table.grain !== 'profile') continue
+    const projection = projectionUnder(base, config)
     const entity = { projection, key: id, atoms: members, config }
     const { rows } = foldEntity(entity, events, moment, deps.openEvent)
     views[projection.name] = await ask(() => showRows(deps, projection, storedRows(projection, id, rows)))

@@ -2,12 +2,15 @@ import { strict as assert } from 'node:assert'
 import { Unpackr } from 'msgpackr'
 import type { AnyProjection, Configuration } from '../../engine/projector/projection.ts'
 import type { Candidate, Decided, Explanation } from '../../engine/reducers/rule.ts'
-import type { Answer } from '../../engine/store/store.ts'
+import type { Answer, StoreReader } from '../../engine/store/store.ts'
 import type { ColumnType } from '../../engine/store/table.ts'
 import type { ApiDeps } from '../deps.ts'
+import { Problem } from '../problem.ts'
+import type { Served } from '../served-projections.ts'
 import type { ProfileOf } from './cells.ts'
 import { formatInstant, presentCell } from './cells.ts'
 import { ask, type People } from './rows.ts'
+import { projectionOf, servedBy } from './served.ts'
 
 /** Why a row says what it says: per field the write that won, its rule, and what it overruled. */
 
@@ -45,28 +48,44 @@ export interface ShownExplanation {
 /** Field (a column, or `column.member`) → explanation; undefined where the projection explains nothing. */
 export async function explain(
   deps: ApiDeps,
-  projection: AnyProjection,
+  name: string,
   key: string,
 ): Promise<Answer<Readonly<Record<string, ShownExplanation>>> | undefined> {
-  if (projection.explain === undefined) return undefined
-  const [answer, configuration] = await Promise.all([
-    ask(() => deps.store.states(projection.name, key)),
-    deps.publishedConfiguration(),
-  ])
-  const state = joined(projection, key, answer.value, configuration)
-  return { ...answer, value: (await explainState(deps, projection, state, configuration)) ?? {} }
+  if (projectionOf(deps, name).explain === undefined) return undefined
+  const { states, projection, config } = await statesOf(deps, name, key)
+  // Of a row that another build had: this one may know nothing of the object that the key is of.
+  if (states.value.length === 0) return { ...states, value: {} }
+  const state = joined(projection, key, states.value, config)
+  return { ...states, value: (await explainState(deps, projection, state, config)) ?? {} }
+}
+
+/** Builds that are switched away while one explanation asks for them; more are a fault. */
+const MAX_TRIES = 10
+
+/** The states behind a key's rows, and what reads them: whatever made the build that they are of. */
+export async function statesOf(
+  deps: ApiDeps,
+  name: string,
+  key: string,
+): Promise<Served & { readonly states: Awaited<ReturnType<StoreReader['states']>> }> {
+  for (let i = 0; i < MAX_TRIES; i++) {
+    const states = await ask(() => deps.store.states(name, key))
+    const served = await servedBy(deps, name, states.build)
+    if (served !== undefined) return { ...served, states }
+  }
+  throw new Problem('projection_unavailable', `The builds of the view ${name} keep changing.`)
 }
 
 /** The same of each key, in their order; null where the projection explains nothing. */
 export async function explainRows(
   deps: ApiDeps,
-  projection: AnyProjection,
+  name: string,
   keys: readonly string[],
 ): Promise<readonly (Readonly<Record<string, ShownExplanation>> | null)[]> {
   const explained = new Map<string, Readonly<Record<string, ShownExplanation>> | null>()
   for (const key of keys) {
     if (explained.has(key)) continue
-    explained.set(key, (await explain(deps, projection, key))?.value ?? null)
+    explained.set(key, (await explain(deps, name, key))?.value ?? null)
   }
   return keys.map((key) => explained.get(key) ?? null)
 }

@@ -12,8 +12,10 @@ import { awaitPosition, etagOf, standing, unchanged } from './answer.ts'
 import { dayCodec, presentCell } from './cells.ts'
 import { parseFilters } from './filters.ts'
 import { asksForPast, BY, inThePast, PAST_QUERY, type PastQuery, type ShownMoment } from './past.ts'
-import { position, queryPairs, splitQuery, wholeNumber } from './query.ts'
+import { projectionThen } from './projection-then.ts'
+import { type Pairs, position, queryPairs, splitQuery, wholeNumber } from './query.ts'
 import { ask, assertNoReserved, resolveFilters, shownColumns } from './rows.ts'
+import { baseOf, readBy } from './served.ts'
 
 interface Figure {
   readonly name: string
@@ -41,8 +43,8 @@ const MAX_GROUPS = 5000
 const PARAMETERS = ['by', 'from', 'to', 'limit', 'after', 'asOf', 'wait']
 
 export function registerFigures(app: FastifyInstance, deps: ApiDeps, view: FigureView): void {
-  const projection = deps.projections.get(view.projection)
-  if (projection === undefined) return
+  if (!deps.projections.has(view.projection)) return
+  const projection = baseOf(deps, view.projection)
   assertNoReserved(projection, PARAMETERS)
   assertColumns(view, projection)
   const { asOf, wait } = PAST_QUERY
@@ -59,18 +61,18 @@ export function registerFigures(app: FastifyInstance, deps: ApiDeps, view: Figur
   app.get(view.path, { config: { access: 'read' }, ...options }, async (request, reply) => {
     const { known, rest } = splitQuery(queryPairs(request.url), codecs)
     const days = dayFilters(projection, known)
-    const filters = parseFilters(rest, shownColumns(projection), PARAMETERS)
     const { groups, mode } = splitBy(known.by)
     const past: PastQuery = { ...known, by: mode }
     const by = groupsOf(view, groups)
     await awaitPosition(deps, known.after)
-    const asked = { by, filters, days, limit: known.limit ?? MAX_GROUPS }
+    const asked = { by, rest, days, limit: known.limit ?? MAX_GROUPS }
     if (!asksForPast(past)) {
-      const { value, ...at } = await figuresOf(deps, view, projection, asked)
+      const { value, ...at } = await figuresOf(deps, view, asked)
       return sendFigures(request, reply, standing(reply, at), { by, ...value })
     }
+    filtersOf(await projectionThen(deps, projection, past), asked)
     return inThePast(deps, reply, projection, past, async (then, at, history) => {
-      const { value } = await figuresOf(then, view, projection, asked)
+      const { value } = await figuresOf(then, view, asked)
       return sendFigures(request, reply, at, { history, by, ...value })
     })
   })
@@ -78,7 +80,8 @@ export function registerFigures(app: FastifyInstance, deps: ApiDeps, view: Figur
 
 interface Asked {
   readonly by: readonly string[]
-  readonly filters: readonly Filter[]
+  /** What the query filters by, its columns not looked at yet. */
+  readonly rest: Pairs
   readonly days: readonly Filter[]
   readonly limit: number
 }
@@ -88,12 +91,16 @@ interface Figures {
   readonly truncated: boolean
 }
 
-async function figuresOf(
-  deps: ApiDeps,
-  view: FigureView,
-  projection: AnyProjection,
-  { by, filters, days, limit }: Asked,
-): Promise<Answer<Figures>> {
+function filtersOf(projection: AnyProjection, { rest }: Pick<Asked, 'rest'>): readonly Filter[] {
+  return parseFilters(rest, shownColumns(projection), PARAMETERS)
+}
+
+async function figuresOf(deps: ApiDeps, view: FigureView, asked: Asked): Promise<Answer<Figures>> {
+  const { by, days, limit } = asked
+  const { projection, filters } = await readBy(deps, view.projection, (now) => ({
+    projection: now,
+    filters: filtersOf(now, asked),
+  }))
   const answer = await ask(() =>
     deps.store.aggregate({
       projection: projection.name,

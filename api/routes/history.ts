@@ -2,20 +2,24 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { DEFAULT_RULES } from '../../engine/identity/identity.ts'
 import type { Moment } from '../../engine/projector/asof.ts'
 import { identityRulesOf } from '../../engine/projector/identity-rules.ts'
-import type { AnyProjection } from '../../engine/projector/projection.ts'
+import type { AnyProjection, Configuration } from '../../engine/projector/projection.ts'
 import type { ApiDeps } from '../deps.ts'
-import { HISTORY_LIMITS, profileAt, type TooMuchHistory } from '../history/component.ts'
+import { HISTORY_LIMITS, type Region, type TooMuchHistory } from '../history/component.ts'
 import { configurationAt } from '../history/configuration.ts'
 import { type PastProfiles, pastProfiles } from '../history/past-profile.ts'
 import { recordAt } from '../history/past-record.ts'
+import { PastPeople } from '../history/people.ts'
 import { Problem } from '../problem.ts'
 import { sendContent, standing } from './answer.ts'
+import { type Asked, builtProfile, builtRow, orBuilt } from './built-history.ts'
+import { employmentThen } from './employer.ts'
 import { showEvent } from './events.ts'
 import { explainState } from './explain.ts'
 import { resolveIdentity, revealAll } from './identities.ts'
-import { AS_OF, BY, type PastQuery, requestedMoment, shownMoment } from './past.ts'
+import { PAST_QUERY, type PastQuery, requestedMoment, shownMoment } from './past.ts'
 import { flag, position, wholeNumber } from './query.ts'
 import { candidateKeys, type Keyed, type People, showRows } from './rows.ts'
+import { pageOf } from './timeline.ts'
 
 /** `?asOf=` of one row: what it was at a moment, folded from the log's index at once; a profile's with more. */
 
@@ -29,7 +33,7 @@ export interface ItemHistory {
   answer(request: FastifyRequest, reply: FastifyReply, id: string, query: ItemQuery): Promise<unknown>
 }
 
-const ENTITY_QUERY = { explain: flag, after: position, asOf: AS_OF, by: BY }
+const ENTITY_QUERY = { explain: flag, after: position, ...PAST_QUERY }
 const PROFILE_QUERY = { ...ENTITY_QUERY, events: wholeNumber(0, MAX_EVENTS) }
 
 interface ItemQuery extends PastQuery {
@@ -42,28 +46,45 @@ export function profileHistory(deps: ApiDeps, projection: AnyProjection): ItemHi
   const past = pastProfiles(deps)
   return {
     query: PROFILE_QUERY,
-    async answer(request, reply, id, query) {
-      const moment = await requestedMoment(deps, query)
-      const then = await profileThen(deps, past, id, moment)
-      const own = then.fold(projection)
-      const [row] = own.rows
-      if (row === undefined) throw nobodyThen()
-      const people = peopleAt(deps, moment)
-      const [shown] = await showRows(people, projection, [row])
-      const explain =
-        query.explain === true ? await explainState(people, projection, own.state, then.config) : undefined
-      const content = {
-        history: shownMoment(moment, query.asOf),
-        data: { ...shown, identities: revealAll(deps, then.members) },
-        ...(explain === undefined ? {} : { explain }),
-        orders: await ordersThen(deps, people, then),
-        timeline: latest(then.events, moment, query.events ?? DEFAULT_EVENTS).map((event) =>
-          showEvent(deps.openEvent(event)),
-        ),
-      }
-      return sendContent(request, reply, standing(reply, moment), content)
+    answer(request, reply, id, { events = DEFAULT_EVENTS, ...query }) {
+      const asked = { request, reply, id }
+      return orBuilt(
+        deps,
+        () => profileFromIndex(deps, past, projection, asked, { ...query, events }),
+        () => builtProfile(deps, projection, asked, { ...query, events }),
+      )
     },
   }
+}
+
+async function profileFromIndex(
+  deps: ApiDeps,
+  past: PastProfiles,
+  projection: AnyProjection,
+  { request, reply, id }: Asked,
+  query: ItemQuery & { readonly events: number },
+): Promise<unknown> {
+  const moment = await requestedMoment(deps, query)
+  const then = await profileThen(deps, past, id, moment)
+  const own = then.fold(projection)
+  const [row] = own.rows
+  if (row === undefined) throw nobodyThen()
+  const people = peopleAt(deps, moment)
+  const [shown] = await showRows(people, own.projection, [row])
+  const content = {
+    history: shownMoment(moment, query.asOf),
+    data: {
+      ...shown,
+      ...(await employmentThen(deps, past, projection, own, { moment, people, config: then.config })),
+      identities: revealAll(deps, then.members),
+    },
+    ...(await explained(people, own.projection, own.state, then.config, query)),
+    orders: await ordersThen(deps, people, then),
+    timeline: pageOf(then.events, moment, { from: undefined, limit: query.events }).events.map((event) =>
+      showEvent(deps.openEvent(event)),
+    ),
+  }
+  return sendContent(request, reply, standing(reply, moment), content)
 }
 
 /**
@@ -78,28 +99,53 @@ export function entityHistory(
   const isOfPeople = projection.table.grain === 'profile'
   if (!isOfPeople && view.namespace === undefined) return undefined
   const past = pastProfiles(deps)
+  const rowsThen = async (id: string, moment: Moment) =>
+    isOfPeople
+      ? (await profileThen(deps, past, id, moment)).fold(projection)
+      : recordThen(deps, view, projection, id, moment)
   return {
     query: ENTITY_QUERY,
-    async answer(request, reply, id, query) {
-      const moment = await requestedMoment(deps, query)
-      const found = isOfPeople
-        ? (await profileThen(deps, past, id, moment)).fold(projection)
-        : await recordThen(deps, view, projection, id, moment)
-      const [row] = found.rows
-      if (row === undefined) throw nothingThen()
-      const people = peopleAt(deps, moment)
-      const [data] = await showRows(people, projection, [row])
-      const config = await configurationAt(deps, moment)
-      const explain =
-        query.explain === true ? await explainState(people, projection, found.state, config) : undefined
-      const content = {
-        history: shownMoment(moment, query.asOf),
-        data,
-        ...(explain === undefined ? {} : { explain }),
-      }
-      return sendContent(request, reply, standing(reply, moment), content)
+    answer(request, reply, id, query) {
+      const asked = { request, reply, id }
+      return orBuilt(
+        deps,
+        () => rowFromIndex(deps, asked, query, rowsThen),
+        () => builtRow(deps, view, projection, asked, query),
+      )
     },
   }
+}
+
+async function rowFromIndex(
+  deps: ApiDeps,
+  { request, reply, id }: Asked,
+  query: ItemQuery,
+  rowsThen: (id: string, moment: Moment) => Promise<ReturnType<ProfileThen['fold']>>,
+): Promise<unknown> {
+  const moment = await requestedMoment(deps, query)
+  const found = await rowsThen(id, moment)
+  const [row] = found.rows
+  if (row === undefined) throw nothingThen()
+  const people = peopleAt(deps, moment)
+  const [data] = await showRows(people, found.projection, [row])
+  const config = await configurationAt(deps, moment)
+  const content = {
+    history: shownMoment(moment, query.asOf),
+    data,
+    ...(await explained(people, found.projection, found.state, config, query)),
+  }
+  return sendContent(request, reply, standing(reply, moment), content)
+}
+
+async function explained(
+  people: People,
+  projection: AnyProjection,
+  state: unknown,
+  config: Configuration,
+  query: ItemQuery,
+): Promise<Readonly<Record<string, unknown>>> {
+  const explain = query.explain === true ? await explainState(people, projection, state, config) : undefined
+  return explain === undefined ? {} : { explain }
 }
 
 /** The record that an id named then; of those that it may mean the first that was there. */
@@ -119,16 +165,22 @@ async function recordThen(
   throw nothingThen()
 }
 
-/** Who belonged together at a moment, for rows that mention people. */
-export function peopleAt(deps: ApiDeps, moment: Moment): People {
+/** Who belonged together at a moment, for rows that mention people. `known` was read already. */
+export function peopleAt(deps: ApiDeps, moment: Moment, known?: Pick<Region, 'evidence'>): People {
+  let people: Promise<PastPeople> | undefined
+  const open = async () => {
+    const rules = identityRulesOf(await configurationAt(deps, moment), DEFAULT_RULES)
+    const opened = new PastPeople(deps.log, moment, { rules, limits: HISTORY_LIMITS })
+    if (known !== undefined) opened.learn(known)
+    return opened
+  }
   return {
     store: {
       async members(ids) {
-        const rules = identityRulesOf(await configurationAt(deps, moment), DEFAULT_RULES)
-        const options = { rules, limits: HISTORY_LIMITS }
+        people ??= open()
         const value = new Map<string, { readonly profile: string; readonly members: readonly string[] }>()
         for (const id of ids) {
-          const found = await profileAt(deps.log, id, moment, options)
+          const found = await (await people).profileOf(id)
           if (found._tag === 'Left') throw tooMuchHistory(found.left)
           value.set(id, { profile: found.right.id, members: found.right.members })
         }
@@ -169,15 +221,4 @@ function nothingThen(): Problem {
 async function ordersThen(deps: ApiDeps, people: People, then: ProfileThen): Promise<readonly unknown[]> {
   const orders = deps.projections.get('customer_orders')
   return orders === undefined ? [] : showRows(people, orders, then.fold(orders).rows)
-}
-
-/** Newest first, by the order that the moment goes by. */
-function latest<E extends { readonly time: number; readonly position: number }>(
-  events: readonly E[],
-  { by }: Moment,
-  limit: number,
-): readonly E[] {
-  const newest = (a: E, b: E) =>
-    by === 'occurred' ? b.time - a.time || b.position - a.position : b.position - a.position
-  return [...events].sort(newest).slice(0, limit)
 }

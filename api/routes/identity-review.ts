@@ -5,10 +5,12 @@ import { DEFAULT_RULES, type IdentityRules, type LinkEvidence } from '../../engi
 import { decodeEvidence } from '../../engine/identity/stored.ts'
 import { identityRulesOf } from '../../engine/projector/identity-rules.ts'
 import type { ApiDeps } from '../deps.ts'
+import { withPast } from '../openapi-history.ts'
 import { reviewSchema } from '../openapi-identity.ts'
 import { awaitPosition, standing } from './answer.ts'
 import { formatInstant } from './cells.ts'
 import { revealAll } from './identities.ts'
+import { asksForPast, inThePast, PAST_QUERY, type PastQuery } from './past.ts'
 import { decodeQuery, position, queryPairs, wholeNumber } from './query.ts'
 import { ask } from './rows.ts'
 
@@ -21,24 +23,45 @@ const MAX_LOOKED_AT = 2_000
 /** `GET /v1/identity/review`: links that a limit, a cut or a profile's size refused, for a steward to answer. */
 export function registerReview(app: FastifyInstance, deps: ApiDeps): void {
   const maximum = deps.configuration.pageLimit
-  const codecs = { limit: wholeNumber(1, maximum), cursor: position, after: position }
+  const past = deps.past === undefined ? {} : PAST_QUERY
+  const codecs = { limit: wholeNumber(1, maximum), cursor: position, after: position, ...past }
   const fallback = Math.min(DEFAULT_LIMIT, maximum)
-  const options = { config: { access: 'read' }, schema: reviewSchema({ maximum, fallback }) } as const
+  const documented = reviewSchema({ maximum, fallback })
+  const schema = deps.past === undefined ? documented : withPast(documented)
+  const options = { config: { access: 'read' }, schema } as const
+  const profile = deps.projections.get('profile')
   app.get('/v1/identity/review', options, async (request, reply) => {
-    const query = decodeQuery(queryPairs(request.url), codecs)
+    const query: ReviewQuery = decodeQuery(queryPairs(request.url), codecs)
     await awaitPosition(deps, query.after)
-    const limit = query.limit ?? fallback
-    const found = await ask(() => deps.store.review(query.cursor ?? 0, limit))
-    const links = found.value.flatMap(({ bytes }) => {
-      const evidence = decodeEvidence(bytes)
-      return evidence.kind === 'link' ? [evidence] : []
+    const page = { cursor: query.cursor ?? 0, limit: query.limit ?? fallback }
+    if (!asksForPast(query) || profile === undefined) {
+      const { at, ...content } = await pageOf(deps, page)
+      return { ...standing(reply, at), ...content }
+    }
+    // Who was refused is kept beside whatever read models of people there are.
+    return inThePast(deps, reply, profile, query, async (then, at, history) => {
+      const { at: _, ...content } = await pageOf(then, page)
+      return { ...at, history, ...content }
     })
-    const rules = identityRulesOf(await deps.publishedConfiguration(), DEFAULT_RULES)
-    const data = await showRefusals(deps, links, rules)
-    const last = found.value.at(-1)?.place
-    const next = found.value.length < limit || last === undefined ? null : last
-    return { ...standing(reply, found), data, next, rules: { version: rules.version } }
   })
+}
+
+interface ReviewQuery extends PastQuery {
+  readonly limit?: number | undefined
+  readonly cursor?: number | undefined
+}
+
+async function pageOf(deps: ApiDeps, { cursor, limit }: { readonly cursor: number; readonly limit: number }) {
+  const found = await ask(() => deps.store.review(cursor, limit))
+  const links = found.value.flatMap(({ bytes }) => {
+    const evidence = decodeEvidence(bytes)
+    return evidence.kind === 'link' ? [evidence] : []
+  })
+  const rules = identityRulesOf(await deps.publishedConfiguration(), DEFAULT_RULES)
+  const data = await showRefusals(deps, links, rules)
+  const last = found.value.at(-1)?.place
+  const next = found.value.length < limit || last === undefined ? null : last
+  return { at: found, data, next, rules: { version: rules.version } }
 }
 
 async function showRefusals(deps: ApiDeps, links: readonly LinkEvidence[], rules: IdentityRules) {

@@ -1,23 +1,28 @@
-import type { FastifyInstance } from 'fastify'
+import assert from 'node:assert/strict'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { RecordedEvent } from '../../engine/events/event.ts'
 import type { IdentityId } from '../../engine/events/identity.ts'
 import { Groups } from '../../engine/identity/groups.ts'
 import { DEFAULT_RULES, type IdentityRules } from '../../engine/identity/identity.ts'
 import { Limits } from '../../engine/identity/limits.ts'
+import { partition } from '../../engine/identity/partition.ts'
 import type { Moment } from '../../engine/projector/asof.ts'
 import { identityRulesOf } from '../../engine/projector/identity-rules.ts'
 import type { ApiDeps } from '../deps.ts'
-import { eventsOf, HISTORY_LIMITS } from '../history/component.ts'
+import { eventsNaming, eventsOf, HISTORY_LIMITS, regionAt } from '../history/component.ts'
+import { configurationAt } from '../history/configuration.ts'
 import { bridgesOf, type Linked, linksOf, type ProfileLinks, type Witness } from '../history/links.ts'
 import { cutsFor } from '../history/undo.ts'
-import { identitySchema } from '../openapi-history.ts'
+import { identitySchema, withPast } from '../openapi-history.ts'
 import { Problem } from '../problem.ts'
 import { awaitPosition, standing } from './answer.ts'
+import { orBuilt } from './built-history.ts'
 import { formatInstant } from './cells.ts'
-import { tooMuchHistory } from './history.ts'
+import { peopleAt, tooMuchHistory } from './history.ts'
 import { resolveIdentity, revealAll } from './identities.ts'
+import { asksForPast, inThePast, PAST_QUERY, type PastQuery, requestedMoment, shownMoment } from './past.ts'
 import { decodeQuery, position, queryPairs } from './query.ts'
-import { ask } from './rows.ts'
+import { ask, type People } from './rows.ts'
 import { idOf } from './views.ts'
 
 /** Links with outsiders that are shown; all are counted. */
@@ -27,42 +32,104 @@ const MAX_OUTSIDERS = 10_000
 /** Events read for each identity, even where there are many identities. */
 const LEAST_PER_IDENTITY = 20
 
-/** `GET /v1/profiles/:id/identity`: which identities make up a profile, and which events say so. */
+/** `GET /v1/profiles/:id/identity`: which identities make up a profile, and which events say so; now or at a moment. */
 export function registerIdentity(app: FastifyInstance, deps: ApiDeps): void {
-  const schema = identitySchema()
+  const codecs = { after: position, ...(deps.past === undefined ? {} : PAST_QUERY) }
+  const schema = deps.past === undefined ? identitySchema() : withPast(identitySchema())
   app.get('/v1/profiles/:id/identity', { config: { access: 'read' }, schema }, async (request, reply) => {
-    const query = decodeQuery(queryPairs(request.url), { after: position })
+    const query: PastQuery = decodeQuery(queryPairs(request.url), codecs)
     await awaitPosition(deps, query.after)
     const id = resolveIdentity(deps, idOf(request))
     if (id === undefined) throw nobody()
-    const answer = await ask(() => deps.store.members([id]))
-    const { profile, members } = answer.value.get(id) ?? { profile: id, members: [id] }
-    if (members.length > HISTORY_LIMITS.identities) {
-      throw tooMuchHistory({ _tag: 'TooMuchHistory', what: 'identities', limit: HISTORY_LIMITS.identities })
+    if (asksForPast(query)) {
+      const fromTables = () => fromPastTables(deps, reply, id, query)
+      return orBuilt(deps, () => fromIndex(deps, reply, id, query), fromTables)
     }
-    const { events, complete } = await eventsNaming(deps, members, answer)
-    if (events.size === 0) throw nobody()
-    const rules = identityRulesOf(await deps.publishedConfiguration(), DEFAULT_RULES)
-    const links = linksOf(members, events.values(), rules)
-    const data = {
-      id: profile,
-      rules: shownRules(rules),
-      complete,
-      identities: revealAll(deps, members).map((shown) => ({
-        namespace: links.namespaces.get(shown.id),
-        ...shown,
-      })),
-      links: links.made.map(showLink),
-      cuts: links.cuts.map(({ cut, event }) => ({ a: cut.a, b: cut.b, event: showWitness(event) })),
-      bridges: bridgesOf(members, links).map((bridge) => ({
-        ...bridge,
-        cuts: cutsFor(bridge, links, rules) ?? null,
-      })),
-      refused: await showRefused(deps, members, links, rules),
-      refusedCount: links.refused.length,
-    }
-    return { ...standing(reply, answer), data }
+    const { at, whole } = await fromStore(deps, id)
+    return { ...standing(reply, at), data: await showWhole(deps, deps, whole) }
   })
+}
+
+/** A profile, and what its events say of it. */
+interface Whole {
+  readonly profile: IdentityId
+  /** Sorted. */
+  readonly members: readonly IdentityId[]
+  /** Those that name a member, by position. */
+  readonly events: ReadonlyMap<number, RecordedEvent>
+  /** False: some member has more events than these. */
+  readonly complete: boolean
+  readonly rules: IdentityRules
+}
+
+/** As read models tell who belongs together: those that serve, or those of a moment. */
+async function fromStore(deps: ApiDeps, id: IdentityId, moment?: Moment | undefined) {
+  const answer = await ask(() => deps.store.members([id]))
+  const { profile, members } = answer.value.get(id) ?? { profile: id, members: [id] }
+  if (members.length > HISTORY_LIMITS.identities) {
+    throw tooMuchHistory({ _tag: 'TooMuchHistory', what: 'identities', limit: HISTORY_LIMITS.identities })
+  }
+  const { position: at, received } = answer
+  const { events, complete } = await eventsRead(
+    deps,
+    members,
+    moment ?? { by: 'received', position: at, received },
+  )
+  if (events.size === 0) throw nobody()
+  const rules = identityRulesOf(await deps.publishedConfiguration(), DEFAULT_RULES)
+  return { at: answer, whole: { profile, members, events, complete, rules } satisfies Whole }
+}
+
+async function fromIndex(deps: ApiDeps, reply: FastifyReply, id: IdentityId, query: PastQuery) {
+  const moment = await requestedMoment(deps, query)
+  const rules = identityRulesOf(await configurationAt(deps, moment), DEFAULT_RULES)
+  const region = await regionAt(deps.log, [id], moment, HISTORY_LIMITS)
+  if (region._tag === 'Left') throw tooMuchHistory(region.left)
+  const { events, evidence } = region.right
+  if (events.size === 0) throw nobodyThen()
+  const { profiles } = partition(evidence, rules)
+  const own = profiles.find(({ members }) => members.includes(id)) ?? { id, members: [id] }
+  const named = new Map(eventsNaming(own.members, events.values()).map((event) => [event.position, event]))
+  const whole: Whole = { profile: own.id, members: own.members, events: named, complete: true, rules }
+  const history = shownMoment(moment, query.asOf)
+  return {
+    ...standing(reply, moment),
+    history,
+    data: await showWhole(deps, peopleAt(deps, moment, region.right), whole),
+  }
+}
+
+/** Of whoever has too much history for the index. */
+async function fromPastTables(deps: ApiDeps, reply: FastifyReply, id: IdentityId, query: PastQuery) {
+  const profiles = deps.projections.get('profile')
+  assert(profiles !== undefined, 'the route is offered where profiles are')
+  return inThePast(deps, reply, profiles, query, async (then, at, history, moment) => {
+    const { whole } = await fromStore(then, id, moment)
+    return { ...at, history, data: await showWhole(deps, then, whole) }
+  })
+}
+
+/** `people` knows the profiles of those outside that links were refused with. */
+async function showWhole(deps: ApiDeps, people: People, whole: Whole) {
+  const { profile, members, events, complete, rules } = whole
+  const links = linksOf(members, events.values(), rules)
+  return {
+    id: profile,
+    rules: shownRules(rules),
+    complete,
+    identities: revealAll(deps, members).map((shown) => ({
+      namespace: links.namespaces.get(shown.id),
+      ...shown,
+    })),
+    links: links.made.map(showLink),
+    cuts: links.cuts.map(({ cut, event }) => ({ a: cut.a, b: cut.b, event: showWitness(event) })),
+    bridges: bridgesOf(members, links).map((bridge) => ({
+      ...bridge,
+      cuts: cutsFor(bridge, links, rules) ?? null,
+    })),
+    refused: await showRefused(deps, people, members, links, rules),
+    refusedCount: links.refused.length,
+  }
 }
 
 /** Why links over some namespaces or identities aren't followed. */
@@ -76,13 +143,16 @@ function nobody(): Problem {
   return new Problem('not_found', 'Nobody is known by this id.')
 }
 
+function nobodyThen(): Problem {
+  return new Problem('not_found', 'Nobody was known by this id at that moment.')
+}
+
 /** By position, up to where membership is known; incomplete where an identity has more than its share. */
-async function eventsNaming(
+async function eventsRead(
   deps: ApiDeps,
   members: readonly IdentityId[],
-  at: { readonly position: number; readonly received: number },
+  moment: Moment,
 ): Promise<{ readonly events: ReadonlyMap<number, RecordedEvent>; readonly complete: boolean }> {
-  const moment: Moment = { by: 'received', position: at.position, received: at.received }
   const share = Math.max(LEAST_PER_IDENTITY, Math.floor(HISTORY_LIMITS.events / members.length))
   const events = new Map<number, RecordedEvent>()
   let complete = true
@@ -105,9 +175,10 @@ function showWitness({ id, source, type, time, position: at }: Witness) {
   return { id, source, type, time: formatInstant(time), position: at }
 }
 
-/** Links that weren't followed, with what stands in their way now. */
+/** Links that weren't followed, with what stood in their way at the answer's moment. */
 async function showRefused(
   deps: ApiDeps,
+  people: People,
   members: readonly IdentityId[],
   links: ProfileLinks,
   rules: IdentityRules,
@@ -116,7 +187,7 @@ async function showRefused(
   const own = new Set(members)
   const shown = links.refused.slice(0, MAX_REFUSED)
   const outside = shown.map(({ link }) => (own.has(link.a) ? link.b : link.a))
-  const profiles = outside.length === 0 ? undefined : await ask(() => deps.store.members(outside))
+  const profiles = outside.length === 0 ? undefined : await ask(() => people.store.members(outside))
   const obstacles = new Map<IdentityId, ReturnType<typeof obstacleBetween>>()
   let left = MAX_OUTSIDERS
   return shown.map((each, i) => {

@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import * as E from 'fp-ts/lib/Either.js'
-import type { Incoming, IntakeResult } from '../../engine/intake/result.ts'
+import type { Incoming, IntakeResult, Refusal } from '../../engine/intake/result.ts'
 import type { ApiDeps } from '../deps.ts'
 import { eventsSchema, preflightSchema } from '../openapi-engine.ts'
 import { sendProblem } from '../problem.ts'
-import { accessToken, secretMatcher, setPreflightHeaders } from '../security.ts'
+import { accessToken, adminMatcher, secretMatcher, setPreflightHeaders } from '../security.ts'
 import { readEvents } from './cloud-events.ts'
 import { registerSegment } from './segment.ts'
 import type { Submit } from './way-in.ts'
@@ -38,9 +38,11 @@ function asBytes(_: FastifyRequest, body: Buffer, done: (error: null, body: Buff
 
 function registerEvents(app: FastifyInstance, deps: ApiDeps, submit: Submit): void {
   const config = { access: 'write', cors: true, accessToken: true } as const
+  const mayDecide = adminMatcher(deps.credentials)
   app.post(PATH, { config, schema: eventsSchema() }, async (request, reply) => {
     const incoming = await readRequest(deps, request)
-    return answer(reply, incoming, await submit(incoming, DEFAULT_SOURCE))
+    const rights = mayDecide(request) ? 'decide' : 'report'
+    return answer(reply, incoming, await submit(incoming, DEFAULT_SOURCE, rights))
   })
 }
 
@@ -64,9 +66,12 @@ async function readRequest(deps: ApiDeps, request: FastifyRequest): Promise<read
   return E.isLeft(body) ? [body.left] : readEvents(request.headers, body.right)
 }
 
+/** Sending these again would get the same answer. */
+const LASTING: ReadonlySet<Refusal['code']> = new Set(['wrong_expected', 'forbidden'])
+
 /**
  * Event by event, but where some couldn't be taken now the status says so: many senders read nothing else, and repeat all
- * of them, which is harmless. An expectation that doesn't hold is no reason to repeat the others.
+ * of them, which is harmless. What would be refused again is no reason to repeat the others.
  */
 function answer(
   reply: FastifyReply,
@@ -76,7 +81,7 @@ function answer(
   const position = lastPosition(results)
   if (position > 0) reply.header('headwater-position', String(position))
   const refusals = results.flatMap((result) => (result.status === 'refused' ? [result.refusal] : []))
-  const again = refusals.find(({ code }) => code !== 'wrong_expected')
+  const again = refusals.find(({ code }) => !LASTING.has(code))
   const refusal = again ?? (refusals.length === results.length ? refusals[0] : undefined)
   if (refusal !== undefined) return sendProblem(reply, problemOfRefusal(refusal, results))
   const [only] = incoming

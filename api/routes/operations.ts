@@ -18,7 +18,7 @@ export function registerOperations(app: FastifyInstance, deps: ApiDeps): void {
   registerMetrics(app, deps)
   app.post(
     '/v1/clock/confirm',
-    { config: { access: 'write' }, schema: clockSchema() },
+    { config: { access: 'admin' }, schema: clockSchema() },
     async (request, reply) => {
       decodeQuery(queryPairs(request.url), {})
       deps.confirmClock()
@@ -47,10 +47,18 @@ function reasonsAgainst(status: EngineStatus): readonly string[] {
   const reasons: string[] = []
   if (status.viewsStopped === true)
     reasons.push("the views have stopped following the log; the engine's log says why")
-  else if (!status.caughtUp) reasons.push("the views haven't caught up with the log yet")
+  else if (!status.caughtUp) reasons.push(behind(status))
   if (status.writer === 'stopped') reasons.push("the log's writer has stopped")
   if (!status.clockTrusted) reasons.push('the wall clock jumped, and nobody has confirmed it')
   return reasons
+}
+
+function behind({ reading, head }: EngineStatus): string {
+  const progress =
+    reading === undefined
+      ? ''
+      : `: they are made from it, and it is read up to position ${reading} of ${head}`
+  return `the views haven't caught up with the log yet${progress}`
 }
 
 function registerMetrics(app: FastifyInstance, deps: ApiDeps): void {

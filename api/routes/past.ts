@@ -11,6 +11,7 @@ import { invalidQuery, Problem } from '../problem.ts'
 import { standing } from './answer.ts'
 import { formatInstant } from './cells.ts'
 import { decodeQuery, parsed, queryPairs, wholeNumber } from './query.ts'
+import { under } from './served.ts'
 
 /** `?asOf=` of whole read models: the same routes, answered from read models of that moment. */
 
@@ -79,9 +80,9 @@ type Standing = ReturnType<typeof standing>
 export async function inThePast<T>(
   deps: ApiDeps,
   reply: FastifyReply,
-  projection: AnyProjection,
+  projection: AnyProjection | readonly AnyProjection[],
   query: PastQuery,
-  answer: (then: ApiDeps, at: Standing, history: ShownMoment) => Promise<T>,
+  answer: (then: ApiDeps, at: Standing, history: ShownMoment, moment: Moment) => Promise<T>,
 ): Promise<T | Readonly<Record<string, unknown>>> {
   const { past } = deps
   if (past === undefined)
@@ -89,10 +90,11 @@ export async function inThePast<T>(
   const moment = await requestedMoment(deps, query)
   const history = shownMoment(moment, query.asOf)
   const waitMs = Math.min(query.wait ?? WAIT_MS, deps.configuration.afterWaitMs)
-  const asked = { moment, projection: projection.name, after: query.after, waitMs }
+  const names = [projection].flat().map(({ name }) => name)
+  const asked = { moment, projections: names, after: query.after, waitMs }
   const outcome = await past.use(asked, async ({ reader, at, moment: built }) => {
-    const publishedConfiguration = () => configurationAt(deps, built)
-    return answer({ ...deps, store: reader, publishedConfiguration }, standing(reply, at), history)
+    const then = under({ ...deps, store: reader }, await configurationAt(deps, built))
+    return answer(then, standing(reply, at), history, { ...built, ...at })
   })
   return answered(outcome, reply, history)
 }

@@ -1,11 +1,13 @@
 import type { FastifyInstance } from 'fastify'
 import * as t from 'io-ts'
+import { isGuarded } from '../../engine/events/guarded.ts'
 import { parseValue } from '../../engine/intake/parse.ts'
 import type { IntakeResult } from '../../engine/intake/result.ts'
 import { StoreQueryError } from '../../engine/store/store.ts'
 import type { ApiDeps } from '../deps.ts'
 import { resubmitSchema } from '../openapi-engine.ts'
 import { invalidBody, Problem } from '../problem.ts'
+import { adminMatcher, NEEDS } from '../security.ts'
 import { standing } from './answer.ts'
 import { decodeQuery, queryPairs } from './query.ts'
 import type { FoundRow, View } from './views.ts'
@@ -54,14 +56,27 @@ function readCorrection(body: unknown): Readonly<Record<string, unknown>> | unde
 
 function registerResubmit(app: FastifyInstance, deps: ApiDeps): void {
   const options = { config: { access: 'write' }, schema: resubmitSchema() } as const
+  const mayDecide = adminMatcher(deps.credentials)
   app.post(`${QUARANTINE.path}/:id/resubmit`, options, async (request, reply) => {
     decodeQuery(queryPairs(request.url), {})
-    const result = await resubmit(deps, idOf(request), readCorrection(request.body))
+    const corrected = readCorrection(request.body)
+    const id = idOf(request)
+    if (!mayDecide(request) && (await isGuardedAgain(deps, id, corrected)))
+      throw new Problem('forbidden', `An event of this type decides about others. ${NEEDS.admin}`)
+    const result = await resubmit(deps, id, corrected)
     if (result.status === 'refused') throw problemOfRefusal(result.refusal, [result])
     const head = deps.log.head()
     standing(reply, { position: result.position, received: head.received })
     return { position: result.position, results: [result] }
   })
+}
+
+/** By NATS or both keys a decision may have come that was refused for something else. */
+async function isGuardedAgain(deps: ApiDeps, id: string, corrected: unknown | undefined): Promise<boolean> {
+  if (corrected !== undefined) return isGuarded(corrected)
+  const bytes = (await deps.quarantine.open(id))?.bytes
+  const parsed = bytes === undefined ? undefined : parseValue(bytes)
+  return parsed?._tag === 'Right' && isGuarded(parsed.right)
 }
 
 async function resubmit(deps: ApiDeps, id: string, corrected: unknown | undefined): Promise<IntakeResult> {

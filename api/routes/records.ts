@@ -4,7 +4,7 @@ import type { View } from './views.ts'
 import { registerView } from './views.ts'
 
 /** The record views. To offer another read model as a collection, add its line. */
-const RECORDS: readonly View[] = [
+export const RECORDS: readonly View[] = [
   { path: '/v1/opportunities', projection: 'opportunity', tag: 'Sales', items: true },
   { path: '/v1/leads', projection: 'lead', tag: 'Sales', items: true, namespace: 'lead' },
   { path: '/v1/accounts', projection: 'account', tag: 'Sales', items: true, namespace: 'account' },

@@ -8,6 +8,7 @@ import { problemOfStore } from '../problem.ts'
 import type { ProfileOf } from './cells.ts'
 import { identitiesIn, presentRow } from './cells.ts'
 import { findIdentity, findStated, resolveIdentity } from './identities.ts'
+import { shownBy } from './served.ts'
 
 /** Rows of read models, asked for and shown. */
 
@@ -116,7 +117,9 @@ export async function listRows(
   const filters = resolveFilters(deps, projection, query.filters ?? [])
   const sort = query.sort?.map(({ column, descending }) => ({ column: storedName(column), descending }))
   const answer = await ask(() => deps.store.list({ ...query, filters, sort }))
-  const rows = await showRows(deps, projection, answer.value.rows)
+  // Another build may have come to serve since the query was read.
+  const shown = await shownBy(deps, projection.name, answer.build)
+  const rows = await showRows(deps, shown, answer.value.rows)
   return { ...answer, value: { rows, next: answer.value.next } }
 }
 

@@ -78,7 +78,7 @@ function registerCall(app: FastifyInstance, deps: ApiDeps, submit: Submit, route
     const inBody = E.isRight(body) && isRecord(body.right) ? body.right['writeKey'] : undefined
     const { source = DEFAULT_SOURCE } = check(request.headers.authorization, inBody)
     const incoming = E.isLeft(body) ? [body.left] : readMessages(deps, call, body.right, source)
-    return answer(reply, incoming, await submit(incoming, source))
+    return answer(reply, incoming, await submit(incoming, source, 'report'))
   })
   app.options(
     path,

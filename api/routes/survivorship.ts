@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import * as t from 'io-ts'
 import type { Configuration } from '../../engine/projector/projection.ts'
-import { GOVERNED_VIEWS } from '../../projections/governed-views.ts'
+import { governedViews } from '../../projections/governed-views.ts'
 import {
   checkSurvivorship,
   overridesOf,
@@ -11,9 +11,12 @@ import {
   type RuleProblem,
 } from '../../projections/survivorship.ts'
 import type { ApiDeps } from '../deps.ts'
+import { configurationAt } from '../history/configuration.ts'
 import { publishRulesSchema, rulesSchema } from '../openapi-conflicts.ts'
+import { withPast } from '../openapi-history.ts'
 import { invalidBody, Problem } from '../problem.ts'
 import { standing } from './answer.ts'
+import { AS_OF, asksForPast, BY, type PastQuery, requestedMoment, shownMoment } from './past.ts'
 import { decodeQuery, flag, queryPairs } from './query.ts'
 import { problemOfRefusal } from './way-in.ts'
 
@@ -23,17 +26,22 @@ const PATH = '/v1/rules/survivorship'
 const SOURCE = 'steward'
 
 export function registerSurvivorship(app: FastifyInstance, deps: ApiDeps): void {
-  app.get(PATH, { config: { access: 'read' }, schema: rulesSchema() }, async (request, reply) => {
-    decodeQuery(queryPairs(request.url), {})
-    const config = await deps.publishedConfiguration()
-    const problems = checkSurvivorship(publishedSurvivorship(config), GOVERNED_VIEWS).map(shown)
-    return { ...standing(reply, deps.log.head()), data: inForce(config), problems }
+  const schema = withPast(rulesSchema(), { isBuilt: false })
+  app.get(PATH, { config: { access: 'read' }, schema }, async (request, reply) => {
+    const query: PastQuery = decodeQuery(queryPairs(request.url), { asOf: AS_OF, by: BY })
+    const moment = asksForPast(query) ? await requestedMoment(deps, query) : undefined
+    const config = await (moment === undefined
+      ? deps.publishedConfiguration()
+      : configurationAt(deps, moment))
+    const problems = checkSurvivorship(publishedSurvivorship(config), governedViews(config)).map(shown)
+    const history = moment === undefined ? {} : { history: shownMoment(moment, query.asOf) }
+    return { ...standing(reply, moment ?? deps.log.head()), ...history, data: inForce(config), problems }
   })
   const publish = { config: { access: 'admin' }, schema: publishRulesSchema() } as const
   app.post(PATH, publish, async (request, reply) => {
     const { dryRun = false } = decodeQuery(queryPairs(request.url), { dryRun: flag })
     const { rules, by, version } = readBody(request.body)
-    const problems = checkSurvivorship(rules, GOVERNED_VIEWS)
+    const problems = checkSurvivorship(rules, governedViews(await deps.publishedConfiguration()))
     if (problems.length > 0 && !dryRun) throw refused(problems)
     const event = dryRun ? null : await append(deps, { kind: 'survivorship', rules, by, version })
     return { ...standing(reply, deps.log.head()), data: { dryRun, problems: problems.map(shown), event } }
@@ -41,7 +49,7 @@ export function registerSurvivorship(app: FastifyInstance, deps: ApiDeps): void 
 }
 
 function inForce(config: Configuration) {
-  return GOVERNED_VIEWS.flatMap((view) => {
+  return governedViews(config).flatMap((view) => {
     const overrides = overridesOf(config, view)
     const windowMs = overrides.get('')?.windowMs ?? view.windowMs
     return [...view.fields].map(([field, spec]) => ({

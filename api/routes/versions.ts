@@ -85,9 +85,10 @@ function registerOrders(app: FastifyInstance, deps: ApiDeps, versions: Versions)
   app.post('/v1/projections/rebuild', rebuild, async (request, reply) => {
     const { wait: waitMs } = decodeQuery(queryPairs(request.url), { wait })
     const body = request.body ?? {}
-    if (!rebuildBody.is(body))
+    // Misspelt it would be taken for nothing, and everything be folded anew.
+    if (!rebuildBody.is(body) || Object.keys(body).some((name) => name !== 'projections'))
       throw invalidBody('', 'The body is {"projections": ["<name>", …]}, or nothing.')
-    const names = body.projections ?? [...deps.projections.keys()]
+    const names = [...new Set(body.projections ?? deps.projections.keys())]
     const unknown = names.findIndex((name) => !deps.projections.has(name))
     if (unknown !== -1) throw invalidBody(`/projections/${unknown}`, 'This is the name of no projection.')
     deps.logger.info({ projections: names }, 'read models are folded anew')

@@ -20,9 +20,20 @@ import {
   type PastQuery,
   type ShownMoment,
 } from './past.ts'
-import { decodeQuery, flag, parsed, position, queryPairs, splitQuery, wholeNumber } from './query.ts'
+import { projectionThen } from './projection-then.ts'
+import {
+  decodeQuery,
+  flag,
+  type Pairs,
+  parsed,
+  position,
+  queryPairs,
+  splitQuery,
+  wholeNumber,
+} from './query.ts'
 import type { ShownRow } from './rows.ts'
 import { ask, assertNoReserved, candidateKeys, listRows, shownColumns, showRows } from './rows.ts'
+import { baseOf, projectionOf, readBy, shownBy } from './served.ts'
 
 /** A read model as a collection of rows: its list and, where `items`, its single rows. All follow from the table. */
 export interface View {
@@ -46,9 +57,9 @@ export interface FoundRow {
   readonly members: readonly string[]
 }
 
-const DEFAULT_LIMIT = 50
+export const DEFAULT_LIMIT = 50
 /** Rows of a page that explains itself. */
-const MAX_EXPLAINED = 100
+export const MAX_EXPLAINED = 100
 const LIST_PARAMETERS = ['q', 'sort', 'limit', 'cursor', 'after', 'explain', ...PAST_PARAMETERS]
 const SEARCH = parsed(
   `words to find, at most ${MAX_SEARCH_LENGTH} characters and ${MAX_SEARCH_WORDS} different words`,
@@ -59,43 +70,64 @@ const SEARCH = parsed(
 const ITEM_QUERY = { explain: flag, after: position }
 
 export function registerView(app: FastifyInstance, deps: ApiDeps, view: View): void {
-  const projection = deps.projections.get(view.projection)
-  if (projection === undefined) return
-  assertNoReserved(projection, LIST_PARAMETERS)
-  registerList(app, deps, view, projection)
-  if (view.items) registerItem(app, deps, view, projection)
+  if (!deps.projections.has(view.projection)) return
+  const base = baseOf(deps, view.projection)
+  assertNoReserved(base, LIST_PARAMETERS)
+  registerList(app, deps, view, base)
+  if (view.items) registerItem(app, deps, view, base)
 }
 
-function registerList(app: FastifyInstance, deps: ApiDeps, view: View, projection: AnyProjection): void {
+function registerList(app: FastifyInstance, deps: ApiDeps, view: View, base: AnyProjection): void {
   const { pageLimit } = deps.configuration
-  const codecs = {
-    q: SEARCH,
-    sort: t.string,
-    limit: wholeNumber(1, pageLimit),
-    cursor: t.string,
-    after: position,
-    ...(projection.explain === undefined ? {} : { explain: flag }),
-    ...(deps.past === undefined ? {} : PAST_QUERY),
-  }
-  const known = Object.keys(codecs)
+  const codecs = listCodecs(deps, base)
   const fallback = Math.min(DEFAULT_LIMIT, pageLimit)
-  const schema = listSchemaOf(deps, view, projection, { maximum: pageLimit, fallback })
+  const schema = listSchemaOf(deps, view, base, { maximum: pageLimit, fallback })
   app.get(view.path, { config: { access: 'read' }, schema }, async (request, reply) => {
     const { known: query, rest } = splitQuery(queryPairs(request.url), codecs)
-    const columns = shownColumns(projection)
-    const filters = parseFilters(rest, columns, known)
-    const sort = query.sort === undefined ? undefined : parseSort(query.sort, columns)
     const isExplained = query.explain === true
     const limit = query.limit ?? fallback
     if (isExplained && limit > MAX_EXPLAINED) throw tooManyToExplain()
     await awaitPosition(deps, query.after)
-    const { q: search, cursor } = query
-    const asked = { projection: projection.name, filters, search, sort, limit, cursor }
-    if (!asksForPast(query)) return sendPage(request, reply, deps, projection, asked, { isExplained })
-    return inThePast(deps, reply, projection, query, (then, at, history) =>
-      sendPage(request, reply, then, projection, asked, { isExplained, past: { at, history } }),
+    const { q: search, cursor, sort } = query
+    const asked = { rest, known: Object.keys(codecs), sort, search, limit, cursor }
+    const page = { name: base.name, asked, isExplained }
+    if (!asksForPast(query)) return sendPage(request, reply, deps, page)
+    // What was no column then is refused before anything is built.
+    listQuery(await projectionThen(deps, base, query), asked)
+    return inThePast(deps, reply, base, query, (then, at, history) =>
+      sendPage(request, reply, then, { ...page, past: { at, history } }),
     )
   })
+}
+
+export function listCodecs(deps: ApiDeps, base: AnyProjection) {
+  return {
+    q: SEARCH,
+    sort: t.string,
+    limit: wholeNumber(1, deps.configuration.pageLimit),
+    cursor: t.string,
+    after: position,
+    ...(base.explain === undefined ? {} : { explain: flag }),
+    ...(deps.past === undefined ? {} : PAST_QUERY),
+  }
+}
+
+/** A list as it was asked for, its columns not looked at yet. */
+export interface AskedList extends Pick<ListQuery, 'search' | 'limit' | 'cursor'> {
+  readonly rest: Pairs
+  /** The route's own parameters. */
+  readonly known: readonly string[]
+  readonly sort: string | undefined
+}
+
+export function listQuery(projection: AnyProjection, { rest, known, sort, ...others }: AskedList): ListQuery {
+  const columns = shownColumns(projection)
+  return {
+    ...others,
+    projection: projection.name,
+    filters: parseFilters(rest, columns, known),
+    sort: sort === undefined ? undefined : parseSort(sort, columns),
+  }
 }
 
 function listSchemaOf(
@@ -109,7 +141,7 @@ function listSchemaOf(
   return deps.past === undefined ? explained : withPast(explained)
 }
 
-function tooManyToExplain(): Problem {
+export function tooManyToExplain(): Problem {
   return invalidQuery([{ parameter: 'limit', message: `is at most ${MAX_EXPLAINED} with explain` }])
 }
 
@@ -120,30 +152,40 @@ interface PageOptions {
   readonly past?: { readonly at: Standing; readonly history: ShownMoment } | undefined
 }
 
+interface Page extends PageOptions {
+  readonly name: string
+  readonly asked: AskedList
+}
+
 async function sendPage(
   request: FastifyRequest,
   reply: FastifyReply,
   deps: ApiDeps,
-  projection: AnyProjection,
-  asked: ListQuery,
-  { isExplained, past }: PageOptions,
+  { name, asked, isExplained, past }: Page,
 ): Promise<unknown> {
-  const answer = await listRows(deps, projection, asked)
+  const { projection, query } = await readBy(deps, name, (now) => ({
+    projection: now,
+    query: listQuery(now, asked),
+  }))
+  const answer = await listRows(deps, projection, query)
   const { rows: data, next = null } = answer.value
   const ids = data.map(({ id }) => String(id))
-  const explained = isExplained ? { explain: await explainRows(deps, projection, ids) } : {}
+  const explained = isExplained ? { explain: await explainRows(deps, name, ids) } : {}
   const at = past?.at ?? standing(reply, answer)
   if (unchanged(request, reply, etagOf([data, next, explained]))) return reply.send()
   return { ...at, ...(past === undefined ? {} : { history: past.history }), data, ...explained, next }
 }
 
-function registerItem(app: FastifyInstance, deps: ApiDeps, view: View, projection: AnyProjection): void {
-  const history = view.history?.(deps, projection) ?? entityHistory(deps, view, projection)
+function registerItem(app: FastifyInstance, deps: ApiDeps, view: View, base: AnyProjection): void {
+  const history = view.history?.(deps, base) ?? entityHistory(deps, view, base)
   const isBuilt = history === undefined && deps.past !== undefined
   const codecs = history?.query ?? (isBuilt ? { ...ITEM_QUERY, ...PAST_QUERY } : ITEM_QUERY)
-  const schema = itemSchema(view, projection)
-  if (history !== undefined) registerChanges(app, deps, view, projection, idOf)
-  const options = { schema: history === undefined && !isBuilt ? schema : withPast(schema, { isBuilt }) }
+  const schema = itemSchema(view, base)
+  if (history !== undefined) registerChanges(app, deps, view, base, idOf)
+  const hasPast = history !== undefined || isBuilt
+  const options = {
+    schema: hasPast ? withPast(schema, { isBuilt: deps.past !== undefined }) : schema,
+  }
   app.get(`${view.path}/:id`, { config: { access: 'read' }, ...options }, async (request, reply) => {
     const query: ItemQuery = decodeQuery(queryPairs(request.url), codecs)
     const isPast = asksForPast(query) || query.events !== undefined
@@ -154,10 +196,10 @@ function registerItem(app: FastifyInstance, deps: ApiDeps, view: View, projectio
     if (isPast && history !== undefined) return history.answer(request, reply, id, query)
     if (!isPast) {
       const after = isExplained ? 0 : query.after
-      return sendItem(request, reply, deps, view, projection, { id, isExplained, after })
+      return sendItem(request, reply, deps, view, { id, isExplained, after })
     }
-    return inThePast(deps, reply, projection, query, (then, at, moment) =>
-      sendItem(request, reply, then, view, projection, { id, isExplained, past: { at, history: moment } }),
+    return inThePast(deps, reply, base, query, (then, at, moment) =>
+      sendItem(request, reply, then, view, { id, isExplained, past: { at, history: moment } }),
     )
   })
 }
@@ -177,14 +219,14 @@ async function sendItem(
   reply: FastifyReply,
   deps: ApiDeps,
   view: View,
-  projection: AnyProjection,
   { id, isExplained, after, past }: ItemOptions,
 ): Promise<FastifyReply> {
-  const found = await findRow(deps, view, projection, id, after)
+  const found = await findRow(deps, view, id, after)
   const { stored } = found.value
+  const projection = await shownBy(deps, view.projection, found.build)
   const [row] = await showRows(deps, projection, [stored])
   const data: ShownRow = { ...row, ...(await view.detail?.(deps, found.value)) }
-  const explained = isExplained ? await explain(deps, projection, stored.key) : undefined
+  const explained = isExplained ? await explain(deps, view.projection, stored.key) : undefined
   // Read after the row: what it explains may be newer, and the answer only vouches for the older.
   const at = past?.at ?? standing(reply, found)
   const content = {
@@ -207,14 +249,14 @@ export function idOf(request: Pick<FastifyRequest, 'params'>): string {
 async function findRow(
   deps: ApiDeps,
   view: View,
-  projection: AnyProjection,
   id: string,
   after: number | undefined,
 ): Promise<Answer<FoundRow>> {
-  for (const key of candidateKeys(deps, view, projection, id)) {
-    const answer = await ask(() => getRow(deps, projection.name, key, after ?? 0))
+  const { projection: name } = view
+  for (const key of candidateKeys(deps, view, projectionOf(deps, name), id)) {
+    const answer = await ask(() => getRow(deps, name, key, after ?? 0))
     const { rows, members } = answer.value
-    const stored = rows.get(projection.name)?.[0]
+    const stored = rows.get(name)?.[0]
     if (stored !== undefined) return { ...answer, value: { stored, members } }
   }
   throw new Problem('not_found', 'There is nothing of this id.')

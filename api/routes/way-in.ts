@@ -1,15 +1,25 @@
+import assert from 'node:assert/strict'
 import type { FastifyRequest } from 'fastify'
 import * as E from 'fp-ts/lib/Either.js'
+import { isGuarded } from '../../engine/events/guarded.ts'
 import type { Incoming, IntakeResult, Refusal } from '../../engine/intake/result.ts'
 import type { ApiDeps } from '../deps.ts'
 import { Problem } from '../problem.ts'
+import { NEEDS } from '../security.ts'
 import type { DecodingFailure } from './content-encoding.ts'
 import { ACCEPTED_ENCODINGS, decodeContent } from './content-encoding.ts'
 
 /** What the ways in over HTTP have in common. */
 
 /** Hands events to the intake and counts their fates; `source` is that of events which name none. */
-export type Submit = (incoming: readonly Incoming[], source: string) => Promise<readonly IntakeResult[]>
+export type Submit = (
+  incoming: readonly Incoming[],
+  source: string,
+  rights: Rights,
+) => Promise<readonly IntakeResult[]>
+
+/** `report`: what a write key alone may do. `decide`: events of guarded types too. */
+export type Rights = 'report' | 'decide'
 
 /** Bytes as they came that can't be read, and why. */
 export type Unparsable = Extract<Incoming, { readonly unparsable: Uint8Array }>
@@ -20,15 +30,47 @@ export function submitter(deps: ApiDeps): Submit {
     'Events received over HTTP, by their fate.',
     ['fate'],
   )
-  return async (incoming, source) => {
+  return async (incoming, source, rights) => {
     if (incoming.length === 0) return []
-    const results = await deps.intake.submit(incoming, { defaultSource: source })
+    const results = await submitAllowed(deps, incoming, source, rights)
     for (const result of results) {
       const fate = result.status === 'refused' ? `refused_${result.refusal.code}` : result.status
       counted.inc({ fate })
     }
     return results
   }
+}
+
+/** The others go in as if those that aren't allowed weren't there. */
+async function submitAllowed(
+  deps: ApiDeps,
+  incoming: readonly Incoming[],
+  source: string,
+  rights: Rights,
+): Promise<readonly IntakeResult[]> {
+  const context = { defaultSource: source }
+  const isAllowed = (one: Incoming) => rights === 'decide' || !('value' in one && isGuarded(one.value))
+  if (incoming.every(isAllowed)) return deps.intake.submit(incoming, context)
+  const allowed = incoming.filter(isAllowed)
+  const taken = allowed.length === 0 ? [] : await deps.intake.submit(allowed, context)
+  const results = taken.values()
+  return incoming.map((one) => {
+    const result = isAllowed(one) ? results.next().value : notAllowed(one)
+    assert(result !== undefined, 'one result for each event')
+    return result
+  })
+}
+
+/** Not quarantined: whoever may not decide shall not leave decisions lying about for others to resubmit. */
+function notAllowed(incoming: Incoming): IntakeResult {
+  const value = 'value' in incoming ? incoming.value : undefined
+  const stated = typeof value === 'object' && value !== null && 'id' in value ? value.id : undefined
+  return { status: 'refused', id: typeof stated === 'string' ? stated : undefined, refusal: NOT_ALLOWED }
+}
+
+const NOT_ALLOWED: Refusal = {
+  code: 'forbidden',
+  message: `An event of this type decides about others. ${NEEDS.admin}`,
 }
 
 /** The body without its Content-Encoding, never more than the limit; throws a problem where it is. */
@@ -82,7 +124,8 @@ export function problemOfRefusal(refusal: Refusal, results?: readonly IntakeResu
   const extensions = results === undefined ? {} : { results }
   switch (refusal.code) {
     case 'wrong_expected':
-      return new Problem('wrong_expected', refusal.message, { extensions })
+    case 'forbidden':
+      return new Problem(refusal.code, refusal.message, { extensions })
     case 'overloaded':
     case 'read_only':
     case 'clock_jumped':

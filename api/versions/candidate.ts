@@ -5,7 +5,7 @@ import type { Registry } from '../../engine/events/registry.ts'
 import { parseIdentityRules } from '../../engine/identity/rules.ts'
 import { NORMALISER_VERSION, normalise } from '../../engine/intake/normalise.ts'
 import type { AnyProjection, Configuration } from '../../engine/projector/projection.ts'
-import { GOVERNED_VIEWS } from '../../projections/governed-views.ts'
+import { governedViews } from '../../projections/governed-views.ts'
 import { checkSurvivorship } from '../../projections/survivorship.ts'
 import type { ProblemDetail } from '../problem.ts'
 
@@ -43,7 +43,7 @@ const prioritiesBody = t.record(t.string, t.number)
 export function readCandidate(body: unknown, known: Known): E.Either<readonly ProblemDetail[], Candidate> {
   const stated = readStated(body, known.configuration)
   if (E.isLeft(stated)) return stated
-  const wrong = stated.right.flatMap((each) => problemsOf(each, known.registry))
+  const wrong = stated.right.flatMap((each) => problemsOf(each, known))
   if (wrong.length > 0) return E.left(wrong)
   const projections = [...known.projections]
     .filter((projection) => stated.right.some((each) => concerns(each, projection)))
@@ -74,7 +74,7 @@ function readStated(
   )
 }
 
-function problemsOf({ type, data }: Stated, registry: Registry): readonly ProblemDetail[] {
+function problemsOf({ type, data }: Stated, { registry, configuration }: Known): readonly ProblemDetail[] {
   const definition = registry.find(type)
   if (definition === undefined) return [{ path: '/type', message: 'is no type of the catalogue' }]
   const decoded = registry.decode(type, definition.schema, data)
@@ -83,13 +83,17 @@ function problemsOf({ type, data }: Stated, registry: Registry): readonly Proble
       path: `/${path.replaceAll('.', '/')}`,
       message,
     }))
-  return type === 'rules.published' ? problemsOfRules(data['kind'], data['rules']) : []
+  return type === 'rules.published' ? problemsOfRules(data['kind'], data['rules'], configuration) : []
 }
 
-function problemsOfRules(kind: unknown, rules: unknown): readonly ProblemDetail[] {
+function problemsOfRules(
+  kind: unknown,
+  rules: unknown,
+  configuration: Configuration,
+): readonly ProblemDetail[] {
   switch (kind) {
     case 'survivorship':
-      return checkSurvivorship(rules, GOVERNED_VIEWS).map(({ entry, message }) => ({
+      return checkSurvivorship(rules, governedViews(configuration)).map(({ entry, message }) => ({
         path: entry === '' ? '/rules' : `/rules/${entry.replaceAll('~', '~0').replaceAll('/', '~1')}`,
         message,
       }))

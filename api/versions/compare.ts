@@ -151,7 +151,7 @@ export async function diffWaiting(
     const log = prefixOf(world.openLog(), served.checkpoint)
     const serving = servingIn(served, projection)
     const config = await publishedIn(log, projection.configuredBy, world.open)
-    const hash = config.hash(projection.configuredBy)
+    const hash = config.hash(projection)
     const waiting = served.builds.find(
       ({ projection: name, configuration, position, serving: serves }) =>
         name === projection.name &&
@@ -178,7 +178,7 @@ async function sideOf(
   // States of another version are another code's.
   const config =
     version === projection.version
-      ? await configurationOfHash(log, projection.configuredBy, open, configuration)
+      ? await configurationOfHash(log, projection, open, configuration)
       : undefined
   return { snapshot, build, projection, config }
 }

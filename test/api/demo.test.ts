@@ -1,6 +1,6 @@
 /**
  * Theorem: the demo company is loaded on request with the write key, once, into an empty log only, and whoever asks is told how
- * far it is; where there is no simulator the answer says so. The loader sends the whole year over HTTP with the key handed on
+ * far it is; where there is no simulator the answer says so. The loader sends the whole year over HTTP with the keys handed on
  * unseen; one that is ended midway begins again with the same events.
  */
 import { globSync, readFileSync } from 'node:fs'
@@ -11,7 +11,7 @@ import type { DemoLoader, DemoStatus } from '../../api/demo-loader.ts'
 import { createDemoLoader } from '../../api/demo-loader.ts'
 import { manualClock } from '../../engine/clock.ts'
 import { FakeEngine } from '../import/support.ts'
-import { AS_READER, AS_WRITER, createWorld, type World, WRITE_KEY } from './world.ts'
+import { AS_READER, AS_WRITER, createWorld, READ_TOKEN, type World, WRITE_KEY } from './world.ts'
 
 let worlds: World[] = []
 afterEach(async () => {
@@ -119,7 +119,7 @@ describe('the loader', () => {
       const chunks: Buffer[] = []
       request.on('data', (chunk: Buffer) => chunks.push(chunk))
       request.on('end', () => {
-        keys.add(request.headers.authorization)
+        keys.add(request.headers.authorization).add(String(request.headers['headwater-write-key']))
         if (engine.batches.length >= most) return
         const events: { id: string; time: string }[] = JSON.parse(Buffer.concat(chunks).toString())
         taken.push(...events)
@@ -131,6 +131,7 @@ describe('the loader', () => {
     loader = createDemoLoader({
       url: () => `http://127.0.0.1:${port}`,
       writeKey: WRITE_KEY,
+      readToken: READ_TOKEN,
       clock: manualClock(Date.UTC(2026, 10, 21)),
       onNotice: () => undefined,
     })
@@ -163,7 +164,7 @@ describe('the loader', () => {
     expect(sent).toBe(total)
     expect(engine.received).toBe(total)
     expect(total).toBeGreaterThan(25_000)
-    expect([...keys]).toEqual([`Bearer ${WRITE_KEY}`])
+    expect([...keys]).toEqual([`Bearer ${READ_TOKEN}`, WRITE_KEY])
     expect(taken.every(({ time }) => time === 'yesterday' || Date.parse(time) < Date.UTC(2026, 10, 21))).toBe(
       true,
     )

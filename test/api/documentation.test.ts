@@ -1,53 +1,30 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { catalogue } from '../../engine/events/catalogue.ts'
 import { projections } from '../../projections/catalog.ts'
+import {
+  expectKnownReferences,
+  expectWholeOperations,
+  type OpenApiDocument,
+  operationsOf,
+} from './openapi-document.ts'
 import type { World } from './world.ts'
 import { createWorld } from './world.ts'
 
 // Theorem: the OpenAPI document is well formed, refers to nothing that it lacks, and names every route with what it
 // takes, answers and asks for, and every event type with its data.
 
-interface Parameter {
-  readonly name: string
-  readonly in: string
-  readonly required?: boolean
-}
-interface Operation {
-  readonly summary: string
-  readonly tags: readonly string[]
-  readonly security: readonly object[]
-  readonly parameters?: readonly Parameter[]
-  readonly requestBody?: { readonly content: Readonly<Record<string, unknown>> }
-  readonly responses: Readonly<
-    Record<string, { description: string; content?: Readonly<Record<string, unknown>> }>
-  >
-}
-interface Document {
-  readonly openapi: string
-  readonly info: { readonly title: string; readonly version: string }
-  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
-  readonly components: {
-    readonly schemas: Readonly<Record<string, unknown>>
-    readonly securitySchemes: Readonly<Record<string, unknown>>
-  }
-}
-
 let world: World
-let document: Document
+let document: OpenApiDocument
 beforeAll(async () => {
   world = await createWorld()
   document = (await world.app.inject({ url: '/docs/json' })).json()
 })
 afterAll(() => world.close())
 
-function operations(): readonly (readonly [path: string, method: string, operation: Operation])[] {
-  return Object.entries(document.paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, operation]) => [path, method, operation] as const),
-  )
-}
+const operations = () => operationsOf(document)
 
 /** What stewards and administrators decide needs both credentials. */
-const ADMIN = /\/(?:locks|resolution|unmerge)$|^\/v1\/(?:rules|identity)\//
+const ADMIN = /\/(?:locks|resolution|unmerge)$|^\/v1\/(?:rules|identity)\/|^\/v1\/fields|^\/v1\/clock\//
 
 describe('the document', () => {
   it('is OpenAPI 3.1', () => {
@@ -61,6 +38,7 @@ describe('the document', () => {
   it('names every route', () => {
     const documented = operations().map(([path, method]) => `${method.toUpperCase()} ${path}`)
     expect(documented.sort()).toEqual([
+      'DELETE /v1/fields/{object}/{field}',
       'GET /healthz',
       'GET /metrics',
       'GET /readyz',
@@ -70,6 +48,7 @@ describe('the document', () => {
       'GET /v1/analytics/revenue',
       'GET /v1/demo',
       'GET /v1/events',
+      'GET /v1/fields',
       'GET /v1/identity/review',
       'GET /v1/leads',
       'GET /v1/leads/{id}',
@@ -96,6 +75,7 @@ describe('the document', () => {
       'POST /v1/conflicts/{id}/{field}/resolution',
       'POST /v1/demo',
       'POST /v1/events',
+      'POST /v1/fields',
       'POST /v1/group',
       'POST /v1/identify',
       'POST /v1/identity/decisions',
@@ -119,49 +99,9 @@ describe('the document', () => {
     }
   })
 
-  it('refers to nothing that it lacks', () => {
-    const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]*)"/g)].map(
-      ([, reference]) => reference ?? '',
-    )
-    expect(references.length).toBeGreaterThan(20)
-    for (const reference of new Set(references)) {
-      expect(reference).toMatch(/^#\/components\/schemas\//)
-      const name = reference.slice('#/components/schemas/'.length)
-      expect(Object.hasOwn(document.components.schemas, name), reference).toBe(true)
-    }
-  })
+  it('refers to nothing that it lacks', () => expectKnownReferences(document))
 
-  it('describes every operation whole', () => {
-    for (const [path, method, operation] of operations()) {
-      const where = `${method} ${path}`
-      expect(operation.summary, where).toBeTruthy()
-      expect(operation.tags, where).toHaveLength(1)
-      for (const requirement of operation.security) {
-        for (const scheme of Object.keys(requirement))
-          expect(document.components.securitySchemes).toHaveProperty(scheme)
-      }
-      const parameters = operation.parameters ?? []
-      expect(new Set(parameters.map(({ name, in: place }) => `${place} ${name}`)).size, where).toBe(
-        parameters.length,
-      )
-      const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)
-      const declared = parameters.filter((parameter) => parameter.in === 'path')
-      expect(
-        declared.map(({ name }) => name),
-        where,
-      ).toEqual(inPath)
-      expect(
-        declared.every(({ required }) => required === true),
-        where,
-      ).toBe(true)
-      for (const [status, response] of Object.entries(operation.responses)) {
-        expect(status, where).toMatch(/^[2-5]\d\d$/)
-        expect(response.description, where).toBeTruthy()
-        const problem = Number(status) >= 400 && !(path === '/readyz' && status === '503')
-        if (problem) expect(Object.keys(response.content ?? {}), where).toEqual(['application/problem+json'])
-      }
-    }
-  })
+  it('describes every operation whole', () => expectWholeOperations(document))
 
   it('asks for credentials where the api does', () => {
     for (const [path, method, { security }] of operations()) {
@@ -212,7 +152,7 @@ it('the real read models have the columns that routes name, and every route is o
   const real = await createWorld({
     projections: new Map(projections.map((projection) => [projection.name, projection])),
   })
-  const { paths }: Document = (await real.app.inject({ url: '/docs/json' })).json()
+  const { paths }: OpenApiDocument = (await real.app.inject({ url: '/docs/json' })).json()
   for (const name of [
     'accounts',
     'contacts',

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { LogDamaged } from '../../engine/log/log.ts'
 import { arrayLog } from './array-log.ts'
 import type { World } from './world.ts'
-import { AS_READER, AS_WRITER, createWorld, START_MS } from './world.ts'
+import { AS_READER, AS_WRITER, createWorld, START_MS, WRITE_KEY } from './world.ts'
 
 // Theorem: who follows `next` sees every event of the log once and in order, waits no longer than asked, and is told of
 // damage instead of being led past it; and operators are told truly whether the engine is alive, ready and trusted.
@@ -206,7 +206,8 @@ describe('operations', () => {
   it('an operator confirms the clock', async () => {
     world.status = { ...world.status, clockTrusted: false }
     expect((await read('/metrics')).body).toContain('headwater_clock_trusted 0')
-    const answer = await world.app.inject({ method: 'POST', url: '/v1/clock/confirm', headers: AS_WRITER })
+    const headers = { ...AS_READER, 'headwater-write-key': WRITE_KEY }
+    const answer = await world.app.inject({ method: 'POST', url: '/v1/clock/confirm', headers })
     expect(answer.json()).toMatchObject({ clockTrusted: true })
     expect(world.status.clockTrusted).toBe(true)
   })

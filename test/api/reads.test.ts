@@ -334,6 +334,26 @@ describe('ETags', () => {
     expect(changed.headers.etag).not.toBe(etag)
     await own.close()
   })
+
+  it('of a page that others follow tell it too, until what follows is another', async () => {
+    const own = await createWorld()
+    const put = (key: string, amount: number) => ({
+      projection: 'opportunity',
+      key,
+      rows: { name: key, amount },
+    })
+    own.commit(1, [put('a', 1), put('b', 2), put('c', 3)])
+    const ask = (headers = {}) =>
+      own.app.inject({ url: '/v1/opportunities?limit=2', headers: { ...AS_READER, ...headers } })
+    const first = await ask()
+    expect(first.json().next).toEqual(expect.any(String))
+    const etag = String(first.headers.etag)
+    own.commit(2, [put('c', 4)])
+    expect((await ask({ 'if-none-match': etag })).statusCode).toBe(304)
+    own.commit(3, [put('aa', 5)])
+    expect((await ask({ 'if-none-match': etag })).statusCode).toBe(200)
+    await own.close()
+  })
 })
 
 describe("reading one's own write", () => {

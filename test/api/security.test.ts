@@ -23,7 +23,8 @@ const READS = [
   '/v1/projections',
   '/v1/events',
 ]
-const WRITES = ['/v1/events', '/v1/quarantine/q1/resubmit', '/v1/clock/confirm']
+const WRITES = ['/v1/events', '/v1/quarantine/q1/resubmit']
+const DECIDES = ['/v1/clock/confirm']
 const OPEN = ['/healthz', '/readyz', '/metrics', '/docs/json']
 
 describe('credentials', () => {
@@ -42,6 +43,15 @@ describe('credentials', () => {
     expect([401, 403]).not.toContain((await send(AS_WRITER)).statusCode)
     expect([401, 403]).not.toContain((await send({ authorization: basic(`${WRITE_KEY}:`) })).statusCode)
     expect((await send({ authorization: basic(`${READ_TOKEN}:`) })).statusCode).toBe(403)
+  })
+
+  it.each(DECIDES)('%s needs both', async (url) => {
+    const send = (headers: Record<string, string>) => world.app.inject({ method: 'POST', url, headers })
+    const second = { 'headwater-write-key': WRITE_KEY }
+    expect((await send({})).statusCode).toBe(401)
+    for (const headers of [AS_READER, AS_WRITER, second, { ...AS_WRITER, ...second }])
+      expect([401, 403]).toContain((await send(headers)).statusCode)
+    expect((await send({ ...AS_READER, ...second })).statusCode).toBe(200)
   })
 
   it('the read token is not taken as a Basic user', async () => {

@@ -26,7 +26,7 @@ describe('import', () => {
     expect(world.engine.received).toBe(0)
   })
 
-  test('all well: exit 0; again: nothing new; both with the write key', async () => {
+  test('all well: exit 0; again: nothing new; both with what the directory keeps', async () => {
     const file = world.files.write('well.csv', 'a,b\n1,2\n1,2\n')
     expect(await importing('--json', file)).toMatchObject({
       code: 0,
@@ -36,7 +36,7 @@ describe('import', () => {
       code: 0,
       stderr: expect.stringContaining('2 there already'),
     })
-    expect(world.authorizations).toEqual(new Set(['Bearer kept-write']))
+    expect(world.authorizations).toEqual(new Set(['Bearer kept-read']))
   })
 
   test('refused rows: exit 3, or 0 with --lenient, and each is named', async () => {

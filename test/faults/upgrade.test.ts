@@ -49,7 +49,8 @@ it('opens, answers everything as before, knows what was sent, goes on', async ()
   for (const [path, data] of Object.entries(expected.answers)) {
     const after = path === '/v1/events' ? 0 : expected.head
     const answer = await engine.get<{ readonly data: unknown }>(`${path}?after=${after}`)
-    expect(answer.data, path).toEqual(data)
+    // Later releases know more columns; what this one told stands.
+    expect(answer.data, path).toMatchObject(data as object)
   }
   expect(Object.keys(expected.answers).length).toBeGreaterThan(20)
   const again = (await sendAll(engine, JSON.stringify(expected.sent))) ?? []

@@ -1,14 +1,19 @@
 import type { AddressInfo } from 'node:net'
+import type * as E from 'fp-ts/lib/Either.js'
+import { publishedOf } from '../../api/history/configuration.ts'
 import type { PastLimits } from '../../api/past/kept.ts'
 import { memoryPastBuilder } from '../../api/past/memory-builder.ts'
 import type { PastBuilder } from '../../api/past/past.ts'
 import { createPasts } from '../../api/past/pasts.ts'
 import { publishedConfiguration } from '../../api/published-configuration.ts'
+import { readSpecs, servedProjections } from '../../api/served-projections.ts'
 import type { RecordedEvent } from '../../engine/events/event.ts'
 import { registry } from '../../engine/events/registry.ts'
 import { DEFAULT_RULES } from '../../engine/identity/identity.ts'
 import { openEvent } from '../../engine/privacy/sealing.ts'
+import type { BuildsMode } from '../../engine/projector/builds.ts'
 import { createProjector } from '../../engine/projector/projector.ts'
+import type { OrderRefusal, Switched } from '../../engine/projector/versions.ts'
 import { createMemoryStore } from '../../engine/store/memory.ts'
 import { projections } from '../../projections/catalog.ts'
 import { AS_READER, createWorld, READ_TOKEN, WRITE_KEY } from '../api/world.ts'
@@ -18,16 +23,30 @@ interface LivingOptions {
   readonly limits?: Partial<PastLimits> | undefined
   /** Puts something before the builds of the past. */
   readonly builder?: ((builder: PastBuilder) => PastBuilder) | undefined
+  readonly builds?: BuildsMode | undefined
+  /** The api isn't told when another build serves. */
+  readonly isDeaf?: boolean | undefined
 }
 
 /** The whole engine over memory, live: what is sent is folded and served over HTTP. */
-export async function livingWorld({ limits, builder = (same) => same }: LivingOptions = {}) {
+export async function livingWorld({ limits, builder = (same) => same, builds, isDeaf }: LivingOptions = {}) {
   const engine = intakeWorld()
   const store = createMemoryStore()
-  const reader = store.reader(projections.map(({ name, table }) => ({ projection: name, table })))
+  const reader = store.reader(readSpecs(projections))
   const open = (event: RecordedEvent) => openEvent(event, engine.keyStore, registry)
   const stopping = new AbortController()
-  const projecting = createProjector({
+  const catalogue = new Map(projections.map((projection) => [projection.name, projection]))
+  const servingAnew = () =>
+    servedProjections({
+      ...{ catalogue: projections, store: reader, head: () => engine.log.head() },
+      published: publishedOf({ log: engine.log, projections: catalogue, openEvent: open }),
+      onFailure: (error) => {
+        if (!stopping.signal.aborted) throw error
+      },
+    })
+  const serving = servingAnew()
+  const projector = createProjector({
+    builds,
     log: engine.log,
     store: store.writer,
     projections,
@@ -35,8 +54,11 @@ export async function livingWorld({ limits, builder = (same) => same }: LivingOp
     clock: engine.clock,
     open,
     onCommit: ({ position }) => reader.notifyPosition(position),
-    onBuild: () => undefined,
-  }).run(stopping.signal)
+    onBuild: (_, state) => {
+      if (state === 'serving' && !isDeaf) void serving.refresh()
+    },
+  })
+  const projecting = projector.run(stopping.signal)
   const { log, clock } = engine
   const building = builder(memoryPastBuilder({ log, clock, projections, open }))
   const past = createPasts({ log, clock, limits, builder: building })
@@ -47,7 +69,8 @@ export async function livingWorld({ limits, builder = (same) => same }: LivingOp
     clock,
     store: reader,
     directory: engine.keyStore,
-    projections: new Map(projections.map((projection) => [projection.name, projection])),
+    projections: serving.projections,
+    ...{ catalogue, serving },
     openEvent: open,
     publishedConfiguration: publishedConfiguration(engine.log, projections, open),
   })
@@ -55,7 +78,14 @@ export async function livingWorld({ limits, builder = (same) => same }: LivingOp
   const { port } = world.app.server.address() as AddressInfo
   return {
     engine,
+    deps: world.deps,
     past,
+    serving,
+    /** As a process has it that has only just begun. */
+    servingAnew,
+    /** Lets the build that waits serve. */
+    switchTo: (kind: 'switch' | 'rollback', projection: string) =>
+      new Promise<E.Either<OrderRefusal, Switched>>((done) => projector.order({ kind, projection, done })),
     /** What the command line finds the engine by. */
     env: {
       PATH: process.env.PATH ?? '',

@@ -25,7 +25,10 @@ async function at<T>(
   projection: string,
   work: (tables: PastTables) => Promise<T>,
 ): Promise<T> {
-  const outcome: PastOutcome<T> = await engine.past.use({ moment, projection, waitMs: 60_000 }, work)
+  const outcome: PastOutcome<T> = await engine.past.use(
+    { moment, projections: [projection], waitMs: 60_000 },
+    work,
+  )
   if (outcome._tag !== 'Answered') throw new Error(JSON.stringify(outcome))
   return outcome.value
 }
@@ -68,7 +71,7 @@ test('built from files, forgotten by an erasure, gone with the engine', async ()
     for (const value of [EMAIL, NAME]) expect(bytes.includes(value), `${path} holds ${value}`).toBe(false)
 
   // Under way when it stops.
-  void engine.past.use({ moment, projection: 'session', waitMs: 0 }, async () => undefined)
+  void engine.past.use({ moment, projections: ['session'], waitMs: 0 }, async () => undefined)
   await engine.stop()
   expect(readdirSync(past)).toEqual([])
   engine = (await openAt(directory.path)).engine

@@ -16,6 +16,8 @@ interface Scripted {
   readonly finish: (outcome?: BuildOutcome) => void
   removed: boolean
   stopped: boolean
+  /** That are open. */
+  readers: number
 }
 
 /** Builds that end when the test says so. */
@@ -24,16 +26,25 @@ function scripted(sizeBytes: number) {
   const builder: PastBuilder = {
     build(order) {
       const { promise, resolve } = Promise.withResolvers<BuildOutcome>()
-      const reader = createMemoryStore().reader([])
+      const open = () => {
+        build.readers += 1
+        const reader = createMemoryStore().reader([])
+        return Object.assign(reader, {
+          close: async () => {
+            build.readers -= 1
+          },
+        })
+      }
       const remove = async () => {
+        expect(build.readers).toBe(0)
         build.removed = true
-        await reader.close()
       }
       const build: Scripted = {
         order,
-        finish: (outcome = { _tag: 'Built', built: { reader, sizeBytes, remove } }) => resolve(outcome),
+        finish: (outcome = { _tag: 'Built', built: { open, sizeBytes, remove } }) => resolve(outcome),
         removed: false,
         stopped: false,
+        readers: 0,
       }
       builds.push(build)
       return {
@@ -64,7 +75,7 @@ function world(limits: Partial<PastLimits> = {}, sizeBytes = 1) {
   const received = (position: number): Moment => ({ by: 'received', position, received: 1_999 + position })
   const occurred = (time: number): Moment => ({ by: 'occurred', ...log.head(), time })
   const ask = (moment: Moment, more: Partial<PastAsk> = {}) =>
-    pasts.use({ moment, projection: 'lead', waitMs: 0, ...more }, async ({ at }) => at.position)
+    pasts.use({ moment, projections: ['lead'], waitMs: 0, ...more }, async ({ at }) => at.position)
   /** Asked for, begun and done. */
   const make = async (moment: Moment) => {
     await ask(moment)
@@ -79,7 +90,7 @@ const turn = () => new Promise((resolve) => setTimeout(resolve, 2))
 
 test('one at a time, in the order asked; those of one moment together', async () => {
   const { builds, ask, received, pasts } = world()
-  const asked = [ask(received(3)), ask(received(3), { projection: 'case' }), ask(received(4))]
+  const asked = [ask(received(3)), ask(received(3), { projections: ['case'] }), ask(received(4))]
   expect(await Promise.all(asked)).toMatchObject([
     { _tag: 'Building', of: 3 },
     { of: 3 },
@@ -87,14 +98,14 @@ test('one at a time, in the order asked; those of one moment together', async ()
   ])
   expect(builds.map(({ order }) => order.projections)).toEqual([['lead', 'case']])
   // Begun already: what is asked for now isn't in it.
-  await ask(received(3), { projection: 'order' })
+  await ask(received(3), { projections: ['order'] })
   builds[0]?.order.onProgress(2)
   expect(await ask(received(3))).toMatchObject({ state: 'building', position: 2, of: 3 })
   builds[0]?.finish()
   await turn()
   expect(builds.map(({ order }) => order.moment.position)).toEqual([3, 4])
   expect(await ask(received(3))).toEqual({ _tag: 'Answered', value: 3 })
-  expect(await ask(received(3), { projection: 'case' })).toMatchObject({ _tag: 'Answered' })
+  expect(await ask(received(3), { projections: ['case'] })).toMatchObject({ _tag: 'Answered' })
   builds[1]?.finish()
   await turn()
   expect(builds[2]?.order.projections).toEqual(['order'])
@@ -138,7 +149,7 @@ test('what is being read stays until that is done', async () => {
   const { builds, pasts, make, received } = world({ kept: 1 })
   await make(received(1))
   const reading = Promise.withResolvers<void>()
-  const answer = pasts.use({ moment: received(1), projection: 'lead', waitMs: 0 }, () => reading.promise)
+  const answer = pasts.use({ moment: received(1), projections: ['lead'], waitMs: 0 }, () => reading.promise)
   await turn()
   await make(received(2))
   expect(builds[0]?.removed).toBe(false)
@@ -146,6 +157,26 @@ test('what is being read stays until that is done', async () => {
   await answer
   await make(received(3))
   expect(builds.map(({ removed }) => removed)).toEqual([true, true, false])
+})
+
+test('whoever reads shares one reader; nobody reads, nobody holds one', async () => {
+  const { builds, pasts, make, received } = world({ idleMs: 20 })
+  await make(received(1))
+  expect(builds[0]?.readers).toBe(0)
+  const reading = Promise.withResolvers<void>()
+  const ask = { moment: received(1), projections: ['lead'], waitMs: 0 }
+  const answers = [pasts.use(ask, () => reading.promise), pasts.use(ask, () => reading.promise)]
+  await turn()
+  expect(builds[0]?.readers).toBe(1)
+  await new Promise((resolve) => setTimeout(resolve, 40))
+  expect(builds[0]?.readers).toBe(1)
+  reading.resolve()
+  await Promise.all(answers)
+  expect(builds[0]?.readers).toBe(1)
+  await new Promise((resolve) => setTimeout(resolve, 40))
+  expect(builds[0]?.readers).toBe(0)
+  await pasts.use(ask, async () => undefined)
+  expect(builds[0]?.readers).toBe(1)
 })
 
 test('what nobody asks for goes', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { manualClock } from '../../engine/clock.ts'
 import { registry } from '../../engine/events/registry.ts'
 import { guardClock } from '../../engine/intake/clock-guard.ts'
-import type { EngineIntake, IntakeOptions } from '../../engine/intake/intake.ts'
+import type { IntakeOptions } from '../../engine/intake/intake.ts'
 import { createIntake } from '../../engine/intake/intake.ts'
 import { openQuarantine } from '../../engine/intake/quarantine.ts'
 import type { IntakeResult } from '../../engine/intake/result.ts'
@@ -28,7 +28,7 @@ export function intakeWorld(
   const keyStore = overrides.keyStore ?? createMemoryKeyStore({ clock })
   const quarantine = openQuarantine(directory, keyStore, clock)
   const guard = guardClock(clock, 0)
-  const intake: EngineIntake = createIntake({
+  const intake = createIntake({
     log,
     keyStore,
     quarantine,

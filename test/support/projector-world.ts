@@ -13,7 +13,12 @@ import type { IntakeWorld } from './intake-world.ts'
 /** Read models over an intake world's log, whose projector a test starts and stops as often as it likes. */
 export function projectorWorld(world: IntakeWorld, projections: readonly AnyProjection[] = catalogue) {
   const store: MemoryStore = createMemoryStore()
-  const reader = store.reader(projections.map(({ name, table }) => ({ projection: name, table })))
+  const specs = projections.map(({ name, table, under }) => ({
+    projection: name,
+    table,
+    isExtensible: under !== undefined,
+  }))
+  const reader = store.reader(specs)
   const builds: string[] = []
   let last: Progress | undefined
   return {

@@ -98,9 +98,10 @@ test('a new priority waits until somebody switches, both builds follow, and the 
 })
 
 test('what waited and is wanted no more goes; what served before stays until the next switch', async () => {
-  await world.send(...TWO)
   const running = await started()
-  await running.switchTo('switch', 'profile')
+  await world.send(...TWO)
+  await running.caughtUp()
+  expect(await running.switchTo('switch', 'profile')).toMatchObject({ _tag: 'Right' })
   for (const [n, priority] of [3, 4].entries()) {
     await world.send(register(`later${n}`, 'web', priority))
     await running.caughtUp()
