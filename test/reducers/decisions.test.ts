@@ -160,6 +160,31 @@ describe('a decision', () => {
     expect(field.due(again)).toBe(200)
   })
 
+  test('the next end that is remembered is the one that a look at all of them finds', () => {
+    const many = governed(
+      { a: latest<unknown>(), b: latest<unknown>(), c: latest<unknown>() },
+      (_, value) => value,
+    )
+    const act = fc.record({
+      field: fc.constantFrom('a', 'b', 'c'),
+      act: fc.constantFrom('locked' as const, 'unlocked' as const, 'resolved' as const),
+      expires: fc.option(fc.integer({ min: 1, max: 12 })),
+      time: fc.integer({ min: 1, max: 9 }),
+      tick: fc.option(fc.integer({ min: 1, max: 12 })),
+    })
+    fc.assert(
+      fc.property(fc.array(act, { maxLength: 20 }), (acts) => {
+        let state = many.initial
+        for (const { field: name, act: kind, expires, time, tick } of acts) {
+          state = many.decide(state, at(time, 'steward'), { ...decision(kind, ['x'], expires), field: name })
+          if (tick !== null) state = many.tick(state, tick)
+          expect(many.due(state)).toBe(many.due(structuredClone(state)))
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+
   test('null removes, blank blanks, nothing stated leaves it', () => {
     const resolved = (value: DecisionWrite['value']) =>
       explain(field.decide(wrote, at(20, 'steward'), decision('resolved', value)))?.value

@@ -1,9 +1,12 @@
 import * as E from 'fp-ts/lib/Either.js'
 import type { RecordedEvent } from '../../engine/events/event.ts'
+import type { Files, LogFile } from '../../engine/log/embedded/files.ts'
 import type { Log, LogReader } from '../../engine/log/log.ts'
 import { toPlain } from '../../engine/log/recorded.ts'
+import type { Moment } from '../../engine/projector/asof.ts'
 import type { Projector } from '../../engine/projector/projector.ts'
 import type { Commit, StoreWriter } from '../../engine/store/store.ts'
+import { BlockDisk } from './block-disk.ts'
 import type { Seams } from './life.ts'
 import { Random } from './random.ts'
 
@@ -22,13 +25,21 @@ export const BUGS: Readonly<Record<string, (seed: number) => Seams>> = {
     followed: following(seed, (random, event) => (random.percent(2) ? [] : [event])),
   }),
   /** A crash takes what was durable. */
-  lose_the_last_block: () => ({ crashed: (disk) => void disk.blocks.pop() }),
+  lose_the_last_block: () => ({
+    crashed: ({ log }) => {
+      if (log instanceof BlockDisk) log.loseLast()
+    },
+  }),
   /** A steward's cut is not heard of. */
   forget_a_cut: (seed) => ({
     followed: following(seed, (_, event) => [
       event.type === 'identity.cut' ? { ...event, identities: [] } : event,
     ]),
   }),
+  /** Published identity rules aren't heard of. */
+  ignore_identity_rules: () => ({ followed: without('identity') }),
+  /** Published survivorship rules likewise: builds go on as they were. */
+  ignore_survivorship_rules: () => ({ followed: without('survivorship') }),
   /** Evidence isn't stored: after a restart nobody knows what was cut or linked. */
   forget_evidence: (seed) => ({ store: onCommit(seed, 100, (commit) => ({ ...commit, evidence: [] })) }),
   /** Regrouped atoms' rows are left as they were. */
@@ -39,6 +50,8 @@ export const BUGS: Readonly<Record<string, (seed: number) => Seams>> = {
   acknowledge_before_durable: () => ({ log: acknowledgingEarly }),
   /** The log doesn't know ids again. */
   forget_ids: (seed) => ({ log: forgettingIds(new Random(seed)) }),
+  /** The log acknowledges what it has written and not synced. */
+  acknowledge_unsynced: () => ({ files: neverSyncing }),
   /** Events are appended before the keys that they are sealed under are durable. */
   keys_not_flushed: (seed) => ({ keyWriter: losingKeys(new Random(seed)) }),
   /** What was folded under destroyed keys stays. */
@@ -47,6 +60,12 @@ export const BUGS: Readonly<Record<string, (seed: number) => Seams>> = {
   }),
   /** Readers who wait for a position don't. */
   answer_too_early: () => ({ projector: answeringAtOnce }),
+  /** Of a build that doesn't serve, where it stands isn't committed: a switch to it then goes back. */
+  switch_without_checkpoint: (seed) => ({ store: onCommit(seed, 100, withoutWaiting) }),
+  /** A waiting build serves by itself. */
+  switch_unasked: (seed) => ({ store: switchingUnasked(new Random(seed)) }),
+  /** What is folded as of a moment sees the event after it. */
+  past_sees_too_much: () => ({ moment: later }),
   /** Events that can't be folded are passed over in silence. */
   forget_poison: (seed) => ({ store: onCommit(seed, 100, (commit) => ({ ...commit, poison: [] })) }),
 }
@@ -75,6 +94,28 @@ function withoutCheckpoint(commit: Commit, writer: StoreWriter): Commit {
   return { ...commit, ...writer.checkpoint() }
 }
 
+function withoutWaiting(commit: Commit, writer: StoreWriter): Commit {
+  const serving = new Set(writer.builds().flatMap(({ build, serving }) => (serving ? [build] : [])))
+  return { ...commit, builds: commit.builds.filter((build) => serving.has(build)) }
+}
+
+/** After some commits one of the builds that have got as far as the others serves. */
+function switchingUnasked(random: Random): Seams['store'] {
+  return onCommit(random.below(1_000), 100, (commit, writer) => {
+    const { position } = writer.checkpoint()
+    const waiting = writer.builds().find((build) => !build.serving && build.position === position)
+    const serving = writer
+      .builds()
+      .find((build) => build.serving && build.projection === waiting?.projection && random.percent(5))
+    if (waiting !== undefined && serving !== undefined) writer.serve(waiting.build, [serving.build])
+    return commit
+  })
+}
+
+function later(moment: Moment): Moment {
+  return { ...moment, position: moment.position + 1 }
+}
+
 /** A log whose subscribers get something else for an event. */
 function following(
   seed: number,
@@ -90,6 +131,24 @@ function following(
       }
     },
   })
+}
+
+/** However the log is read. */
+function without(kind: string): Seams['followed'] {
+  async function* changed(read: AsyncIterable<readonly RecordedEvent[]>) {
+    for await (const batch of read) yield batch.map((event) => withoutRules(event, kind))
+  }
+  return (log: LogReader) => ({
+    ...readingOf(log),
+    read: (options) => changed(log.read(options)),
+    subscribe: (options) => changed(log.subscribe(options)),
+  })
+}
+
+function withoutRules(recorded: RecordedEvent, kind: string): RecordedEvent {
+  const event = toPlain(recorded)
+  const isIt = event.type === 'rules.published' && event.data['kind'] === kind
+  return isIt ? { ...event, data: { ...event.data, rules: {} } } : event
 }
 
 function readingOf(log: LogReader): LogReader {
@@ -140,4 +199,20 @@ function losingKeys(random: Random): Seams['keyWriter'] {
 
 function answeringAtOnce(projector: Projector): Projector {
   return { ...projector, read: (read) => projector.read({ ...read, after: 0 }) }
+}
+
+function neverSyncing(files: Files): Files {
+  const unsynced = (file: LogFile): LogFile => ({
+    read: (into, offset) => file.read(into, offset),
+    write: (bytes, offset) => file.write(bytes, offset),
+    sync: () => undefined,
+    truncate: (sizeBytes) => file.truncate(sizeBytes),
+    sizeBytes: () => file.sizeBytes(),
+    close: () => file.close(),
+  })
+  return {
+    ...files,
+    openWrite: (path) => unsynced(files.openWrite(path)),
+    create: (path) => unsynced(files.create(path)),
+  }
 }

@@ -1,10 +1,14 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { BuildsMode } from '../../engine/projector/builds.ts'
 import { ConfigurationState } from '../../engine/projector/configuration.ts'
 import type { AnyProjection, Configuration } from '../../engine/projector/projection.ts'
+import { columnList, decodeRow } from '../../engine/store/cells.ts'
 import type { MemoryStore } from '../../engine/store/memory.ts'
-import type { BuildStatus, StoredRow, StoreReader } from '../../engine/store/store.ts'
+import type { StoreSnapshot } from '../../engine/store/snapshot.ts'
+import type { BuildStatus, PoisonEvent, StoredRow, StoreReader } from '../../engine/store/store.ts'
 import type { Row } from '../../engine/store/table.ts'
 import { configurationOf, foldPlainly, type Groups, groupsOf, plainRows, type Reading } from './oracle.ts'
+import { isIdentityRules } from './plain-rules.ts'
 import { RELEASES } from './releases.ts'
 import { must } from './violation.ts'
 
@@ -14,26 +18,28 @@ export interface Truth {
   readonly readings: readonly Reading[]
   /** Somebody was erased in this run: what was poison before may have been sealed under a destroyed key. */
   readonly hasErased: boolean
-  /** Builds are switched, so that those of a configuration just published may not serve yet. */
-  readonly mayBeSwitching: boolean
+  /** `hold`: of which configuration a build is that serves is an operator's business. */
+  readonly mode: BuildsMode
 }
 
 const CONFIGURES: ReadonlySet<string> = new Set(
   RELEASES.flat().flatMap((projection): readonly string[] => projection.configuredBy),
 )
 
-/** Every serving build, and who belongs together, equal what is folded plainly up to where they stand. */
+/** Every build that has got as far as those that serve, and who belongs together, equal what is folded plainly up to there. */
 export async function checkStore(store: MemoryStore, truth: Truth): Promise<void> {
-  const position = store.writer.checkpoint().position
-  const groups = groupsOf(upTo(truth.readings, position))
-  for (const build of store.writer.builds()) {
-    if (!build.serving) continue
-    const projection = projectionOf(build)
-    const reader = store.reader([{ projection: projection.name, table: projection.table }])
-    await checkBuild(reader, build, projection, groups, truth)
-    await reader.close()
+  const snapshot = store.writer.snapshot()
+  const { position } = snapshot.checkpoint
+  const told = await membersTold(store, upTo(truth.readings, position))
+  const possible = possibleGroups(truth.readings, position)
+  const groups = possible.find((each) => violationOfMembers(told, each) === undefined)
+  must(groups !== undefined, () => violationOfMembers(told, possible[0] ?? new Map()) ?? '')
+  for (const build of snapshot.builds) {
+    const isHalfMade = !build.serving && build.position < position
+    if (isHalfMade) continue
+    must(build.position === position, () => `${build.build} stands at ${build.position}, not at ${position}`)
+    await checkBuild({ store, snapshot }, build, groups, truth)
   }
-  await checkMembers(store, groups, upTo(truth.readings, position))
 }
 
 export function upTo(readings: readonly Reading[], position: number): readonly Reading[] {
@@ -49,38 +55,42 @@ function projectionOf({ projection, version }: BuildStatus): AnyProjection {
 const RELEASED = RELEASES.flat()
 
 async function checkBuild(
-  reader: StoreReader,
+  { store, snapshot }: { readonly store: MemoryStore; readonly snapshot: StoreSnapshot },
   build: BuildStatus,
-  projection: AnyProjection,
   groups: Groups,
   truth: Truth,
 ): Promise<void> {
+  const released = projectionOf(build)
   const readings = upTo(truth.readings, build.position)
-  const config = possibleConfigurations(readings, truth.mayBeSwitching).find(
-    ({ hashed }) => build.build === `${projection.name}__v${projection.version}_${hashed(projection)}`,
-  )?.config
-  must(
-    config !== undefined,
-    () => `${build.build} has another configuration than what was published by ${build.position}`,
-  )
+  const of = `${build.build} at ${build.position}`
+  // Held builds, and those that don't serve, may be of whatever was published at some time.
+  const most = build.serving && truth.mode === 'auto' ? 1 : Number.POSITIVE_INFINITY
+  const possible = possibleConfigurations(truth.readings, build.position, most)
+  const config = possible.find(({ hashed }) => build.configuration === hashed(released))?.config
+  must(config !== undefined, () => `${of} has another configuration than what was published by then`)
+  const projection = released.under?.(config) ?? released
   const { states, poison } = foldPlainly(projection, readings, config)
-  compareRows(
-    `${build.build} at ${build.position}`,
-    await allRows(reader, projection),
-    plainRows(projection, states, config, groups),
-  )
+  const plain = plainRows(projection, states, config, groups)
+  compareRows(of, rowsOf(snapshot, build.build, projection), plain)
+  const reader = store.reader([{ projection: projection.name, table: projection.table }])
+  if (build.serving) compareRows(`${of}, read`, await allRows(reader, projection), plain)
   const noted = (await reader.poison(10_000)).value.filter((each) => each.build === build.build)
+  await reader.close()
+  checkPoison(of, noted, poison, truth)
+}
+
+function checkPoison(
+  of: string,
+  noted: readonly PoisonEvent[],
+  poison: ReadonlySet<number>,
+  { hasErased }: Truth,
+): void {
+  const positions = new Set(noted.map(({ position }) => position))
   for (const position of poison)
-    must(
-      noted.some((each) => each.position === position),
-      () => `${build.build}: poison at ${position} isn't noted`,
-    )
-  if (truth.hasErased) return
+    must(positions.has(position), () => `${of}: poison at ${position} isn't noted`)
+  if (hasErased) return
   for (const { position, type } of noted)
-    must(
-      type === 'row' || poison.has(position),
-      () => `${build.build}: ${position} is noted as poison and isn't`,
-    )
+    must(type === 'row' || poison.has(position), () => `${of}: ${position} is noted as poison and isn't`)
 }
 
 interface Hashed {
@@ -88,22 +98,55 @@ interface Hashed {
   readonly hashed: (projection: AnyProjection) => string
 }
 
-/** What was published by the last of them; with `earlier`, also what was before the last event that published something. */
-export function possibleConfigurations(readings: readonly Reading[], earlier: boolean): readonly Hashed[] {
-  const possible = [hashedConfiguration(readings)]
-  const last = readings.findLastIndex(({ recorded }) => CONFIGURES.has(recorded.type))
-  if (earlier && last >= 0) possible.push(hashedConfiguration(readings.slice(0, last)))
-  return possible
+/**
+ * What builds may be of up to here: `most` of the newest of what was published by then, and whatever the log publishes
+ * later: that counts as soon as it is found there.
+ */
+export function possibleConfigurations(
+  readings: readonly Reading[],
+  position: number,
+  most: number,
+): readonly Hashed[] {
+  const later = readings.slice(position).filter(({ recorded }) => CONFIGURES.has(recorded.type)).length
+  return configurationsSoFar(readings).slice(0, later + most)
 }
 
-function hashedConfiguration(readings: readonly Reading[]): Hashed {
+/** Likewise who belongs together: by the rules of then or by any that come later. */
+export function possibleGroups(readings: readonly Reading[], position: number): readonly Groups[] {
+  const here = upTo(readings, position)
+  const ruled = readings.flatMap((each, i) =>
+    i >= position && isIdentityRules(each) ? [upTo(readings, i + 1)] : [],
+  )
+  return [here, ...ruled].map((each) => groupsOf(here, each))
+}
+
+/** What was published after each event that published something, the newest first, and before any. */
+function configurationsSoFar(readings: readonly Reading[]): readonly Hashed[] {
   const published = readings.filter(({ recorded }) => CONFIGURES.has(recorded.type))
+  const lengths = Array.from({ length: published.length + 1 }, (_, at) => published.length - at)
+  return lengths.map((length) => hashedConfiguration(published.slice(0, length)))
+}
+
+function hashedConfiguration(published: readonly Reading[]): Hashed {
   const state = new ConfigurationState()
   for (const { event } of published) if (event !== undefined) state.apply(event)
   return {
     config: configurationOf(published),
-    hashed: (projection) => state.hash(projection.configuredBy),
+    hashed: (projection) => state.hash(projection),
   }
+}
+
+/** Of any build, serving or not. */
+export function rowsOf(
+  snapshot: StoreSnapshot,
+  build: string,
+  { table }: AnyProjection,
+): ReadonlyMap<string, Row> {
+  const columns = columnList(table)
+  const rows = Array.from(snapshot.rows(build), ({ key, part, cells }) => {
+    return [JSON.stringify([key, part]), decodeRow(columns, cells, 0)] as const
+  })
+  return new Map(rows)
 }
 
 async function allRows(reader: StoreReader, projection: AnyProjection): Promise<ReadonlyMap<string, Row>> {
@@ -138,17 +181,22 @@ function difference(found: Row, plain: Row): string {
     .join('; ')
 }
 
-async function checkMembers(store: MemoryStore, groups: Groups, readings: readonly Reading[]): Promise<void> {
+type Members = ReadonlyMap<string, readonly string[]>
+
+/** Of each identity that the events name, who the store says belongs to its profile. */
+async function membersTold(store: MemoryStore, readings: readonly Reading[]): Promise<Members> {
   const reader = store.reader([])
   const ids = new Set(readings.flatMap(({ recorded }) => recorded.identities.map(({ id }) => id)))
   const { value } = await reader.members([...ids])
-  for (const id of ids) {
-    const plain = groups.get(id) ?? [id]
-    const found = value.get(id)?.members ?? [id]
-    must(
-      isDeepStrictEqual([...found], [...plain]),
-      () => `identity ${id} is grouped with ${found.join(' ')}, by the evidence with ${plain.join(' ')}`,
-    )
-  }
   await reader.close()
+  return new Map(Array.from(ids, (id) => [id, value.get(id)?.members ?? [id]]))
+}
+
+function violationOfMembers(told: Members, groups: Groups): string | undefined {
+  for (const [id, found] of told) {
+    const plain = groups.get(id) ?? [id]
+    if (isDeepStrictEqual([...found], [...plain])) continue
+    return `identity ${id} is grouped with ${found.join(' ')}, by the evidence with ${plain.join(' ')}`
+  }
+  return undefined
 }

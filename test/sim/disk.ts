@@ -1,19 +1,19 @@
 import type { ErasureRecords, StoredErasure } from '../../api/erasure/operations-file.ts'
 import type { QuarantinedBody } from '../../engine/intake/quarantine.ts'
-import type { AppendEvent } from '../../engine/log/log.ts'
 import { createMemoryStore } from '../../engine/store/memory.ts'
 import { KeyDisk } from './keys.ts'
+import type { LogDisk } from './log-disk.ts'
 
 /** What outlives the process: everything that was durable when it ended. */
 export class Disk {
-  /** The log: what each commit appended, in order. */
-  readonly blocks: (readonly AppendEvent[])[] = []
+  readonly log: LogDisk
   readonly keys: KeyDisk
   readonly bodies = new Map<string, QuarantinedBody>()
   readonly erasures: ErasureRecords = memoryRecords()
   readonly store = createMemoryStore()
 
-  constructor(seed: number) {
+  constructor(seed: number, log: LogDisk) {
+    this.log = log
     this.keys = new KeyDisk(seed)
   }
 }

@@ -1,6 +1,4 @@
 import type { RecordedEvent } from '../../engine/events/event.ts'
-import { createMemoryLog } from '../../engine/log/memory.ts'
-import { toPlain } from '../../engine/log/recorded.ts'
 import type { Opener } from '../../engine/privacy/privacy.ts'
 import type { DecodedEvent } from '../../engine/projector/projection.ts'
 import type { Disk } from './disk.ts'
@@ -10,20 +8,19 @@ import type { Reading } from './oracle.ts'
 /** What the disk holds of the log, whoever has heard of it. */
 export class DurableLog {
   readonly #disk: Disk
-  #events: Promise<readonly RecordedEvent[]> = Promise.resolve([])
-  /** As they were when `#events` was asked for. */
-  #blocks: Disk['blocks'] = []
+  #events: Promise<readonly RecordedEvent[]> | undefined
+  /** As it was when `#events` was asked for. */
+  #version = 0
 
   constructor(disk: Disk) {
     this.#disk = disk
   }
 
   events(): Promise<readonly RecordedEvent[]> {
-    const { blocks } = this.#disk
-    const isRead = blocks.length === this.#blocks.length && blocks.at(-1) === this.#blocks.at(-1)
-    if (!isRead) {
-      this.#blocks = [...blocks]
-      this.#events = read(this.#blocks)
+    const { log } = this.#disk
+    if (this.#events === undefined || log.version !== this.#version) {
+      this.#version = log.version
+      this.#events = log.events()
     }
     return this.#events
   }
@@ -34,14 +31,6 @@ export class DurableLog {
     const events = await this.events()
     return events.map((recorded) => new LazyReading(recorded, opener))
   }
-}
-
-async function read(blocks: Disk['blocks']): Promise<readonly RecordedEvent[]> {
-  const events: RecordedEvent[] = []
-  const log = createMemoryLog()
-  for (const block of blocks) await log.append(block)
-  for await (const batch of log.read()) events.push(...batch.map(toPlain))
-  return events
 }
 
 /** Opened when it is first asked for: most checks read few of the events. */

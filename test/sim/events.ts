@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { catalogue } from '../../engine/events/catalogue.ts'
 import { arbitraryEvent } from '../projections/generate.ts'
+import { aboutObject, anyDefinition, definedValues } from './defined.ts'
+import { anyDecision, anyRegistration, anyRules, type Made } from './published.ts'
 import type { Random } from './random.ts'
 import { START_MS } from './timeline.ts'
 
@@ -64,7 +66,6 @@ function malformed(random: Random, event: Sent): Sent {
   }
 }
 
-type Made = { readonly type: string; readonly data: Data; readonly identities?: readonly string[] }
 type Maker = (random: Random) => Made
 
 const user = (random: Random): string => `u${random.between(1, 5)}`
@@ -92,6 +93,7 @@ function identify(random: Random): Made {
     ...(random.percent(50) ? { email: email(random) } : {}),
     ...(random.percent(40) ? { first_name: random.pick(['Ann', 'Bob', '', null]) } : {}),
     ...(random.percent(30) ? { phone: random.pick(['+44 20 7946 0018', 'none', '']) } : {}),
+    ...(random.percent(15) ? definedValues(random) : {}),
   }
   return { type: 'cdp.identify', data: { ...who, traits } }
 }
@@ -118,7 +120,8 @@ function order(random: Random): Made {
 }
 
 function lead(random: Random): Made {
-  const about = { lead_id: `L${random.between(1, 3)}`, email: email(random) }
+  const more = random.percent(15) ? definedValues(random) : {}
+  const about = { lead_id: `L${random.between(1, 3)}`, email: email(random), ...more }
   const soon = new Date(START_MS + random.between(1, 120) * 1_000).toISOString()
   return random.percent(60)
     ? { type: 'lead.assigned', data: { ...about, owner: 'Ines', respond_by: soon } }
@@ -126,27 +129,19 @@ function lead(random: Random): Made {
 }
 
 function decision(random: Random): Made {
-  const type = random.pick(['identity.linked', 'identity.cut', 'identity.cut', 'identity.cut_lifted'])
+  const type = random.pick([
+    'identity.linked',
+    'identity.cut',
+    'identity.cut',
+    'identity.cut_lifted',
+    'identity.kept_apart',
+  ])
   return { type, data: { steward: 'sue' }, identities: [somebody(random), somebody(random)] }
 }
 
 function consent(random: Random): Made {
   const type = random.pick(['consent.granted', 'consent.granted', 'consent.revoked'])
   return { type, data: { purpose: 'newsletter', user_id: user(random), email: email(random) } }
-}
-
-function published(random: Random): Made {
-  if (random.percent(60)) {
-    const data = { source: random.pick(SOURCES), priority: random.between(1, 9) }
-    return {
-      type: 'source.registered',
-      data: { ...data, ...(random.percent(30) ? { currency: 'EUR' } : {}) },
-    }
-  }
-  const stage = (id: string, probability: number) => ({ id, label: id, probability })
-  const open = { ...stage('negotiation', random.pick([20, 80])), forecast_category: 'commit' }
-  const won = { ...stage('signed', 100), forecast_category: 'closed', closed: 'won' }
-  return { type: 'stages.published', data: { stages: [open, won] } }
 }
 
 function custom(random: Random): Made {
@@ -158,7 +153,12 @@ const FREQUENT: readonly Maker[] = [identify, identify, page, page, track, order
 const RARE: readonly Maker[] = [
   consent,
   custom,
-  published,
+  anyRegistration,
+  anyRules,
+  anyDefinition,
+  aboutObject,
+  anyDecision,
+  anyDecision,
   decision,
   ...Array.from({ length: 12 }, (): Maker => (random) => random.pick(wild)),
 ]

@@ -11,12 +11,15 @@ import { guardClock } from '../../engine/intake/clock-guard.ts'
 import type { EngineIntake } from '../../engine/intake/intake.ts'
 import { createIntake } from '../../engine/intake/intake.ts'
 import { recall } from '../../engine/intake/recall.ts'
+import type { Files } from '../../engine/log/embedded/files.ts'
 import type { Log, LogReader } from '../../engine/log/log.ts'
 import type { KeyWriter } from '../../engine/privacy/key-tables.ts'
 import { LazyEvent } from '../../engine/privacy/lazy-event.ts'
 import type { ErasingKeyStore, Opener } from '../../engine/privacy/privacy.ts'
 import { reassemble } from '../../engine/privacy/sealing.ts'
 import { WritingStore } from '../../engine/privacy/writing-store.ts'
+import type { Moment } from '../../engine/projector/asof.ts'
+import type { BuildsMode } from '../../engine/projector/builds.ts'
 import type { DecodedEvent } from '../../engine/projector/projection.ts'
 import type { Progress, Projector } from '../../engine/projector/projector.ts'
 import { createProjector } from '../../engine/projector/projector.ts'
@@ -28,28 +31,36 @@ import { Dead, type Process } from './process.ts'
 import { simulatedQuarantine } from './quarantine.ts'
 import type { Random } from './random.ts'
 import type { Release } from './releases.ts'
-import { openSimulatedLog } from './simulated-log.ts'
 import type { Timeline } from './timeline.ts'
+import type { Weather } from './weather.ts'
 
 const BULK_EVENTS = 12
 
 /** What stands between the engine and what it is built on: where a bug is planted, it stands there. */
 export interface Seams {
   readonly log?: ((log: Log) => Log) | undefined
+  /** What the embedded log writes to. */
+  readonly files?: ((files: Files) => Files) | undefined
   /** What the projector reads. */
   readonly followed?: ((log: LogReader) => LogReader) | undefined
   readonly store?: ((writer: StoreWriter) => StoreWriter) | undefined
   readonly keyWriter?: ((writer: KeyWriter) => KeyWriter) | undefined
   readonly reads?: ((reads: ErasingReads) => ErasingReads) | undefined
+  /** What is asked for of the past. */
+  readonly moment?: ((moment: Moment) => Moment) | undefined
   readonly projector?: ((projector: Projector) => Projector) | undefined
+  /** What holds at the end, of a run in which everything else did. */
+  readonly ended?: ((rest: Rest) => Promise<void>) | undefined
   /** Told of every crash, after which this is what is left. */
   readonly crashed?: ((disk: Disk) => void) | undefined
 }
 
-/** What the world knows of its surroundings. */
-export interface Weather {
-  isFull(): boolean
-  isUnderPressure(): boolean
+/** The engine at rest, when nothing more is to come. */
+export interface Rest {
+  readonly log: Log
+  readonly store: StoreWriter
+  readonly release: Release
+  readonly open: (event: RecordedEvent) => DecodedEvent
 }
 
 export interface LifeParts {
@@ -58,6 +69,7 @@ export interface LifeParts {
   readonly timeline: Timeline
   readonly random: Random
   readonly release: Release
+  readonly builds: BuildsMode
   readonly weather: Weather
   readonly seams: Seams
   readonly onCommit: (progress: Progress) => void
@@ -95,7 +107,7 @@ export function opened(event: RecordedEvent, opener: Opener): DecodedEvent {
 
 export async function startLife(parts: LifeParts): Promise<Life> {
   const { disk, process, timeline, seams, weather } = parts
-  const opened = await openSimulatedLog({ ...parts, isFull: weather.isFull })
+  const opened = await disk.log.open({ ...parts, isFull: weather.isFull })
   const log = seams.log?.(opened) ?? opened
   const keyStore = openKeys(parts)
   const written = () => process.awaited(timeline.sleep(parts.random.between(1, 10)))
@@ -147,16 +159,17 @@ function openKeys({ disk, process, timeline, random, seams }: LifeParts): Erasin
 
 /** The projector, and what answers from its store. */
 function follow(parts: LifeParts, log: Log, intake: EngineIntake) {
-  const { disk, process, timeline, release, seams, weather } = parts
+  const { disk, process, timeline, release, builds, seams, weather } = parts
   const stopping = new AbortController()
   const opener = disk.keys.opener()
-  const reader = disk.store.reader(release.map(({ name, table }) => ({ projection: name, table })))
+  const specs = release.map(({ name, table }) => ({ projection: name, table, isExtensible: true }))
+  const reader = disk.store.reader(specs)
   const tick = ticking(parts, intake)
   const gated = gatedStore(disk.store.writer, process)
   let progress: Progress | undefined
   const bare = createProjector({
     // Some new stores are folded in bulk, some from the first event on.
-    ...{ projections: release, rules: DEFAULT_RULES, clock: timeline, bulkEvents: BULK_EVENTS },
+    ...{ projections: release, rules: DEFAULT_RULES, clock: timeline, bulkEvents: BULK_EVENTS, builds },
     log: seams.followed?.(log) ?? log,
     store: seams.store?.(gated) ?? gated,
     isUnderPressure: weather.isUnderPressure,

@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { BuildsMode } from '../../engine/projector/builds.ts'
 import type { LiveAnswer } from '../../engine/projector/live-reads.ts'
-import type { AnyProjection } from '../../engine/projector/projection.ts'
-import { compareRows, possibleConfigurations, upTo } from './check-reads.ts'
+import type { AnyProjection, Configuration } from '../../engine/projector/projection.ts'
+import { compareRows, possibleConfigurations, possibleGroups, upTo } from './check-reads.ts'
 import type { Life } from './life.ts'
-import { foldPlainly, groupsOf, plainRows, type Reading } from './oracle.ts'
+import { foldPlainly, type Groups, plainRows, type Reading } from './oracle.ts'
 import type { Random } from './random.ts'
 import type { Release } from './releases.ts'
 import { must, Violation } from './violation.ts'
@@ -15,8 +16,14 @@ interface Look {
   /** Up to here, whoever asks knows that events were acknowledged; it is asked as soon as that is known. */
   readonly after: Promise<number>
   readonly release: Release
+  readonly mode: BuildsMode
   /** The log as it is when called. */
   readonly readings: () => Promise<readonly Reading[]>
+}
+
+interface Question {
+  readonly projection: AnyProjection
+  readonly key: string
 }
 
 interface Asked extends Omit<Look, 'after'> {
@@ -32,6 +39,7 @@ interface Looked {
 /** Readers of single keys: what they are answered is of the position that they ask for or a later one, and right for it. */
 export class Looks {
   readonly #random: Random
+  readonly #afterNext: ((position: number) => void)[] = []
   #waiting = new Set<object>()
 
   constructor(random: Random) {
@@ -42,9 +50,19 @@ export class Looks {
     return this.#waiting.size
   }
 
-  /** Nobody answers those that still wait. */
+  /** Nobody answers those that still wait, nor begins to ask. */
   forget(): void {
     this.#waiting = new Set()
+    this.#afterNext.length = 0
+  }
+
+  /** Position of the next event that is acknowledged; never resolves if none is. */
+  next(): Promise<number> {
+    return new Promise((resolve) => this.#afterNext.push(resolve))
+  }
+
+  acknowledged(position: number): void {
+    for (const look of this.#afterNext.splice(0)) look(position)
   }
 
   /** undefined: there is nothing to ask for, or it isn't answered while builds are switched. */
@@ -57,14 +75,11 @@ export class Looks {
     if (answer === undefined) return undefined
     const { position } = answer
     must(position >= after, () => `a reader who asked for ${after} was answered as of ${position}`)
-    const readings = upTo(await look.readings(), position)
-    return { position, check: () => checkAnswer(answer, projection, key, readings) }
+    const readings = await look.readings()
+    return { position, check: () => checkAnswer(answer, { projection, key }, readings, look.mode) }
   }
 
-  #question(
-    readings: readonly Reading[],
-    release: Release,
-  ): { readonly projection: AnyProjection; readonly key: string } | undefined {
+  #question(readings: readonly Reading[], release: Release): Question | undefined {
     if (readings.length === 0) return undefined
     const { event } = this.#random.pick(readings)
     if (event === undefined) return undefined
@@ -115,27 +130,30 @@ const STORE_MS = 300_000
 
 function checkAnswer(
   { position, value }: LiveAnswer,
-  projection: AnyProjection,
-  key: string,
-  readings: readonly Reading[],
+  { projection: asked, key }: Question,
+  all: readonly Reading[],
+  mode: BuildsMode,
 ): void {
-  const groups = groupsOf(readings)
-  const members = groups.get(key) ?? [key]
-  const of = `${projection.name} of ${key}, read at ${position}`
-  must(isDeepStrictEqual([...value.members], [...members]), () => `${of}: members ${value.members.join(' ')}`)
-  const rowKey = projection.table.grain === 'profile' ? members[0] : key
-  const found = new Map(
-    (value.rows.get(projection.name) ?? []).map((row) => [JSON.stringify([row.key, row.part]), row.row]),
-  )
-  const last = readings.at(-1)?.recorded.type
-  const isPublished = projection.configuredBy.some((type) => type === last)
-  // Who asks just when something was published may be answered by what was published before.
-  const failures = possibleConfigurations(readings, isPublished).map(({ config }) => {
+  const readings = upTo(all, position)
+  const of = `${asked.name} of ${key}, read at ${position}`
+  const most = mode === 'hold' ? Number.POSITIVE_INFINITY : 1
+  const configs = possibleConfigurations(all, position, most).map(({ config }) => config)
+  const check = (groups: Groups, config: Configuration): void => {
+    const members = groups.get(key) ?? [key]
+    const told = value.members
+    must(isDeepStrictEqual([...told], [...members]), () => `${of}: members ${told.join(' ')}`)
+    const rowKey = asked.table.grain === 'profile' ? members[0] : key
+    const found = new Map(
+      (value.rows.get(asked.name) ?? []).map((row) => [JSON.stringify([row.key, row.part]), row.row]),
+    )
+    const projection = asked.under?.(config) ?? asked
     const { states } = foldPlainly(projection, readings, config)
     const rows = [...plainRows(projection, states, config, groups)]
-    const plain = new Map(rows.filter(([name]) => JSON.parse(name)[0] === rowKey))
-    return violationOf(() => compareRows(of, found, plain))
-  })
+    compareRows(of, found, new Map(rows.filter(([name]) => JSON.parse(name)[0] === rowKey)))
+  }
+  const failures = possibleGroups(all, position).flatMap((groups) =>
+    configs.map((config) => violationOf(() => check(groups, config))),
+  )
   const [first] = failures
   if (first !== undefined && !failures.includes(undefined)) throw first
 }

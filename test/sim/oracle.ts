@@ -1,11 +1,11 @@
 import type { EventOf, EventType } from '../../engine/events/catalogue.ts'
 import type { RecordedEvent } from '../../engine/events/event.ts'
 import { evidenceOf } from '../../engine/identity/evidence.ts'
-import { DEFAULT_RULES } from '../../engine/identity/identity.ts'
 import { partition } from '../../engine/identity/partition.ts'
 import type { AnyProjection, Configuration, DecodedEvent } from '../../engine/projector/projection.ts'
 import { columnList, compareText, decodeRow, encodeRow } from '../../engine/store/cells.ts'
 import type { Row } from '../../engine/store/table.ts'
+import { plainRules } from './plain-rules.ts'
 
 /**
  * The engine's meaning, said plainly: one event after the other from the first, no caches, no commits, no batches, nothing
@@ -37,22 +37,34 @@ export interface Folded {
   readonly poison: ReadonlySet<number>
 }
 
+/** What time it is for a fold. */
+interface FoldClock {
+  readonly now: (event: RecordedEvent) => number
+  /** After the last event; absent: no later than that. */
+  readonly end?: number | undefined
+}
+
+const RECEIVED: FoldClock = { now: ({ received }) => received }
+
 export function foldPlainly(
   projection: AnyProjection,
   readings: readonly Reading[],
   config: Configuration,
+  clock: FoldClock = RECEIVED,
 ): Folded {
   const states = new Map<string, unknown>()
   const poison = new Set<number>()
   for (const { recorded, event } of readings) {
-    fallDue(projection, states, recorded.received)
+    const now = clock.now(recorded)
+    fallDue(projection, states, now)
     if (projection.handles !== 'every' && !projection.handles.includes(recorded.type)) continue
     const read = projection.handles === 'every' ? recorded : event
     const changed = read === undefined ? undefined : reduced(projection, states, read, config)
     if (changed === undefined) poison.add(recorded.position)
     for (const [key, state] of changed ?? []) states.set(key, state)
-    fallDue(projection, states, recorded.received)
+    fallDue(projection, states, now)
   }
+  if (clock.end !== undefined) fallDue(projection, states, clock.end)
   return { states, poison }
 }
 
@@ -89,10 +101,11 @@ function fallDue(projection: AnyProjection, states: Map<string, unknown>, now: n
 /** Identity → its profile's members, sorted; whoever isn't in it stands alone. */
 export type Groups = ReadonlyMap<string, readonly string[]>
 
-export function groupsOf(readings: readonly Reading[]): Groups {
+/** `ruled`: the events whose identity rules count. */
+export function groupsOf(readings: readonly Reading[], ruled = readings): Groups {
   const evidence = readings.flatMap(({ recorded }) => [...evidenceOf(recorded)])
   const groups = new Map<string, readonly string[]>()
-  for (const { members } of partition(evidence, DEFAULT_RULES).profiles)
+  for (const { members } of partition(evidence, plainRules(ruled)).profiles)
     for (const member of members) groups.set(member, members)
   return groups
 }

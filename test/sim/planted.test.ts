@@ -15,6 +15,9 @@ const MORE_SEEDS: Readonly<Record<string, number>> = {
   skip_an_erasure: 40,
   answer_too_early: 30,
   forget_a_cut: 20,
+  switch_unasked: 60,
+  past_sees_too_much: 20,
+  ignore_identity_rules: 20,
 }
 
 describe('planted bugs', () => {

@@ -1,12 +1,23 @@
 /** The process has ended: whatever it still does changes nothing, and nobody hears of it. */
 export class Dead extends Error {}
 
+/** What is called: the read models' store, or the files of the log. */
+type Call = 'store' | 'files'
+
+/** The call that a process will die in, so many away, before or after what that call does. */
+export interface Doom {
+  calls: number
+  readonly after: boolean
+  readonly of: Call | 'any'
+}
+
 /** One process's life, as its parts know it. */
 export class Process {
   readonly #ends: (() => void)[] = []
   #alive = true
-  /** Store calls until it dies in one; undefined: it doesn't. */
-  #doom: { calls: number; readonly after: boolean } | undefined
+  #isOrderly = false
+  /** undefined: it lives on. */
+  #doom: Doom | undefined
   readonly #onDoom: () => void
   /** Told of what a death has cut off. */
   readonly note: (what: string) => void
@@ -14,6 +25,11 @@ export class Process {
   constructor(onDoom: () => void, note: (what: string) => void) {
     this.#onDoom = onDoom
     this.note = note
+  }
+
+  /** It has ended, and nothing was under way. */
+  get isOrderly(): boolean {
+    return this.#isOrderly
   }
 
   get alive(): boolean {
@@ -26,22 +42,24 @@ export class Process {
     else end()
   }
 
-  end(): void {
+  /** `orderly`: it has stopped by itself. */
+  end(orderly = false): void {
     if (!this.#alive) return
     this.#alive = false
+    this.#isOrderly = orderly
     for (const end of this.#ends) end()
   }
 
-  /** It will die in a store call, before or after what that call does. */
-  doom(calls: number, after: boolean): void {
-    this.#doom = { calls, after }
+  doom(doom: Doom): void {
+    this.#doom = { ...doom }
   }
 
   /** Does something durable, unless the process has ended, or ends here. */
-  doing<T>(act: () => T): T {
+  doing<T>(act: () => T, of: Call = 'store'): T {
     if (!this.#alive) throw new Dead('the process has ended')
     const doom = this.#doom
-    const isLast = doom !== undefined && --doom.calls <= 0
+    const isMeant = doom !== undefined && (doom.of === 'any' || doom.of === of)
+    const isLast = isMeant && --doom.calls <= 0
     if (isLast && !doom.after) this.#die()
     const result = act()
     if (isLast) this.#die()

@@ -1,4 +1,9 @@
-import type { AnyProjection, EnvelopeProjection, Projection } from '../../engine/projector/projection.ts'
+import type {
+  AnyProjection,
+  Configuration,
+  EnvelopeProjection,
+  Projection,
+} from '../../engine/projector/projection.ts'
 import { oneRow } from '../../engine/store/table.ts'
 import { projections as catalogue } from '../../projections/catalog.ts'
 
@@ -52,9 +57,23 @@ const fragile: Projection<number, Fragile> = {
   },
 }
 
-const raised: Release = catalogue.map((each, at) =>
-  at % 2 === 0 ? { ...each, version: each.version + 1_000 } : each,
-)
+const raised: Release = catalogue.map((each, at) => (at % 2 === 0 ? raisedBy(1_000, each) : each))
+
+function raisedBy(by: number, projection: AnyProjection): AnyProjection {
+  const version = projection.version + by
+  const { under } = projection
+  if (under === undefined) return { ...projection, version }
+  const known = new WeakMap<Configuration, AnyProjection>()
+  return {
+    ...projection,
+    version,
+    under(config) {
+      const own = known.get(config) ?? { ...under(config), version, under: undefined }
+      known.set(config, own)
+      return own
+    },
+  }
+}
 
 /** An upgrade leads to any of them, a lower number is a return to the release before. */
 export const RELEASES: readonly Release[] = [

@@ -1,9 +1,17 @@
+import type { BuildsMode } from '../../engine/projector/builds.ts'
+import type { VersionOrder } from '../../engine/projector/versions.ts'
+import type { Fault } from '../faults/fake-disk.ts'
 import { anyEvent, type Sent } from './events.ts'
+import type { Doom } from './process.ts'
 import { Random, seedOf } from './random.ts'
 
 /** What is to happen in a run. Plain data: leaving steps out gives another script. */
 export interface Script {
   readonly seed: number
+  /** What the log is: a list of blocks, or the embedded log, whose sealed segments are compressed or not. */
+  readonly log: 'blocks' | 'zstd' | 'off'
+  /** Whether new configuration's builds serve by themselves. */
+  readonly builds: BuildsMode
   readonly steps: readonly Step[]
 }
 
@@ -18,8 +26,8 @@ type Happening =
   | { readonly kind: 'send'; readonly events: readonly Sent[] }
   /** The process is killed. */
   | { readonly kind: 'crash'; readonly downMs: number }
-  /** It, or the one that starts next, is killed in the store call that is so many away, before or after that call's work. */
-  | { readonly kind: 'die'; readonly calls: number; readonly after: boolean; readonly downMs: number }
+  /** It, or the one that starts next, is killed in a call of its store, or of the log's files: see `Doom`. */
+  | ({ readonly kind: 'die'; readonly downMs: number } & Doom)
   /** It is stopped, in good order or not, and another release starts, which may not get far. */
   | {
       readonly kind: 'upgrade'
@@ -33,10 +41,14 @@ type Happening =
   | { readonly kind: 'jump'; readonly ms: number; readonly confirmMs: number }
   /** The log's disk has no room. */
   | { readonly kind: 'full'; readonly forMs: number }
+  /** An operation on the log's disk fails, or loses what it was to make durable; the log then stops, or had no room. */
+  | { readonly kind: 'strike'; readonly operations: number; readonly fault: Fault }
   /** The projector gives way to other work. */
   | { readonly kind: 'pressure'; readonly forMs: number }
   /** Somebody asks to be forgotten. */
   | { readonly kind: 'erase'; readonly namespace: string; readonly value: string }
+  /** An operator's; the projection by its number in the release. */
+  | { readonly kind: 'order'; readonly order: VersionOrder['kind']; readonly projection: number }
   /** A reader asks for the rows of a key, as of what was acknowledged last. */
   | { readonly kind: 'look' }
 
@@ -50,15 +62,19 @@ export function scriptOf(seed: number): Script {
     ...times(random.below(3), () => erasure(random)),
     ...times(random.between(0, 4), () => downfall(random)),
     ...times(random.between(3, 8), () => ({ kind: 'look' as const })),
+    ...times(random.below(5), () => order(random)),
     ...times(random.below(2), () => jump(random)),
     ...times(random.below(2), () => ({ kind: 'full' as const, forMs: random.between(10, 2_000) })),
+    ...times(random.below(3) === 0 ? 1 : 0, () => strike(random)),
     ...times(random.below(2), () => ({ kind: 'pressure' as const, forMs: random.between(50, 6_000) })),
   ]
   const peaks = times(4, () => random.below(LENGTH_MS))
   const steps: Step[] = []
   for (const [number, happening] of happenings.entries())
     steps.push({ ...happening, number, atMs: instantOf(random, happening, peaks, steps) })
-  return { seed, steps: steps.sort((a, b) => a.atMs - b.atMs) }
+  const log = random.pick(['blocks', 'blocks', 'zstd', 'off'] as const)
+  const builds = random.percent(35) ? 'hold' : 'auto'
+  return { seed, log, builds, steps: steps.sort((a, b) => a.atMs - b.atMs) }
 }
 
 /** Much comes at once; whoever reads, reads about that, and what ends a process comes when there is something to cut off. */
@@ -78,11 +94,11 @@ function instantOf(
 }
 
 const FALLS: ReadonlySet<string> = new Set(['crash', 'die', 'upgrade'])
-const FOLLOWING: ReadonlySet<string> = new Set([...FALLS, 'look'])
+const FOLLOWING: ReadonlySet<string> = new Set([...FALLS, 'look', 'order'])
 
 function sends(random: Random): Happening[] {
   const known: Sent[] = []
-  return times(random.between(12, 40), () => {
+  return times(random.between(10, 34), () => {
     const events = times(random.between(1, 4), () => {
       const event = anyEvent(random, known.length)
       const other = known.length > 0 && random.percent(3) ? random.pick(known) : undefined
@@ -106,7 +122,9 @@ function downfall(random: Random): Happening {
       }
     case 1:
     case 2:
-      return { kind: 'die', calls: random.between(1, 60), after: random.percent(50), downMs }
+      return random.percent(40)
+        ? { kind: 'die', of: 'files', calls: random.between(1, 8), after: random.percent(70), downMs }
+        : { kind: 'die', of: 'any', calls: random.between(1, 60), after: random.percent(50), downMs }
     default:
       return { kind: 'crash', downMs }
   }
@@ -116,6 +134,22 @@ function erasure(random: Random): Happening {
   return random.percent(60)
     ? { kind: 'erase', namespace: 'user', value: `u${random.between(1, 5)}` }
     : { kind: 'erase', namespace: 'email', value: `p${random.between(1, 6)}@example.com` }
+}
+
+function strike(random: Random): Happening {
+  const faults: readonly Fault[] = [
+    { kind: 'fail', code: 'EIO', partBytes: random.below(300) },
+    { kind: 'fail', code: 'ENOSPC', partBytes: random.below(300) },
+    { kind: 'lose_pages' },
+    { kind: 'short', bytes: random.between(1, 200) },
+  ]
+  return { kind: 'strike', operations: random.below(8), fault: random.pick(faults) }
+}
+
+function order(random: Random): Happening {
+  const order = random.pick(['rebuild', 'switch', 'switch', 'rollback'] as const)
+  // The profile's is the first, and most is published about it.
+  return { kind: 'order', order, projection: random.percent(40) ? 0 : random.below(40) }
 }
 
 function jump(random: Random): Happening {

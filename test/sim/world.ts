@@ -1,22 +1,30 @@
+import type { RecordedEvent } from '../../engine/events/event.ts'
 import type { IntakeResult } from '../../engine/intake/result.ts'
 import type { Progress } from '../../engine/projector/projector.ts'
-import { type Acknowledged, checkLog, nameOf } from './check-log.ts'
-import { checkStore, type Truth } from './check-reads.ts'
+import { BlockDisk } from './block-disk.ts'
+import { nameOf } from './check-log.ts'
+import { Checks } from './checks.ts'
 import { Disk } from './disk.ts'
 import { DurableLog } from './durable.ts'
+import { EmbeddedDisk } from './embedded-disk.ts'
 import type { Sent } from './events.ts'
 import { Forgetting } from './forgetting.ts'
-import { type Life, type Seams, startLife } from './life.ts'
+import { type Life, opened, type Seams, startLife } from './life.ts'
+import type { LogDisk } from './log-disk.ts'
 import { Looks } from './looks.ts'
 import { Network } from './network.ts'
-import { Dead, Process } from './process.ts'
+import { Orders } from './orders.ts'
+import { Dead, type Doom, Process } from './process.ts'
 import { Random, seedOf } from './random.ts'
 import { RELEASES } from './releases.ts'
 import type { Script, Step } from './script.ts'
+import { untilSettled } from './settling.ts'
+import { Story } from './story.ts'
 import { Tail } from './tail.ts'
 import { Timeline } from './timeline.ts'
-import { Trace } from './trace.ts'
+import type { Trace } from './trace.ts'
 import { must, Violation } from './violation.ts'
+import { Weather } from './weather.ts'
 
 /** How a run went. */
 export interface Outcome {
@@ -25,16 +33,12 @@ export interface Outcome {
   /** Of the script, begun last. */
   readonly step: number | undefined
   readonly trace: Trace
-  /** Of the log, at the end. */
+  /** Of the log, at the end; 0 where something didn't hold. */
   readonly events: number
   /** What happened, and how often. */
   readonly seen: ReadonlyMap<string, number>
 }
 
-/** Tasks of one run: several times what any takes. */
-const MOST_TASKS = 4_000
-/** Turns without a task while something is still awaited. */
-const MOST_IDLE = 500
 const OPERATOR_MS = 700
 
 export async function simulate(script: Script, seams: Seams = {}): Promise<Outcome> {
@@ -49,40 +53,36 @@ class World {
   readonly #disk: Disk
   readonly #durable: DurableLog
   readonly #forgetting: Forgetting
-  readonly #trace = new Trace()
+  readonly #story = new Story()
+  readonly #weather: Weather
   readonly #network: Network
   readonly #tail: Tail
   readonly #looks: Looks
-  readonly #sent: Sent[] = []
-  readonly #acknowledged: Acknowledged[] = []
-  readonly #seen = new Map<string, number>()
-  /** Readers who wait for the next event that is acknowledged. */
-  readonly #afterNext: ((position: number) => void)[] = []
+  readonly #orders: Orders
+  readonly #checks: Checks
   #left: number
   #step: number | undefined
   #violation: Violation | undefined
   #process: Process
   #life: Life | undefined
   /** Of the next process. */
-  #doom: { readonly calls: number; readonly after: boolean } | undefined
+  #doom: Doom | undefined
   #lives = 0
   #release = 0
+  #mustRestart = false
   /** It starts or stops, or is down. */
   #isChanging = false
-  #fullUntilMs = 0
-  #pressureUntilMs = 0
-  /** Of the read models, as they were told of. */
-  #committed = 0
 
   constructor(script: Script, seams: Seams) {
     this.#script = script
     this.#seams = seams
     this.#left = script.steps.length
     this.#timeline = new Timeline(script.seed)
-    this.#disk = new Disk(script.seed)
+    this.#weather = new Weather(this.#timeline)
+    this.#disk = new Disk(script.seed, logDisk(script, seams))
     this.#durable = new DurableLog(this.#disk)
     this.#forgetting = new Forgetting(this.#disk, this.#timeline, (identity) =>
-      this.#note('erasure', identity),
+      this.#story.note('erasure', identity),
     )
     this.#process = new Process(
       () => undefined,
@@ -93,6 +93,12 @@ class World {
     this.#network = new Network({ ...parts, submit: (events) => this.#submit(events) })
     this.#tail = new Tail(this.#timeline, new Random(seedOf(script.seed, 4)))
     this.#looks = new Looks(new Random(seedOf(script.seed, 5)))
+    const held = { disk: this.#disk, forgetting: this.#forgetting }
+    this.#orders = new Orders({ ...held, note: this.#story.note })
+    this.#checks = new Checks({
+      ...held,
+      ...{ durable: this.#durable, tail: this.#tail, orders: this.#orders, mode: script.builds },
+    })
   }
 
   async run(): Promise<Outcome> {
@@ -100,9 +106,12 @@ class World {
       this.#timeline.after(step.atMs, () => this.#guarded(() => this.#take(step)))
     this.#start(0)
     this.#operate()
+    let events = 0
     try {
-      await this.#untilSettled()
-      await this.#check('at the end', false)
+      await untilSettled(this.#timeline, () => this.#unsettled())
+      await this.#checks.check('at the end')
+      await this.#checkPast()
+      events = (await this.#durable.events()).length
     } catch (error) {
       this.#failed(error)
     }
@@ -110,30 +119,29 @@ class World {
     return {
       violation: this.#violation?.message,
       step: this.#step,
-      trace: this.#trace,
-      events: this.#disk.blocks.flat().length,
-      seen: this.#seen,
+      trace: this.#story.trace,
+      events,
+      seen: this.#story.seen,
     }
   }
 
-  async #untilSettled(): Promise<void> {
-    let idle = 0
-    for (let tasks = 0; !this.#isSettled(); tasks++) {
-      const violation = this.#violation
-      if (violation !== undefined) throw violation
-      must(
-        tasks < MOST_TASKS && idle < MOST_IDLE,
-        () => `it never comes to rest: ${this.#unsettled().join(', ')}`,
-      )
-      idle = (await this.#timeline.step()) ? 0 : idle + 1
-    }
+  async #checkPast(): Promise<void> {
+    const life = this.#life
+    if (life === undefined) return
+    const opener = this.#disk.keys.opener()
+    const open = (event: RecordedEvent) => opened(event, opener)
+    const rest = { log: life.log, release: RELEASES[this.#release] ?? [], open }
+    const compared = await this.#checks.checkPast({
+      ...{ ...rest, timeline: this.#timeline, random: new Random(seedOf(this.#script.seed, 6)) },
+      asked: this.#seams.moment ?? ((moment) => moment),
+    })
+    await this.#seams.ended?.({ ...rest, store: this.#disk.store.writer })
+    this.#story.note(compared)
   }
 
-  #isSettled(): boolean {
-    return this.#violation === undefined && this.#unsettled().length === 0
-  }
-
+  /** Throws the violation where there is one. */
   #unsettled(): readonly string[] {
+    if (this.#violation !== undefined) throw this.#violation
     const head = this.#life?.log.head().position
     const awaited: (readonly [string, boolean])[] = [
       ['steps of the script', this.#left > 0],
@@ -141,6 +149,7 @@ class World {
       ['senders', !this.#network.isSettled],
       ['an erasure', this.#forgetting.isUnderWay],
       ['readers', this.#looks.waiting > 0],
+      ['orders', this.#orders.waiting > 0],
       ['the read models', this.#life?.progress()?.position !== head],
       ['a subscriber', this.#tail.position !== head],
     ]
@@ -174,25 +183,20 @@ class World {
     this.#violation ??= error instanceof Violation ? error : new Violation(`an error got out: ${stack}`)
   }
 
-  #note(what: string, detail: string | number = ''): void {
-    this.#trace.note(`${what} ${detail}`)
-    this.#seen.set(what, (this.#seen.get(what) ?? 0) + 1)
-  }
-
   #take(step: Step): void {
     this.#left -= 1
     this.#step = step.number
-    this.#note(`step ${step.kind}`, step.number)
+    this.#story.note(`step ${step.kind}`, step.number)
     switch (step.kind) {
       case 'send':
-        this.#sent.push(...step.events)
+        this.#checks.sent(step.events)
         this.#network.send(step.events, step.number)
         break
       case 'crash':
         this.#crash(step.downMs)
         break
       case 'die':
-        if (this.#process.alive) this.#process.doom(step.calls, step.after)
+        if (this.#process.alive) this.#process.doom(step)
         else this.#doom = step
         break
       case 'upgrade':
@@ -202,13 +206,19 @@ class World {
         this.#timeline.jump(step.ms)
         break
       case 'full':
-        this.#fullUntilMs = this.#timeline.monotonicMs() + step.forMs
+        this.#weather.fill(step.forMs)
         break
       case 'pressure':
-        this.#pressureUntilMs = this.#timeline.monotonicMs() + step.forMs
+        this.#weather.press(step.forMs)
         break
       case 'erase':
         this.#erase(step)
+        break
+      case 'strike':
+        this.#disk.log.strike(step.operations, step.fault)
+        break
+      case 'order':
+        this.#order(step)
         break
       case 'look':
         this.#look(step.number % 2 === 0)
@@ -216,8 +226,9 @@ class World {
     }
   }
 
-  /** An operator confirms the clock where it isn't trusted. */
+  /** An operator confirms the clock where it isn't trusted, and restarts what says that it must be. */
   #operate(): void {
+    if (this.#mustRestart) this.#crash(OPERATOR_MS)
     if (this.#life?.guard.trusted() === false) this.#life.guard.confirm()
     this.#timeline.after(OPERATOR_MS, () => this.#operate())
   }
@@ -230,20 +241,18 @@ class World {
   async #begin(): Promise<void> {
     const process = new Process(
       () => this.#crash(DEATH_MS),
-      (what) => this.#note(what),
+      (what) => this.#story.note(what),
     )
     this.#process = process
     this.#lives += 1
-    if (this.#doom !== undefined) process.doom(this.#doom.calls, this.#doom.after)
+    if (this.#doom !== undefined) process.doom(this.#doom)
     this.#doom = undefined
     const life = await startLife({
       ...{ disk: this.#disk, process, timeline: this.#timeline, seams: this.#seams },
       random: new Random(seedOf(this.#script.seed, 100 + this.#lives)),
       release: RELEASES[this.#release] ?? [],
-      weather: {
-        isFull: () => this.#timeline.monotonicMs() < this.#fullUntilMs,
-        isUnderPressure: () => this.#timeline.monotonicMs() < this.#pressureUntilMs,
-      },
+      builds: this.#script.builds,
+      weather: this.#weather,
       onCommit: (progress) => this.#guarded(() => this.#committedTo(progress)),
       onBuild: (build, state) => this.#guarded(() => this.#built(build, state)),
       onFailure: (error) => this.#failed(error),
@@ -251,43 +260,43 @@ class World {
     if (!process.alive) return
     this.#life = life
     this.#tail.follow(life.log, process)
-    this.#note('start', life.log.head().position)
+    this.#story.note('start', life.log.head().position)
     await this.#forgetting.resume(life, process, () => {
       this.#isChanging = false
     })
   }
 
   #committedTo({ position }: Progress): void {
-    must(position >= this.#committed, () => `the checkpoint went back from ${this.#committed} to ${position}`)
-    this.#committed = position
-    this.#note('commit', position)
+    this.#checks.committed(position)
+    this.#story.note('commit', position)
   }
 
   #built(build: string, state: string): void {
     must(state !== 'foreign', () => 'the read models are said to be of another log')
-    this.#note(`build ${state}`, build)
+    this.#story.note(`build ${state}`, build)
   }
 
   /** What was durable stays. */
   #crash(downMs: number): void {
     if (!this.#process.alive) return
     this.#process.end()
+    this.#mustRestart = false
     this.#isChanging = true
-    this.#note('kill', this.#disk.blocks.length)
-    if (this.#forgetting.isUnderWay) this.#note('killed: an erasure was under way')
+    this.#story.note('kill')
+    if (this.#forgetting.isUnderWay) this.#story.note('killed: an erasure was under way')
     if (this.#disk.store.writer.builds().some(({ serving }) => !serving))
-      this.#note('killed: a build was half made')
+      this.#story.note('killed: a build was half made')
     this.#seams.crashed?.(this.#disk)
     this.#looks.forget()
-    this.#afterNext.length = 0
+    this.#orders.forget()
     this.#guarded(async () => {
-      await this.#check('after a crash', true)
+      await this.#checks.check('after a crash')
       this.#start(downMs)
     })
   }
 
   async #upgrade({ release, orderly, calls, downMs }: Extract<Step, { kind: 'upgrade' }>): Promise<void> {
-    if (calls !== undefined) this.#doom = { calls, after: false }
+    if (calls !== undefined) this.#doom = { calls, after: false, of: 'any' }
     this.#release = release
     const process = this.#process
     // Where it can't be stopped in good order now it is killed.
@@ -295,10 +304,10 @@ class World {
       return this.#crash(downMs)
     this.#isChanging = true
     await process.awaited(this.#life.stop())
-    process.end()
+    process.end(true)
     this.#looks.forget()
-    this.#afterNext.length = 0
-    await this.#check('after a stop', true)
+    this.#orders.forget()
+    await this.#checks.check('after a stop')
     this.#start(downMs)
   }
 
@@ -316,13 +325,14 @@ class World {
     if (sent === undefined) return
     const name = nameOf(sent)
     if (result.status === 'refused') {
-      this.#note(`refused ${result.refusal.code}`, name)
+      this.#story.note(`refused ${result.refusal.code}`, name)
+      if (result.refusal.code === 'stopped') this.#mustRestart = true
       return
     }
     const why = result.status === 'quarantined' ? ` ${result.reason}` : ''
-    this.#note(`${result.status}${why}`, `${name} ${result.position}`)
-    this.#acknowledged.push({ sent, result })
-    for (const look of this.#afterNext.splice(0)) look(result.position)
+    this.#story.note(`${result.status}${why}`, `${name} ${result.position}`)
+    this.#checks.acknowledged(sent, result)
+    this.#looks.acknowledged(result.position)
   }
 
   #erase(step: Extract<Step, { kind: 'erase' }>): void {
@@ -331,52 +341,39 @@ class World {
     this.#guarded(() => this.#forgetting.ask(life, this.#process, step))
   }
 
+  #order({ order, projection }: Extract<Step, { kind: 'order' }>): void {
+    const life = this.#life
+    if (life === undefined || this.#isChanging) return
+    const release = RELEASES[this.#release] ?? []
+    const { name } = release[projection % release.length] ?? {}
+    if (name !== undefined) this.#orders.give(life, order, name)
+  }
+
   /** `next`: right after the next event is acknowledged; nothing is looked at if none is. */
   #look(next: boolean): void {
     const life = this.#life
     if (life === undefined || this.#isChanging) return
     const process = this.#process
-    const after = next
-      ? new Promise<number>((resolve) => this.#afterNext.push(resolve))
-      : Promise.resolve(this.#acknowledged.at(-1)?.result.position ?? 0)
+    const after = next ? this.#looks.next() : Promise.resolve(this.#checks.lastPosition)
     const erasures = this.#forgetting.begun
     this.#guarded(async () => {
       const answer = await process.awaited(
         this.#looks.look({
-          ...{ life, after, release: RELEASES[this.#release] ?? [] },
+          ...{ life, after, release: RELEASES[this.#release] ?? [], mode: this.#script.builds },
           readings: () => this.#durable.readings(),
           isSwitching: () => this.#isSwitching(),
         }),
       )
       if (answer === undefined || this.#forgetting.isUnderWay || erasures !== this.#forgetting.begun) return
-      this.#note('look', answer.position)
+      this.#story.note('look', answer.position)
       answer.check()
     })
-  }
-
-  async #check(when: string, mayBeSwitching: boolean): Promise<void> {
-    try {
-      if (this.#life === undefined) return
-      const opener = this.#disk.keys.opener()
-      const readings = await this.#durable.readings()
-      const events = readings.map(({ recorded }) => recorded)
-      checkLog(events, this.#sent, this.#acknowledged, opener)
-      this.#tail.check(events)
-      const { position } = this.#disk.store.writer.checkpoint()
-      must(
-        position >= this.#committed,
-        () => `the store stands at ${position}, and at ${this.#committed} it was said to`,
-      )
-      // Between destroyed keys and what was folded under them, rows may show more than can be folded now.
-      if (this.#forgetting.isUnderWay) return
-      const truth: Truth = { readings, hasErased: this.#forgetting.begun > 0, mayBeSwitching }
-      await checkStore(this.#disk.store, truth)
-    } catch (error) {
-      if (error instanceof Violation) throw new Violation(`${when}: ${error.message}`)
-      throw error
-    }
   }
 }
 
 /** How long it is down after it has died in a store call, ms. */
 const DEATH_MS = 100
+
+function logDisk({ log }: Script, seams: Seams): LogDisk {
+  return log === 'blocks' ? new BlockDisk() : new EmbeddedDisk(log, seams.files)
+}
