@@ -162,6 +162,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./cli/restore.ts')).restoreCommand,
   },
   {
+    name: 'copy',
+    summary: 'copy a log to another one, in a directory or an EventStoreDB, and compare the two',
+    load: async () => (await import('./cli/copy.ts')).copy,
+  },
+  {
     name: 'verify',
     summary: 'read and check everything: log, keys, read models, backups',
     load: async () => (await import('./cli/verify.ts')).verify,

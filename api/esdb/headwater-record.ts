@@ -1,5 +1,5 @@
-import { hash } from 'node:crypto'
 import type { RecordedEvent } from '../../engine/events/event.ts'
+import { uuidOf } from '../../engine/log/eventstore/event-id.ts'
 import { type Opener, SealBroken } from '../../engine/privacy/privacy.ts'
 import { reassemble } from '../../engine/privacy/sealing.ts'
 import type { EsdbRecord } from './backend.ts'
@@ -10,9 +10,6 @@ import { bytesKept } from './kept-bytes.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
-/** Drawn once by lot; fixed, since ids must not change. */
-const NAMESPACE = Buffer.from('782eb42c1a07448699fc89bc70353c82', 'hex')
 const EMPTY = new Uint8Array()
 
 /**
@@ -28,7 +25,7 @@ export function recordOf(recorded: RecordedEvent, opener: Opener): EsdbRecord {
     stream: recorded.stream,
     revision: recorded.revision,
     position: recorded.position,
-    id: uuidFor(recorded),
+    id: uuidOf(recorded.source, recorded.id),
     type: recorded.type,
     createdMs: recorded.received,
   }
@@ -52,16 +49,6 @@ function opened(recorded: RecordedEvent, opener: Opener): { readonly data: Json;
     if (!(error instanceof SealBroken)) throw error
     return { data: recorded.data, erased: recorded.sealed.length }
   }
-}
-
-/** An id that is a UUID as it is; else UUIDv5 (RFC 9562, 5.5) of the source, a line feed and the id. */
-export function uuidFor({ source, id }: Pick<RecordedEvent, 'source' | 'id'>): string {
-  if (UUID.test(id)) return id.toLowerCase()
-  const name = Buffer.concat([NAMESPACE, Buffer.from(`${source}\n${id}`)])
-  const bytes = hash('sha1', name, 'buffer').subarray(0, 16)
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x50
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
-  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }
 
 function envelopeOf(recorded: RecordedEvent, erased: number): Json {

@@ -5,8 +5,8 @@
 import { binaryEvent, type EventStoreDBClient, jsonEvent } from '@eventstore/db-client'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { headwaterBackend } from '../../api/esdb/headwater-backend.ts'
-import { uuidFor } from '../../api/esdb/headwater-record.ts'
 import type { EsdbServer } from '../../api/esdb/server.ts'
+import { uuidOf } from '../../engine/log/eventstore/event-id.ts'
 import { type IntakeWorld, intakeWorld } from '../support/intake-world.ts'
 import { clientOf, collect, rejection, serve } from './client.ts'
 
@@ -155,7 +155,7 @@ describe('an event that came by another way', () => {
     await world.send({ ...sent, correlation: 'c-9', data: { text: 'called' } })
     const [event] = await collect(client.readStream('note-7'))
     expect(event).toMatchObject({
-      ...{ id: uuidFor({ source: 'crm', id }), type: 'note.taken', isJson: true },
+      ...{ id: uuidOf('crm', id), type: 'note.taken', isJson: true },
       data: { text: 'called' },
     })
     expect(event?.metadata).toMatchObject({
@@ -163,8 +163,8 @@ describe('an event that came by another way', () => {
       identities: [{ namespace: 'user', id: world.keyStore.find('user', 'u17') }],
     })
     expect(event?.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab]/)
-    expect(uuidFor({ source: 'crm', id: ID.toUpperCase() })).toBe(ID)
-    expect(uuidFor({ source: 'erp', id })).not.toBe(event?.id)
+    expect(uuidOf('crm', ID.toUpperCase())).toBe(ID)
+    expect(uuidOf('erp', id)).not.toBe(event?.id)
   })
 
   test('is among $all, in the order of the log', async () => {

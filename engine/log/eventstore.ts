@@ -1,0 +1,245 @@
+import assert from 'node:assert/strict'
+import {
+  type AllStreamRecordedEvent,
+  type AllStreamSubscription,
+  binaryEvent,
+  ErrorType,
+  EventStoreDBClient,
+  isCommandError,
+  jsonEvent,
+  MaxAppendSizeExceededError,
+  streamNameFilter,
+} from '@eventstore/db-client'
+import * as E from 'fp-ts/lib/Either.js'
+import { Arrivals } from './eventstore/arrivals.ts'
+import {
+  ConnectionFailed,
+  type ConnectionFailure,
+  type Followed,
+  type ProposedEvent,
+  type StoredEvent,
+} from './eventstore/connection.ts'
+import {
+  type EventStoreLogOptions,
+  type OpenFailure,
+  openEventStoreLog,
+} from './eventstore/event-store-log.ts'
+import { type LogSnapshot, openEventStoreSnapshot } from './eventstore/snapshot.ts'
+import type { Log } from './log.ts'
+
+/** Before the name of a stream: its metadata. */
+const METADATA_PREFIX = '$$'
+/** Events and checkpoints that are handed on at once. */
+const FOLLOWED_BATCH = 500
+const DROPPED: ConnectionFailure = { _tag: 'Away', cause: 'the subscription was dropped' }
+/** Revision that no stream has: an append that expects it is measured by the server, and never made. */
+const NO_REVISION = 2n ** 52n
+/** The largest event of ours, its sealed parts in base64, and some more. */
+const LARGEST_APPEND_BYTES = 1.5 * 1024 * 1024
+
+/**
+ * The log that an EventStoreDB (KurrentDB) holds, by its client's connection string: `esdb://` for one node,
+ * `esdb+discover://` for a cluster. The server's `$all` must be ours alone. Throws on a string that can't be read.
+ */
+export function openEventStore(
+  connectionString: string,
+  options: EventStoreLogOptions,
+): Promise<E.Either<OpenFailure, Log>> {
+  return openEventStoreLog(connectionOf(EventStoreDBClient.connectionString(connectionString)), options)
+}
+
+export function isConnectionString(text: string): boolean {
+  try {
+    EventStoreDBClient.connectionString(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** That log as it is now, whoever writes it; `indexPath`: where to keep an index meanwhile. */
+export function openEventStoreAsIs(
+  connectionString: string,
+  indexPath: string,
+): Promise<E.Either<OpenFailure, LogSnapshot>> {
+  const client = EventStoreDBClient.connectionString(connectionString)
+  return openEventStoreSnapshot(connectionOf(client), indexPath)
+}
+
+type ProbingConnection = Parameters<typeof openEventStoreLog>[0]
+
+/** `prefix`: letters, digits and hyphens that the log's streams begin with; others are then none of its business. */
+export function connectionOf(client: EventStoreDBClient, prefix = ''): ProbingConnection {
+  assert.match(prefix, /^[\w-]*$/)
+  return {
+    append: (stream, expectedRevision, events) => append(client, prefix + stream, expectedRevision, events),
+    readAll: (from, maxCount) => readAll(client, from, maxCount, prefix),
+    follow: (after, signal) => follow(client, after, signal, prefix),
+    maxAppendBytes: (stream) => maxAppendBytes(client, prefix + stream),
+    close: () => client.dispose(),
+  }
+}
+
+/** What the client says → what the log makes of it. Whatever isn't a failure that may pass is one that stays. */
+export function failureOf(error: unknown): ConnectionFailure {
+  if (!(error instanceof Error)) return { _tag: 'Refused', cause: String(error) }
+  const cause = error.message
+  if (!isCommandError(error)) return { _tag: isAway(error) ? 'Away' : 'Refused', cause }
+  if (error instanceof MaxAppendSizeExceededError)
+    return { _tag: 'TooLarge', limitBytes: error.maxAppendSize }
+  // The client's union of its errors lacks one of its types.
+  const type = error.type as ErrorType
+  switch (type) {
+    case ErrorType.TIMEOUT:
+    case ErrorType.DEADLINE_EXCEEDED:
+    case ErrorType.UNAVAILABLE:
+    case ErrorType.CANCELLED:
+    case ErrorType.NOT_LEADER:
+    case ErrorType.UNKNOWN:
+      return { _tag: 'Away', cause }
+    case ErrorType.WRONG_EXPECTED_VERSION:
+      return { _tag: 'WrongExpected', cause }
+    case ErrorType.STREAM_NOT_FOUND:
+    case ErrorType.NO_STREAM:
+    case ErrorType.NOT_FOUND:
+    case ErrorType.MAXIMUM_APPEND_SIZE_EXCEEDED:
+    case ErrorType.ACCESS_DENIED:
+    case ErrorType.INVALID_ARGUMENT:
+    case ErrorType.INVALID_TRANSACTION:
+    case ErrorType.STREAM_DELETED:
+    case ErrorType.SCAVENGE_NOT_FOUND:
+    case ErrorType.MISSING_REQUIRED_METADATA_PROPERTY:
+    case ErrorType.PERSISTENT_SUBSCRIPTION_FAILED:
+    case ErrorType.PERSISTENT_SUBSCRIPTION_DOES_NOT_EXIST:
+    case ErrorType.PERSISTENT_SUBSCRIPTION_EXISTS:
+    case ErrorType.PERSISTENT_SUBSCRIPTION_DROPPED:
+    case ErrorType.MAXIMUM_SUBSCRIBERS_REACHED:
+    case ErrorType.USER_NOT_FOUND:
+    case ErrorType.USER_CONFLICT:
+    case ErrorType.UNSUPPORTED:
+      return { _tag: 'Refused', cause }
+  }
+}
+
+/** Of the client's own: no node of a cluster was found; a channel was closed beneath a call. */
+function isAway({ message }: Error): boolean {
+  return /failed to discover|channel has been shut ?down|channel has been closed|premature close/i.test(
+    message,
+  )
+}
+
+async function append(
+  client: EventStoreDBClient,
+  stream: string,
+  expected: number | 'any',
+  events: readonly ProposedEvent[],
+): Promise<E.Either<ConnectionFailure, undefined>> {
+  const expectedRevision = expected === 'any' ? expected : expected < 0 ? 'no_stream' : BigInt(expected)
+  const proposed = events.map(({ id, type, data, metadata }) => jsonEvent({ id, type, data, metadata }))
+  try {
+    const { success } = await client.appendToStream(stream, proposed, { expectedRevision })
+    return success
+      ? E.right(undefined)
+      : E.left({ _tag: 'WrongExpected', cause: 'the stream is not as expected' })
+  } catch (error) {
+    return E.left(failureOf(error))
+  }
+}
+
+async function* readAll(
+  client: EventStoreDBClient,
+  from: number,
+  maxCount: number,
+  prefix: string,
+): AsyncGenerator<StoredEvent> {
+  const position = { commit: BigInt(from), prepare: BigInt(from) }
+  const read = client.readAll({ fromPosition: position, maxCount })
+  try {
+    for await (const { event } of read) {
+      const stored = event === undefined ? undefined : storedOf(event, prefix)
+      if (stored !== undefined) yield stored
+    }
+  } catch (error) {
+    throw new ConnectionFailed(failureOf(error))
+  } finally {
+    await read.cancel()
+  }
+}
+
+/** undefined: it isn't of the log that the prefix names. */
+function storedOf(event: AllStreamRecordedEvent, prefix: string): StoredEvent | undefined {
+  const { streamId, revision, id, type, data, metadata, position } = event
+  const system = streamId.startsWith(METADATA_PREFIX) ? METADATA_PREFIX : ''
+  const name = streamId.slice(system.length)
+  if (!name.startsWith(prefix)) return undefined
+  // Equal for whatever is written through gRPC; transactions of the old TCP protocol can't have been ours.
+  assert.equal(position.commit, position.prepare, 'commit and prepare position differ')
+  return {
+    stream: system + name.slice(prefix.length),
+    revision: safeInteger(revision),
+    commit: safeInteger(position.commit),
+    ...{ id, type, data, metadata },
+  }
+}
+
+/** Never rounded. */
+export function safeInteger(value: bigint): number {
+  const number = Number(value)
+  assert.ok(Number.isSafeInteger(number), `${value} is no safe integer`)
+  return number
+}
+
+/** Of an expression that the server looks at stream names with: the log's streams and their metadata, never the system's own. */
+function followedStreams(prefix: string): string {
+  return prefix === '' ? '^(\\$\\$|[^$])' : `^(\\$\\$)?${prefix}`
+}
+
+async function* follow(
+  client: EventStoreDBClient,
+  after: number | undefined,
+  signal: AbortSignal,
+  prefix: string,
+): AsyncGenerator<readonly Followed[]> {
+  const checkpointReached = (_: AllStreamSubscription, { commit }: { commit: bigint }): void =>
+    arrivals.push({ _tag: 'Checkpoint', commit: safeInteger(commit) })
+  const filter = streamNameFilter({
+    regex: followedStreams(prefix),
+    checkpointReached,
+    checkpointInterval: 100,
+  })
+  const fromPosition = after === undefined ? 'start' : { commit: BigInt(after), prepare: BigInt(after) }
+  const subscription = client.subscribeToAll({ fromPosition, filter })
+  const arrivals = new Arrivals<Followed>(FOLLOWED_BATCH, subscription)
+  const stop = (): void => arrivals.end()
+  signal.addEventListener('abort', stop, { once: true })
+  if (signal.aborted) stop()
+  subscription.on('data', ({ event }) => {
+    const stored = event === undefined ? undefined : storedOf(event, prefix)
+    if (stored !== undefined) arrivals.push({ _tag: 'Event', event: stored })
+  })
+  subscription.on('error', (error) => arrivals.end(new ConnectionFailed(failureOf(error))))
+  subscription.on('end', () => arrivals.end(new ConnectionFailed(DROPPED)))
+  subscription.on('close', () => arrivals.end(new ConnectionFailed(DROPPED)))
+  try {
+    for (let batch = await arrivals.take(); batch !== undefined; batch = await arrivals.take()) yield batch
+  } finally {
+    signal.removeEventListener('abort', stop)
+    arrivals.end()
+    await subscription.unsubscribe().catch(() => undefined)
+  }
+}
+
+/** The largest append that the server takes, as far as we need to know; left: why it can't be asked. */
+async function maxAppendBytes(client: EventStoreDBClient, stream: string): Promise<E.Either<string, number>> {
+  const probe = binaryEvent({ type: 'headwater.probe', data: new Uint8Array(LARGEST_APPEND_BYTES) })
+  try {
+    await client.appendToStream(stream, probe, { expectedRevision: NO_REVISION })
+    return E.left('an append that expects a revision that there is not was taken')
+  } catch (error) {
+    if (error instanceof MaxAppendSizeExceededError) return E.right(error.maxAppendSize)
+    const failure = failureOf(error)
+    return failure._tag === 'WrongExpected'
+      ? E.right(LARGEST_APPEND_BYTES)
+      : E.left(new ConnectionFailed(failure).message)
+  }
+}

@@ -1,0 +1,84 @@
+import * as E from 'fp-ts/lib/Either.js'
+import type { Appended, LogFailure } from '../log.ts'
+import type { AssignedEvent } from './assign.ts'
+import type { Fed } from './feed.ts'
+
+type Results = readonly E.Either<LogFailure, Appended>[]
+
+interface Waiting {
+  /** Durable when the head is here. */
+  readonly upTo: number
+  readonly results: Results
+  readonly resolve: (results: Results) => void
+}
+
+/** What has been given a place and isn't durable yet, and who waits for it. */
+export class UnderWay {
+  readonly #heads = new Map<string, Appended>()
+  readonly #uuids = new Map<string, number>()
+  #waiting: Waiting[] = []
+  #idle: (() => void)[] = []
+  #durable = 0
+
+  add({ stream, place, uuid }: AssignedEvent): void {
+    this.#heads.set(stream, place)
+    this.#uuids.set(uuid, (this.#uuids.get(uuid) ?? 0) + 1)
+  }
+
+  /** Of a stream with something under way. */
+  streamHead(stream: string): Appended | undefined {
+    return this.#heads.get(stream)
+  }
+
+  hasUuid(uuid: string): boolean {
+    return this.#uuids.has(uuid)
+  }
+
+  wait(upTo: number, results: Results): Promise<Results> {
+    const { promise, resolve } = Promise.withResolvers<Results>()
+    this.#waiting.push({ upTo, results, resolve })
+    return promise
+  }
+
+  /** They are durable, as is everything up to the head. */
+  settle(settled: Fed['settled'], head: number): void {
+    this.#durable = head
+    for (const { uuid, stream, position } of settled) {
+      if (this.#heads.get(stream)?.position === position) this.#heads.delete(stream)
+      const left = (this.#uuids.get(uuid) ?? 0) - 1
+      if (left > 0) this.#uuids.set(uuid, left)
+      else this.#uuids.delete(uuid)
+    }
+    const durable = this.#waiting.findIndex(({ upTo }) => upTo > head)
+    for (const { results, resolve } of this.#waiting.splice(0, durable < 0 ? this.#waiting.length : durable))
+      resolve(results)
+    this.#tellIdle()
+  }
+
+  /** Whatever isn't durable fails. */
+  fail(failure: LogFailure): void {
+    for (const { results, resolve } of this.#waiting.splice(0)) {
+      resolve(
+        results.map((result) =>
+          E.isRight(result) && result.right.position > this.#durable ? E.left(failure) : result,
+        ),
+      )
+    }
+    this.#heads.clear()
+    this.#uuids.clear()
+    this.#tellIdle()
+  }
+
+  /** Resolves when nothing is under way. */
+  idle(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#idle.push(resolve)
+      this.#tellIdle()
+    })
+  }
+
+  #tellIdle(): void {
+    if (this.#waiting.length > 0) return
+    for (const resolve of this.#idle.splice(0)) resolve()
+  }
+}

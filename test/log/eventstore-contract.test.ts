@@ -1,0 +1,63 @@
+/**
+ * Theorem: a log that lies in an EventStoreDB is the same thing to whoever uses it as the embedded one. Shown with the official
+ * client over a server of the same protocol, which proves nothing about EventStoreDB itself.
+ */
+
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { EventStoreDBClient } from '@eventstore/db-client'
+import { status } from '@grpc/grpc-js'
+import * as E from 'fp-ts/lib/Either.js'
+import { systemClock } from '../../engine/clock.ts'
+import { openEventStoreLog } from '../../engine/log/eventstore/event-store-log.ts'
+import { connectionOf } from '../../engine/log/eventstore.ts'
+import { serve } from '../esdb/client.ts'
+import { memoryBackend } from '../esdb/memory-backend.ts'
+import { logContract } from './contract.ts'
+import { openedOn } from './eventstore-support.ts'
+import { temporaryDirectory } from './support.ts'
+
+/** An EventStoreDB of one's own; what the suite writes there it deletes, so that a scavenge removes it. */
+const REAL = process.env['EVENTSTORE_URL']
+const MAX_APPEND_BYTES = 4 * 1024 * 1024
+
+/** As ours is: it has nothing to leave behind. */
+function unlessUnimplemented(error: unknown): void {
+  if (!(error instanceof Error && 'code' in error && error.code === status.UNIMPLEMENTED)) throw error
+}
+
+logContract('log in EventStoreDB', async () => {
+  const directory = temporaryDirectory()
+  const server = await serve(memoryBackend(), { maxAppendBytes: MAX_APPEND_BYTES })
+  const log = await openedOn(server, directory.path)
+  return {
+    log,
+    dispose: async () => {
+      await log.close()
+      await server.stop()
+      directory.remove()
+    },
+  }
+})
+
+if (REAL !== undefined)
+  logContract('log in the EventStoreDB of EVENTSTORE_URL', async () => {
+    const directory = temporaryDirectory()
+    const prefix = `test${randomUUID()}-`
+    const client = EventStoreDBClient.connectionString(REAL)
+    const indexPath = join(directory.path, 'log-index.sqlite')
+    const log = await openEventStoreLog(connectionOf(client, prefix), { indexPath, clock: systemClock })
+    if (E.isLeft(log)) throw new Error(JSON.stringify(log.left))
+    return {
+      log: log.right,
+      dispose: async () => {
+        await log.right.close()
+        const streams = new Set<string>()
+        for await (const { event } of client.readAll())
+          if (event?.streamId.startsWith(prefix) === true) streams.add(event.streamId)
+        for (const stream of streams) await client.deleteStream(stream).catch(unlessUnimplemented)
+        await client.dispose()
+        directory.remove()
+      },
+    }
+  })

@@ -1,0 +1,89 @@
+/**
+ * Theorem: every error of EventStoreDB's client is one of ours: what may pass is tried again, a size or an expectation is told apart,
+ * and whatever else is said stays said. Positions are never rounded.
+ */
+import {
+  AccessDeniedError,
+  CancelledError,
+  DeadlineExceededError,
+  ErrorType,
+  InvalidArgumentError,
+  MaxAppendSizeExceededError,
+  StreamDeletedError,
+  StreamNotFoundError,
+  TimeoutError,
+  UnavailableError,
+  UnknownError,
+  UnsupportedError,
+  WrongExpectedVersionError,
+} from '@eventstore/db-client'
+import { expect, it } from 'vitest'
+import { type ConnectionFailure, causeOf } from '../../engine/log/eventstore/connection.ts'
+import { failureOf, safeInteger } from '../../engine/log/eventstore.ts'
+
+const TABLE: Readonly<Record<ErrorType, ConnectionFailure['_tag']>> = {
+  [ErrorType.TIMEOUT]: 'Away',
+  [ErrorType.DEADLINE_EXCEEDED]: 'Away',
+  [ErrorType.UNAVAILABLE]: 'Away',
+  [ErrorType.CANCELLED]: 'Away',
+  [ErrorType.UNKNOWN]: 'Away',
+  [ErrorType.NOT_LEADER]: 'Away',
+  [ErrorType.WRONG_EXPECTED_VERSION]: 'WrongExpected',
+  // By its class, which has the size; see below.
+  [ErrorType.MAXIMUM_APPEND_SIZE_EXCEEDED]: 'Refused',
+  [ErrorType.STREAM_NOT_FOUND]: 'Refused',
+  [ErrorType.NO_STREAM]: 'Refused',
+  [ErrorType.NOT_FOUND]: 'Refused',
+  [ErrorType.ACCESS_DENIED]: 'Refused',
+  [ErrorType.INVALID_ARGUMENT]: 'Refused',
+  [ErrorType.INVALID_TRANSACTION]: 'Refused',
+  [ErrorType.STREAM_DELETED]: 'Refused',
+  [ErrorType.SCAVENGE_NOT_FOUND]: 'Refused',
+  [ErrorType.MISSING_REQUIRED_METADATA_PROPERTY]: 'Refused',
+  [ErrorType.PERSISTENT_SUBSCRIPTION_FAILED]: 'Refused',
+  [ErrorType.PERSISTENT_SUBSCRIPTION_DOES_NOT_EXIST]: 'Refused',
+  [ErrorType.PERSISTENT_SUBSCRIPTION_EXISTS]: 'Refused',
+  [ErrorType.PERSISTENT_SUBSCRIPTION_DROPPED]: 'Refused',
+  [ErrorType.MAXIMUM_SUBSCRIBERS_REACHED]: 'Refused',
+  [ErrorType.USER_NOT_FOUND]: 'Refused',
+  [ErrorType.USER_CONFLICT]: 'Refused',
+  [ErrorType.UNSUPPORTED]: 'Refused',
+}
+
+it.each(Object.entries(TABLE))('%s → %s', (type, tag) => {
+  // Whatever class it has: the client tells its errors by their type.
+  const error = Object.assign(new UnknownError(undefined, 'said'), { type })
+  const failure = failureOf(error)
+  expect(failure._tag).toBe(tag)
+  expect(causeOf(failure)).toBe('said')
+})
+
+it.each([
+  [new TimeoutError(), 'Away'],
+  [new DeadlineExceededError(), 'Away'],
+  [new UnavailableError(), 'Away'],
+  [new CancelledError(), 'Away'],
+  [new StreamNotFoundError(undefined, 'deal-1'), 'Refused'],
+  [new StreamDeletedError(undefined, 'deal-1'), 'Refused'],
+  [new AccessDeniedError(), 'Refused'],
+  [new InvalidArgumentError('no'), 'Refused'],
+  [new UnsupportedError('filters', '21'), 'Refused'],
+  [new MaxAppendSizeExceededError(undefined, 77), 'TooLarge'],
+  [
+    new WrongExpectedVersionError(undefined, { streamName: 'deal-1', expected: 1n, current: 2n }),
+    'WrongExpected',
+  ],
+  [new Error('Failed to discover after 10 attempts.'), 'Away'],
+  [new Error('Channel has been shut down'), 'Away'],
+  [new Error('a bug'), 'Refused'],
+  ['no error at all', 'Refused'],
+] as const)('%s → %s', (error, tag) => expect(failureOf(error)._tag).toBe(tag))
+
+it('tells the size that the server takes', () =>
+  expect(failureOf(new MaxAppendSizeExceededError(undefined, 77))).toMatchObject({ limitBytes: 77 }))
+
+it('never rounds a position', () => {
+  expect(safeInteger(2n ** 53n - 1n)).toBe(Number.MAX_SAFE_INTEGER)
+  expect(() => safeInteger(2n ** 53n)).toThrow(/safe integer/)
+  expect(() => safeInteger(2n ** 64n - 1n)).toThrow(/safe integer/)
+})
