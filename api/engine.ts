@@ -384,6 +384,7 @@ function followLog(
   onServing: () => void,
 ) {
   let progress: Progress = { position: 0, received: 0, nextDue: undefined, events: 0, commitMs: 0 }
+  let isBuilding = false
   let failure: string | undefined
   let reading: number | undefined
   let reader: StoreReader | undefined
@@ -404,7 +405,9 @@ function followLog(
     },
     (message) => {
       switch (message.kind) {
+        case 'building':
         case 'progress':
+          isBuilding = message.kind === 'building'
           progress = message.progress
           options.onProgress(progress)
           ready.resolve()
@@ -454,7 +457,7 @@ function followLog(
     erasing: erasing.reads,
     progress: () => ({
       ...{ position: progress.position, received: progress.received, failure, reading },
-      isBuilding: progress.isBuilding === true,
+      isBuilding,
     }),
     async openReader(): Promise<Pick<Engine, 'store' | 'liveRows'>> {
       // The file and its tables are there once the projector has reported for the first time.

@@ -21,7 +21,7 @@ export interface ProjectorWorkerData {
 }
 
 export type ProjectorMessage =
-  | { readonly kind: 'progress'; readonly progress: Progress }
+  | { readonly kind: 'progress' | 'building'; readonly progress: Progress }
   /** How far it has read the log, for builds that are folded from its beginning; only now and then. */
   | { readonly kind: 'reading'; readonly position: number }
   | { readonly kind: 'build'; readonly build: string; readonly state: BuildState }

@@ -148,6 +148,7 @@ async function projectWhileRoom(log: LogReader, opener: KeyReader): Promise<bool
       isUnderPressure: () => isUnderPressure(data.pressure),
       open: (event) => new LazyEvent(event, opener, registry),
       onCommit: (progress) => tell({ kind: 'progress', progress }),
+      onBuilding: (progress) => tell({ kind: 'building', progress }),
       onBuild: (build, state) => tell({ kind: 'build', build, state }),
     })
     for (const [id, positions] of erasings) erase(id, positions)

@@ -15,6 +15,7 @@ import { own } from './values.ts'
 
 const DEFAULT = companyDomains(DEFAULT_COMPANY_BY_DOMAIN)
 const known = new WeakMap<Configuration, CompanyDomains>()
+const rulesIn = new WeakMap<Configuration, CompanyByDomain>()
 
 /** By published identity rules; ones that this release can't read count as none. */
 export function companiesIn(config: Configuration): CompanyDomains {
@@ -28,9 +29,13 @@ export function companiesIn(config: Configuration): CompanyDomains {
 
 /** Of several streams the later by name counts, as of survivorship rules: positions are none of a configuration's content. */
 export function companyRulesIn(config: Configuration): CompanyByDomain {
+  const before = rulesIn.get(config)
+  if (before !== undefined) return before
   const last = config.all('rules.published').findLast(({ data }) => data.kind === 'identity')
   const parsed = parseCompanyByDomain(own(last?.data.rules, COMPANY_BY_DOMAIN))
-  return E.isRight(parsed) ? parsed.right : DEFAULT_COMPANY_BY_DOMAIN
+  const rules = E.isRight(parsed) ? parsed.right : DEFAULT_COMPANY_BY_DOMAIN
+  rulesIn.set(config, rules)
+  return rules
 }
 
 type Concerns = (event: DecodedEvent) => unknown

@@ -64,7 +64,11 @@ export async function builtProfile(
     const page = await readPastTimeline(deps.log, members, moment, { from: undefined, limit: query.events })
     const content = {
       history,
-      data: { ...shown, ...(await employment(then, { stored: row })), identities: revealAll(deps, members) },
+      data: {
+        ...shown,
+        ...(await employment(then, { stored: row }, query.explain === true)),
+        identities: revealAll(deps, members),
+      },
       ...(await explained(then, projection, row, query)),
       orders: orders === undefined ? [] : await showRows(then, orders, rows.get(orders.name) ?? []),
       timeline: page.events.map((event) => showEvent(deps.openEvent(event))),

@@ -9,6 +9,7 @@ import type { ApiDeps } from '../deps.ts'
 import type { PastProfiles } from '../history/past-profile.ts'
 import { explain, explainState, type ShownExplanation } from './explain.ts'
 import { ask, type People } from './rows.ts'
+import { servedBy } from './served.ts'
 import type { FoundRow } from './views.ts'
 
 /**
@@ -21,7 +22,8 @@ interface Employer {
   readonly id: string | null
   readonly name: string | null
   readonly domain: string
-  readonly because: Because
+  /** Where the answer explains itself. */
+  readonly because?: Because | undefined
 }
 
 interface Because {
@@ -40,19 +42,30 @@ type Detail = Readonly<Record<string, unknown>>
 const PROFILE = 'profile'
 const COLUMN = 'company_domain'
 
-/** What a profile's single row says beyond its columns. */
-export async function employment(deps: ApiDeps, { stored }: Pick<FoundRow, 'stored'>): Promise<Detail> {
+/**
+ * What a profile's single row says beyond its columns. Asked for with every person, so the company is looked up by key; why
+ * takes the person's states.
+ */
+export async function employment(
+  deps: ApiDeps,
+  { stored }: Pick<FoundRow, 'stored'>,
+  isExplained: boolean,
+): Promise<Detail> {
   const { kind, [COLUMN]: domain } = stored.row
   if (domain === undefined) return {}
   if (kind === 'company') return { people: typeof domain === 'string' ? await peopleOf(deps, domain) : null }
   if (kind !== 'person') return {}
   if (typeof domain !== 'string') return { employer: null }
-  const [company, explained, config] = await Promise.all([
-    companyOf(deps, domain),
+  const served = await servedBy(deps, PROFILE, undefined)
+  const config = served?.config ?? (await deps.publishedConfiguration())
+  const company = await companyOf(deps, domain, config)
+  if (!isExplained) return { employer: { ...company, domain } satisfies Employer }
+  const [explained, published] = await Promise.all([
     explain(deps, PROFILE, stored.key),
+    // Rules that don't concern this build may have been published since.
     deps.publishedConfiguration(),
   ])
-  const because = becauseOf(domain, explained?.value[COLUMN], config)
+  const because = becauseOf(domain, explained?.value[COLUMN], published)
   return { employer: { ...company, domain, because } satisfies Employer }
 }
 
@@ -62,48 +75,54 @@ interface FoldedThen {
   readonly rows: readonly StoredRow[]
 }
 
+interface Then {
+  readonly moment: Moment
+  readonly people: People
+  readonly config: Configuration
+  readonly isExplained: boolean
+}
+
 /** The same as of a moment, of a profile folded for it; the company is the one that the domain named then. */
 export async function employmentThen(
   deps: Pick<ApiDeps, 'directory'>,
   past: PastProfiles,
   projection: AnyProjection,
   { state, rows }: FoldedThen,
-  {
-    moment,
-    people,
-    config,
-  }: { readonly moment: Moment; readonly people: People; readonly config: Configuration },
+  { moment, people, config, isExplained }: Then,
 ): Promise<Detail> {
   const { kind, [COLUMN]: domain } = rows[0]?.row ?? {}
   if (kind !== 'person' || domain === undefined) return {}
   if (typeof domain !== 'string') return { employer: null }
-  const explained = await explainState(people, projection, state, config)
-  const because = becauseOf(domain, explained?.[COLUMN], config)
+  const explained = isExplained ? await explainState(people, projection, state, config) : undefined
+  const why = isExplained ? { because: becauseOf(domain, explained?.[COLUMN], config) } : {}
   for (const spelling of spellingsOf(config, domain)) {
     const identity = deps.directory.find('domain', spelling)
     const found = identity === undefined ? undefined : await past(identity, moment)
     const company = found?._tag === 'Right' ? found.right?.fold(projection).rows[0] : undefined
     if (company?.row[COLUMN] !== domain) continue
-    return { employer: { ...named(company), domain, because } satisfies Employer }
+    return { employer: { ...named(company), domain, ...why } satisfies Employer }
   }
-  return { employer: { ...named(undefined), domain, because } satisfies Employer }
+  return { employer: { ...named(undefined), domain, ...why } satisfies Employer }
 }
 
 function named(company: StoredRow | undefined): Pick<Employer, 'id' | 'name'> {
   return { id: company?.key ?? null, name: textOf(company?.row['name']) }
 }
 
-/** Where several companies claim a domain, because rules keep them apart, the one known longest. */
-async function companyOf(deps: ApiDeps, domain: string): Promise<Pick<Employer, 'id' | 'name'>> {
-  const { value } = await ask(() =>
-    deps.store.list({
-      projection: PROFILE,
-      filters: [equals(COLUMN, domain), equals('kind', 'company')],
-      sort: [{ column: 'first_seen', descending: false }],
-      limit: 1,
-    }),
-  )
-  return named(value.rows[0])
+/** Whose identity the domain is, where rules keep several companies of it apart. */
+async function companyOf(
+  deps: ApiDeps,
+  domain: string,
+  config: Configuration,
+): Promise<Pick<Employer, 'id' | 'name'>> {
+  for (const spelling of spellingsOf(config, domain)) {
+    const identity = deps.directory.find('domain', spelling)
+    if (identity === undefined) continue
+    const { value } = await ask(() => deps.store.get([PROFILE], identity))
+    const company = value.rows.get(PROFILE)?.[0]
+    if (company?.row[COLUMN] === domain && company.row['kind'] === 'company') return named(company)
+  }
+  return named(undefined)
 }
 
 async function peopleOf(deps: ApiDeps, domain: string): Promise<Detail> {

@@ -75,7 +75,10 @@ async function profileFromIndex(
     history: shownMoment(moment, query.asOf),
     data: {
       ...shown,
-      ...(await employmentThen(deps, past, projection, own, { moment, people, config: then.config })),
+      ...(await employmentThen(deps, past, projection, own, {
+        ...{ moment, people, config: then.config },
+        isExplained: query.explain === true,
+      })),
       identities: revealAll(deps, then.members),
     },
     ...(await explained(people, own.projection, own.state, then.config, query)),

@@ -29,8 +29,8 @@ export const PROFILES: View = {
   tag: 'Profiles',
   items: true,
   history: profileHistory,
-  detail: async (deps, found) => ({
-    ...(await employment(deps, found)),
+  detail: async (deps, found, isExplained) => ({
+    ...(await employment(deps, found, isExplained)),
     identities: revealAll(deps, found.members),
   }),
 }

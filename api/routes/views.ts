@@ -44,7 +44,9 @@ export interface View {
   /** Namespace of the identity that a row's key is, so that the sender's own id finds it too. */
   readonly namespace?: string | undefined
   /** Adds to a single row what stands in no column. */
-  readonly detail?: ((deps: ApiDeps, found: FoundRow) => Detail | Promise<Detail>) | undefined
+  readonly detail?:
+    | ((deps: ApiDeps, found: FoundRow, isExplained: boolean) => Detail | Promise<Detail>)
+    | undefined
   /** Answers a single row's `asOf`, in place of what all views answer. */
   readonly history?: ((deps: ApiDeps, projection: AnyProjection) => ItemHistory) | undefined
 }
@@ -225,7 +227,7 @@ async function sendItem(
   const { stored } = found.value
   const projection = await shownBy(deps, view.projection, found.build)
   const [row] = await showRows(deps, projection, [stored])
-  const data: ShownRow = { ...row, ...(await view.detail?.(deps, found.value)) }
+  const data: ShownRow = { ...row, ...(await view.detail?.(deps, found.value, isExplained)) }
   const explained = isExplained ? await explain(deps, view.projection, stored.key) : undefined
   // Read after the row: what it explains may be newer, and the answer only vouches for the older.
   const at = past?.at ?? standing(reply, found)

@@ -4,12 +4,12 @@ import { BATCHES_IN_FLIGHT } from './plan.ts'
 import { residentMegabytes } from './proc.ts'
 
 /** Kept for reporting and cleaning up. */
-const RESERVE_MS = 20_000
+const RESERVE_MS = 10_000
 const SAMPLES = 20
 
 /** Resident memory of the engine's process while events are sent as fast as they are taken. */
 export async function measureMemory(lab: Lab, findings: Findings): Promise<void> {
-  const { fromEvents, toEvents, withinMs } = lab.plan.memory
+  const { fromEvents, toEvents } = lab.plan.memory
   await lab.prepare(toEvents, { priming: 0 })
   const { pid } = lab.engine
   const every = toEvents / SAMPLES
@@ -23,7 +23,7 @@ export async function measureMemory(lab: Lab, findings: Findings): Promise<void>
     'memory, as fast as it goes',
     {
       warmUpMs: 0,
-      windowMs: Math.max(withinMs, lab.leftMs() - RESERVE_MS),
+      windowMs: Math.max(1_000, lab.leftMs() - RESERVE_MS),
       windows: 1,
       maxEvents: toEvents,
       events: { mode: 'closed', perMessage: 'batch', inFlight: BATCHES_IN_FLIGHT },

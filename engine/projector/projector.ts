@@ -36,6 +36,11 @@ interface ProjectorOptions {
   /** A new store that is at least so many events behind is folded in bulk, serving nothing until it is done. */
   readonly bulkEvents?: number | undefined
   readonly onCommit: (progress: Progress) => void
+  /**
+   * There is much to fold from the beginning before all that is wanted serves: the store is there, and what it holds can be
+   * read meanwhile. The next report of a commit tells of it done.
+   */
+  readonly onBuilding?: ((progress: Progress) => void) | undefined
   /** `foreign`: the read models don't follow from this log and are folded anew. */
   readonly onBuild: (build: BuildName, state: BuildState) => void
   /** Default `auto`. */
@@ -56,8 +61,6 @@ export interface Progress {
   readonly commitMs: number
   /** `received` of the earliest event folded since the last report. */
   readonly firstReceived?: number | undefined
-  /** Builds are being folded from the beginning before all that is wanted serves; the next report tells of them done. */
-  readonly isBuilding?: boolean | undefined
   /** States and keys' rows written since the last report, rebuilding included. */
   readonly writes?: number | undefined
 }
@@ -184,7 +187,7 @@ class Folding {
     // Cut off under other rules: grouped anew, and then followed from where it was.
     if (this.#followRules()) return
     // Whoever reads is told that nothing serves yet, rather than kept waiting.
-    this.#report({ position: this.#position, received: this.#received }, this.#batch, 0, true)
+    this.#options.onBuilding?.(this.#progress(this.#place(), this.#batch, 0))
     const last = await settleHistory(this.#identity, { log, store, from: this.#position + 1, head, signal })
     if (last === undefined) return
     this.#last = last
@@ -197,7 +200,7 @@ class Folding {
     const { bulkEvents = BULK_EVENTS } = this.#options
     const at = this.#place()
     if (at.position < bulkEvents || !this.#builds.isMissingAny(this.#configuration, at)) return
-    this.#report(at, this.#batch, 0, true)
+    this.#options.onBuilding?.(this.#progress(at, this.#batch, 0))
   }
 
   async follow(signal: AbortSignal): Promise<void> {
@@ -432,23 +435,26 @@ class Folding {
     })
   }
 
-  #report({ position, received }: Head, batch: Batch, commitMs: number, isBuilding?: boolean): void {
+  #report(head: Head, batch: Batch, commitMs: number): void {
+    this.#options.onCommit(this.#progress(head, batch, commitMs))
+  }
+
+  #progress({ position, received }: Head, batch: Batch, commitMs: number): Progress {
     const nextDue = this.#folds
       .map((fold) => fold.nextDue())
       .reduce(
         (least, due) => (due !== undefined && (least === undefined || due < least) ? due : least),
         undefined,
       )
-    this.#options.onCommit({
+    return {
       position,
       received,
       nextDue,
       events: batch.events,
       commitMs,
       firstReceived: batch.firstReceived,
-      isBuilding,
       writes: this.#committer.takeWritten(),
-    })
+    }
   }
 
   /** False if the read models were folded from another log, or from more of it than there is now (a restored backup). */

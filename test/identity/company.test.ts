@@ -59,7 +59,7 @@ describe('people and their company', () => {
       world = await livingWorld()
       await world.send(...events)
       expect(await listed('acme.com')).toEqual(['company', 'jane@acme.com'])
-      const { data } = await profile('user:jane')
+      const { data } = await profile('user:jane', 'explain=true')
       const company = await profile('domain:acme.com')
       expect(data.employer).toMatchObject({
         ...{ id: company.data.id, name: 'Acme', domain: 'acme.com' },
@@ -94,11 +94,11 @@ describe('people and their company', () => {
     expect(await listed('gmail.com')).toEqual(['ann@gmail.com'])
     await world.send(rules('3', { aliases: { 'acme.de': 'acme.com' } }))
     expect(await listed('acme.com')).toEqual(['bob@acme.de', 'company', 'jane@acme.com'])
-    expect((await profile('user:bob')).data.employer).toMatchObject({
+    expect((await profile('user:bob', 'explain=true')).data.employer).toMatchObject({
       name: 'Acme',
       because: { version: '3' },
     })
-    const then = (await profile('user:jane', `asOf=${before}`)).data
+    const then = (await profile('user:jane', `asOf=${before}&explain=true`)).data
     expect(then).toMatchObject({ company_domain: 'acme.com', employer: { name: 'Acme', domain: 'acme.com' } })
     expect(then.employer.because).toMatchObject({ version: '1', event: 'jane' })
     expect((await profile('user:bob', `asOf=${before}`)).data.employer).toMatchObject({

@@ -53,10 +53,11 @@ async function told(bulkEvents: number) {
     },
     bulkEvents,
     open: (event) => openEvent(event, world.keyStore, registry),
-    onCommit: ({ isBuilding = false }) => {
-      heard.push({ isBuilding })
-      if (!isBuilding) stopping.abort()
+    onCommit: () => {
+      heard.push('committed')
+      stopping.abort()
     },
+    onBuilding: () => heard.push('told'),
     onBuild: (_, state) => {
       heard.push(state)
       if (state !== 'building') return
@@ -72,7 +73,7 @@ async function told(bulkEvents: number) {
 
 test('with much to fold it is told first, and what is there serves meanwhile', async () => {
   const { heard, name, refused, after } = await told(5)
-  expect(heard).toEqual([{ isBuilding: true }, 'building', 'serving', { isBuilding: false }])
+  expect(heard).toEqual(['told', 'building', 'serving', 'committed'])
   expect(name).toBe('n4')
   expect(refused).toBeInstanceOf(StoreQueryError)
   expect(refused).toMatchObject({ failure: { _tag: 'NotServing', projection: 'profile' } })
@@ -81,5 +82,5 @@ test('with much to fold it is told first, and what is there serves meanwhile', a
 
 test('with little to fold nobody is told before it is done', async () => {
   const { heard } = await told(7)
-  expect(heard).toEqual(['building', 'serving', { isBuilding: false }])
+  expect(heard).toEqual(['building', 'serving', 'committed'])
 })
