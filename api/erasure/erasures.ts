@@ -118,7 +118,8 @@ class ScheduledErasures implements Erasures {
     const component = await componentOf(this.#parts, identity, ASKED_WITHIN_MS).catch(heldUp)
     if (component instanceof ErasureHeldUp) return E.left({ _tag: 'HeldUp', why: component.message })
     const ids = new Set([identity, ...component.map(({ id }) => id)])
-    const due = clock.nowMs() + waitMs
+    const requested = clock.nowMs()
+    const due = requested + waitMs
     const open = records.open().find((each) => ids.has(each.identity) || isPlanned(each, ids))
     if (open !== undefined) {
       return E.right(this.#shown(this.#askedAgain(open, { due, asked: component.map(({ id }) => id) })))
@@ -129,7 +130,6 @@ class ScheduledErasures implements Erasures {
     }
     const people = component.flatMap(({ id }) => keyStore.reveal(id) ?? [])
     if (reason !== undefined && searchFor(people).inText(reason)) return E.left({ _tag: 'NamesPerson' })
-    const requested = clock.nowMs()
     const number = `${new Date(requested).toISOString().slice(0, 10)}-${randomBytes(6).toString('hex')}`
     const plan = { ...NO_PLAN, asked: component.map(({ id }) => id) }
     const made = { number, identity, requested, due, reason, plan, state: 'scheduled' } as const
