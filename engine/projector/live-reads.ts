@@ -40,6 +40,7 @@ export class LiveReads {
   readonly #identity: Settling
   readonly #clock: Clock
   #waiting: Waiting[] = []
+  #isClosed = false
 
   constructor(identity: Settling, clock: Clock) {
     this.#clock = clock
@@ -47,6 +48,10 @@ export class LiveReads {
   }
 
   add(read: LiveRead): void {
+    if (this.#isClosed) {
+      read.answer(undefined)
+      return
+    }
     const now = this.#clock.monotonicMs()
     // Positions may be asked for that never come.
     if (this.#waiting.length > 0) this.#waiting = this.#waiting.filter(({ untilMs }) => untilMs > now)
@@ -70,6 +75,7 @@ export class LiveReads {
   }
 
   close(): void {
+    this.#isClosed = true
     for (const { read } of this.#waiting) read.answer(undefined)
     this.#waiting = []
   }

@@ -74,6 +74,8 @@ export interface LifeParts {
   readonly seams: Seams
   readonly onCommit: (progress: Progress) => void
   readonly onBuild: (build: string, state: string) => void
+  /** The intake says that the engine must be restarted. */
+  readonly onStopped: () => void
   /** The projector ended by something that isn't a crash. */
   readonly onFailure: (error: unknown) => void
 }
@@ -117,7 +119,9 @@ export async function startLife(parts: LifeParts): Promise<Life> {
     ...{ log, keyStore, quarantine, registry, clock: timeline, guard },
     ...{ maxDepth: 64, eventLimitBytes: 1024 * 1024, queueEvents: MAX_QUEUE, queueBytes: 2 ** 20 },
     reassemble: (event) => reassemble(event, keyStore),
-    onResult: () => undefined,
+    onResult(result) {
+      if (result.status === 'refused' && result.refusal.code === 'stopped') parts.onStopped()
+    },
   })
   await recall(log, intake)
   const reading = follow(parts, log, intake)

@@ -67,11 +67,13 @@ export class Looks {
 
   /** undefined: there is nothing to ask for, or it isn't answered while builds are switched. */
   async look(look: Look): Promise<Looked | undefined> {
+    // Who began before a crash is forgotten, also where the question comes only now.
+    const waiting = this.#waiting
     const asked = this.#question(await look.readings(), look.release)
     if (asked === undefined) return undefined
     const { projection, key } = asked
     const after = await look.after
-    const answer = await this.#ask({ ...look, after }, projection, key)
+    const answer = await this.#ask({ ...look, after }, projection, key, waiting)
     if (answer === undefined) return undefined
     const { position } = answer
     must(position >= after, () => `a reader who asked for ${after} was answered as of ${position}`)
@@ -93,13 +95,18 @@ export class Looks {
     }
   }
 
-  async #ask(look: Asked, projection: AnyProjection, key: string): Promise<LiveAnswer | undefined> {
+  async #ask(
+    look: Asked,
+    projection: AnyProjection,
+    key: string,
+    waiting: Set<object>,
+  ): Promise<LiveAnswer | undefined> {
     const token = {}
-    this.#waiting.add(token)
+    waiting.add(token)
     const answer = await (this.#random.percent(50)
       ? fromMemory(look, projection, key)
       : fromStore(look, projection, key))
-    this.#waiting.delete(token)
+    waiting.delete(token)
     return answer
   }
 }

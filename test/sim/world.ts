@@ -256,6 +256,10 @@ class World {
       onCommit: (progress) => this.#guarded(() => this.#committedTo(progress)),
       onBuild: (build, state) => this.#guarded(() => this.#built(build, state)),
       onFailure: (error) => this.#failed(error),
+      // It tells whoever asks for its health, not only senders.
+      onStopped: () => {
+        this.#mustRestart ||= process.alive
+      },
     })
     if (!process.alive) return
     this.#life = life
@@ -326,7 +330,6 @@ class World {
     const name = nameOf(sent)
     if (result.status === 'refused') {
       this.#story.note(`refused ${result.refusal.code}`, name)
-      if (result.refusal.code === 'stopped') this.#mustRestart = true
       return
     }
     const why = result.status === 'quarantined' ? ` ${result.reason}` : ''
