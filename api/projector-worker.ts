@@ -15,6 +15,7 @@ import type { LiveAnswer } from '../engine/projector/live-reads.ts'
 import { createProjector, type Projector } from '../engine/projector/projector.ts'
 import type { RebuildProgress } from '../engine/projector/versions.ts'
 import { isDiskFull } from '../engine/store/disk-full.ts'
+import { type Checkpoints, startCheckpoints } from '../engine/store/sqlite-checkpoints.ts'
 import { removeSqliteStore, StoreUnusable } from '../engine/store/sqlite-failure.ts'
 import { openSqliteWriter } from '../engine/store/sqlite-writer.ts'
 import type { StoreWriter } from '../engine/store/store.ts'
@@ -122,22 +123,28 @@ async function project(): Promise<void> {
     readsAhead: true,
   })
   keys = opener
+  const checkpoints = startCheckpoints(data.storePath)
   try {
-    while (!stopping.signal.aborted && !(await projectWhileRoom(log, opener))) {
+    while (!stopping.signal.aborted && !(await projectWhileRoom(log, opener, checkpoints))) {
       tell({ kind: 'notice', message: 'the disk is full: the read models wait for room' })
       await sleep(NO_ROOM_MS, undefined, { signal: stopping.signal }).catch(() => undefined)
     }
   } finally {
     opener.close()
     await log.close()
+    await checkpoints.close()
   }
 }
 
 /** False if the disk was full: what the last commit holds is what the next try begins with. */
-async function projectWhileRoom(log: LogReader, opener: KeyReader): Promise<boolean> {
+async function projectWhileRoom(
+  log: LogReader,
+  opener: KeyReader,
+  checkpoints: Checkpoints,
+): Promise<boolean> {
   let store: StoreWriter | undefined
   try {
-    store = openStore()
+    store = openStore(checkpoints)
     projector = createProjector({
       log,
       store,
@@ -165,9 +172,9 @@ async function projectWhileRoom(log: LogReader, opener: KeyReader): Promise<bool
 }
 
 /** Read models that can't be read are folded again from the log: nothing else is lost with them. */
-function openStore(): StoreWriter {
+function openStore(checkpoints: Checkpoints): StoreWriter {
   try {
-    return openSqliteWriter(data.storePath)
+    return openSqliteWriter(data.storePath, checkpoints)
   } catch (error) {
     if (!(error instanceof StoreUnusable)) throw error
     tell({
@@ -175,6 +182,6 @@ function openStore(): StoreWriter {
       message: `the read models are ${error.reason}: they are folded again from the log`,
     })
     removeSqliteStore(data.storePath)
-    return openSqliteWriter(data.storePath)
+    return openSqliteWriter(data.storePath, checkpoints)
   }
 }

@@ -13,6 +13,8 @@ interface Prepared {
   bigints: boolean
 }
 
+export type ReadOutcome = Extract<JobOutcome, { kind: 'rows' | 'stale' }>
+
 /** A store's file open for reading, on the thread that made it. Throws what SQLite throws. */
 export class SqliteConnection {
   readonly #path: string
@@ -46,13 +48,22 @@ export class SqliteConnection {
     return inodeOf(this.#path) !== this.#inode
   }
 
-  run({ generation, scripts }: Question): Extract<JobOutcome, { kind: 'rows' | 'stale' }> {
+  run(question: Question): ReadOutcome {
+    const [outcome] = this.runAll([question])
+    assert(outcome !== undefined)
+    return outcome
+  }
+
+  /** All of them of one snapshot, answered in their order. */
+  runAll(questions: readonly Question[]): readonly ReadOutcome[] {
     this.#begin.run()
     try {
       // Its first read fixes the transaction's snapshot.
       const current = asArray(this.#generation.get())[0]
-      if (generation !== undefined && generation !== current) return { kind: 'stale' }
-      return { kind: 'rows', rows: scripts.map((script) => this.#script(script)) }
+      return questions.map(({ generation, scripts }): ReadOutcome => {
+        if (generation !== undefined && generation !== current) return { kind: 'stale' }
+        return { kind: 'rows', rows: scripts.map((script) => this.#script(script)) }
+      })
     } finally {
       if (this.#db.isTransaction) this.#commit.run()
     }

@@ -174,7 +174,7 @@ class SqliteEngine implements QueryEngine {
     scripts: (extent: Extent) => readonly Script[],
     generation: number | undefined,
   ): Promise<JobOutcome> {
-    const outcome = this.#direct.run({ scripts: scripts('some'), generation })
+    const outcome = await this.#direct.ask({ scripts: scripts('some'), generation })
     const isWhole =
       outcome?.kind === 'rows' && outcome.rows.every(({ length }) => length <= compile.MAX_DIRECT_ROWS)
     return isWhole || outcome?.kind === 'stale' ? outcome : this.#threads.run(scripts('all'), generation)

@@ -61,8 +61,8 @@ CREATE TABLE poison (
 /**
  * A commit is durable against the process's end at once and against the machine's after the next checkpoint of the
  * WAL (`synchronous = NORMAL`): the log is the truth, state and checkpoint are of one transaction, so what a power cut
- * takes back is folded again. The WAL grows to 160 MB and by one commit more: hot pages then reach the file once for many
- * commits. It keeps up to 256 MB: to cut it off and let it grow again costs as much as to write it. What tables forget is
+ * takes back is folded again. The WAL grows to 160 MB and by one commit more (see `WalWatch` where others copy it): hot pages then reach the file
+ * once for many commits. It keeps up to 256 MB: to cut it off and let it grow again costs as much as to write it. What tables forget is
  * overwritten, for erasure.
  */
 const WRITER_PRAGMAS = `

@@ -15,10 +15,12 @@ import { checkedText, compareText } from './cells.ts'
 import { CacheBudget } from './packed-cache.ts'
 import type { StoreSnapshot } from './snapshot.ts'
 import { cachedStatements, SqliteBuild } from './sqlite-build.ts'
+import type { Checkpoints } from './sqlite-checkpoints.ts'
 import { isDamaged, StoreUnusable } from './sqlite-failure.ts'
 import { loadStore } from './sqlite-load.ts'
 import { buildDdl, dropBuildDdl, dropViewDdl, openSchema, purgeDdl, viewDdl } from './sqlite-schema.ts'
 import { openSqliteSnapshot } from './sqlite-snapshot.ts'
+import { WalWatch } from './sqlite-wal.ts'
 import type { BuildStatus, Checkpoint, Commit, StoreWriter, TableSpec } from './store.ts'
 
 /** Others only ever hold the file's write lock while they recover a WAL. */
@@ -32,12 +34,13 @@ const PURGE_TIMEOUT_MS = 200
 
 /**
  * Opens the read models in a file, creating it if it is absent. Throws `StoreUnusable` if it is damaged or an older
- * program wrote it, and `StoreVersionError` if a newer one did. Nobody else may write it at the same time.
+ * program wrote it, and `StoreVersionError` if a newer one did. Nobody else may write it at the same time. With
+ * `checkpoints`, which are the caller's to close, commits leave to them what they would do in between.
  */
-export function openSqliteWriter(path: string): StoreWriter {
+export function openSqliteWriter(path: string, checkpoints?: Checkpoints): StoreWriter {
   const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
   try {
-    return sqliteWriterOf(db)
+    return sqliteWriterOf(db, checkpoints)
   } catch (error) {
     db.close()
     throw isDamaged(error) && !(error instanceof StoreUnusable) ? new StoreUnusable('damaged', error) : error
@@ -45,13 +48,15 @@ export function openSqliteWriter(path: string): StoreWriter {
 }
 
 /** The same of a connection, which the writer closes. */
-export function sqliteWriterOf(db: DatabaseSync): StoreWriter {
+export function sqliteWriterOf(db: DatabaseSync, checkpoints?: Checkpoints): StoreWriter {
   openSchema(db)
-  return new SqliteWriter(db)
+  return new SqliteWriter(db, checkpoints && new WalWatch(db, checkpoints))
 }
 
 class SqliteWriter implements StoreWriter {
   readonly #db: DatabaseSync
+  /** undefined: SQLite itself looks after the WAL, as a part of commits. */
+  readonly #wal: WalWatch | undefined
   readonly #statement: (sql: string) => StatementSync
   #builds: Map<string, Build>
   readonly #tables = new Map<string, SqliteBuild>()
@@ -63,8 +68,9 @@ class SqliteWriter implements StoreWriter {
   /** A commit is under way, or another transaction that writes. */
   #writing = false
 
-  constructor(db: DatabaseSync) {
+  constructor(db: DatabaseSync, wal: WalWatch | undefined) {
     this.#db = db
+    this.#wal = wal
     this.#statement = cachedStatements(db)
     const { builds, furthest } = loadStore(db)
     this.#builds = builds
@@ -221,6 +227,7 @@ class SqliteWriter implements StoreWriter {
     }
     this.#builds = next
     this.#furthest = furthest
+    this.#wal?.committed()
   }
 
   reset(): void {
