@@ -7,18 +7,9 @@ import { type Findings, noFindings } from './main/findings.ts'
 import { measureFreshness } from './main/freshness.ts'
 import { Lab } from './main/lab.ts'
 import { commitOf, describeMachine } from './main/machine.ts'
-import { measureMemory } from './main/memory.ts'
 import { planOf } from './main/plan.ts'
 import { measureQueries } from './main/queries.ts'
-import {
-  MEMORY_HEAD,
-  memoryRows,
-  SUSTAINED_HEAD,
-  SWEEP_HEAD,
-  sustainedRows,
-  sweepRows,
-  writeResults,
-} from './main/results-page.ts'
+import { SUSTAINED_HEAD, SWEEP_HEAD, sustainedRows, sweepRows, writeResults } from './main/results-page.ts'
 import { measureSustained } from './main/sustained.ts'
 import { measureSweep } from './main/sweep.ts'
 import { measureBatches, measureSingles } from './main/throughput.ts'
@@ -28,8 +19,8 @@ import { type Cell, RESULT_HEAD, type Report, reportLine, resultOf, resultRows, 
 type Part = (lab: Lab, findings: Findings) => Promise<void>
 
 /**
- * By the names that `--only` takes. In this order: those that read come before the backlog of those that fill; later parts
- * need the peak that batches find; the last takes what time is left.
+ * By the names that `--only` takes. In this order: those that read come before the backlog of those that fill; the sweep
+ * needs the peak that batches find.
  */
 const PARTS: readonly (readonly [name: string, about: string, part: Part])[] = [
   ['freshness', 'from publishing to an answer that shows it', measureFreshness],
@@ -38,7 +29,6 @@ const PARTS: readonly (readonly [name: string, about: string, part: Part])[] = [
   ['batch', 'batches of 100 over NATS', measureBatches],
   ['single', 'one event a message over NATS', measureSingles],
   ['sweep', 'latency by offered rate', measureSweep],
-  ['memory', 'memory while events come in', measureMemory],
 ]
 
 /** Measures the main job. Exit code: 0 all figures were measured, 1 some weren't, 130 interrupted. */
@@ -108,7 +98,6 @@ function textOf(report: Report, findings: Findings, cpu: readonly CpuUse[]): str
     findings.notes.join('\n'),
     table('Latency of acknowledgements by offered rate', SWEEP_HEAD, sweepRows(findings.sweep)),
     table('Sustained rates tried', SUSTAINED_HEAD, sustainedRows(findings)),
-    table('Memory', MEMORY_HEAD, memoryRows(findings)),
     table('Where the CPU goes (in cores)', CPU_HEAD, cpuRows(cpu)),
     findings.failures.map((failure) => `failed: ${failure}`).join('\n'),
   ]

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 const TITLE = '# What it does on one machine'
 const HEADING = /^## `([a-z]+)`/m
 /** Sections stand in this order, others behind them as they came. */
-const ORDER: readonly string[] = ['main', 'log', 'open', 'project', 'duplicates']
+const ORDER: readonly string[] = ['main', 'memory', 'log', 'open', 'project', 'duplicates']
 
 /** Puts a question's section into the file of a directory, in place of the one before; answers the file's path. */
 export function writeSection(directory: string, question: string, section: string): string {

@@ -5,9 +5,14 @@ import type { Question } from './question.ts'
 /** Each loads its bench when it is asked. */
 const QUESTIONS: Readonly<Record<string, Question>> = {
   main: {
-    parts: ['batch', 'single', 'freshness', 'queries', 'sustained', 'sweep', 'memory'],
-    about: 'the main job: intake over NATS, freshness, sustained rate, queries, memory, latency by rate',
+    parts: ['batch', 'single', 'freshness', 'queries', 'sustained', 'sweep'],
+    about: 'the main job: intake over NATS, freshness, sustained rate, queries, latency by rate',
     run: async (options) => (await import('./main.ts')).benchMain(options),
+  },
+  memory: {
+    parts: [],
+    about: 'how memory grows over five million events, all read models following',
+    run: async (options) => (await import('./memory.ts')).benchMemory(options),
   },
   log: {
     parts: ['append', 'single', 'writers', 'sealed', 'audit', 'growth', 'read'],
@@ -29,6 +34,12 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
     about: 'rebuilding read models, folding what comes late and twice, asking for the past',
     run: async (options) => (await import('./project.ts')).benchProject(options),
   },
+  esdb: {
+    parts: ['single', 'batch', 'flood', 'read', 'adapter'],
+    about:
+      "EventStoreDB's protocol against a server that stores nothing, and a log that lies in an EventStoreDB",
+    run: async (options) => (await import('./esdb.ts')).benchEsdb(options),
+  },
 }
 
 const HELP = [
@@ -46,7 +57,7 @@ const HELP = [
   '  --quick  under one minute instead of ten, the same names; writes no bench/RESULTS.md',
   '  --only   one part, while looking for what it spends its time on; may be repeated; writes nothing either',
   '',
-  'Starts and stops its own servers on loopback. `main` needs nats-server on the PATH; `log` tells which peers are missing.',
+  'Starts and stops its own servers on loopback. `main` and `memory` need nats-server on the PATH; `log` tells which peers are missing.',
   'Exit codes: 0 everything was measured (met or not) · 1 something was not · 2 wrong command line · 130 interrupted',
 ].join('\n')
 

@@ -8,7 +8,6 @@ export const FIGURES = {
   sustained: { name: 'sustained_events_per_s', unit: 'events/s', atLeast: 40_000 },
   queryRate: { name: 'query_per_s', unit: 'queries/s', atLeast: 5_000 },
   queryLatency: { name: 'query_p99_ms', unit: 'ms', atMost: 10 },
-  memory: { name: 'rss_growth_mb', unit: 'MB', atMost: 200 },
 } as const satisfies Readonly<Record<string, Figure>>
 
 export type FigureKey = keyof typeof FIGURES

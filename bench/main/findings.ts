@@ -8,7 +8,6 @@ export interface Findings {
   readonly measured: Map<FigureKey, Measured>
   readonly sustained: SustainedStep[]
   readonly sweep: SweepStep[]
-  readonly memory: MemorySample[]
   /** Whole sentences for whoever reads the figures. */
   readonly notes: string[]
   /** Parts that broke, and why. */
@@ -34,13 +33,8 @@ export interface SweepStep {
   readonly refused: number
 }
 
-export interface MemorySample {
-  readonly events: number
-  readonly megabytes: number
-}
-
 export function noFindings(): Findings {
-  return { measured: new Map(), sustained: [], sweep: [], memory: [], notes: [], failures: [] }
+  return { measured: new Map(), sustained: [], sweep: [], notes: [], failures: [] }
 }
 
 /** Events per second of each window. */

@@ -9,9 +9,15 @@ import { type EngineProcess, startEngineProcess } from './engine-process.ts'
 import { type GeneratorProcess, type Notice, startGeneratorProcess } from './generator-process.ts'
 import { BATCHES_IN_FLIGHT, durationMs, type Plan } from './plan.ts'
 
+/** What a lab goes by, of a plan that has more to it. */
+export type LabPlan = Pick<
+  Plan,
+  'deadlineMs' | 'tapeEvents' | 'people' | 'primingEvents' | 'primeWithinMs' | 'catchUpMs' | 'graceMs'
+>
+
 /** Everything that runs during a bench: one temporary directory, the load generator, one engine at a time. */
-export class Lab {
-  readonly plan: Plan
+export class Lab<P extends LabPlan = Plan> {
+  readonly plan: P
   readonly directory: string
   readonly clock: Clock
   /** Identities that the tape's beginning makes known. */
@@ -28,7 +34,7 @@ export class Lab {
   #tapeLeft = 0
   #closed = false
 
-  constructor(plan: Plan, clock: Clock, say: (line: string) => void) {
+  constructor(plan: P, clock: Clock, say: (line: string) => void) {
     this.plan = plan
     this.clock = clock
     this.say = say
@@ -82,7 +88,7 @@ export class Lab {
       await this.#startEngine()
       if (priming > 0) await this.run(undefined, primingRun(priming, this.plan.primeWithinMs))
     }
-    if (!(await this.#caughtUp(this.plan.catchUpMs)))
+    if (!(await this.heldUpTo(await this.head(), this.plan.catchUpMs)))
       this.say('  the read models are still behind at the beginning')
   }
 
@@ -139,15 +145,20 @@ export class Lab {
       this.say(`  ${measurement}: the generator was busy ${Math.round(generatorBusy * 100)} % of the time`)
   }
 
-  /** Waits until the read models hold all of the log; false if they don't in time. */
-  async #caughtUp(withinMs: number): Promise<boolean> {
+  /** The log's last position. */
+  async head(): Promise<number> {
+    return (await this.#readiness()).head
+  }
+
+  /** Waits until the read models hold the log up to a position; false if they don't in time. */
+  async heldUpTo(position: number, withinMs: number): Promise<boolean> {
     const untilMs = this.clock.monotonicMs() + withinMs
-    while (this.clock.monotonicMs() < untilMs) {
-      const { head, projected } = await this.#readiness()
-      if (projected >= head) return true
+    for (;;) {
+      const { projected } = await this.#readiness()
+      if (projected >= position) return true
+      if (this.clock.monotonicMs() >= untilMs) return false
       await sleep(50)
     }
-    return false
   }
 
   async #readiness(): Promise<{ readonly head: number; readonly projected: number }> {

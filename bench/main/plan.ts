@@ -23,19 +23,12 @@ export interface Plan {
   readonly queries: Windows
   readonly queriesClosed: Windows
   readonly sweep: Windows & { readonly shares: readonly number[] }
-  readonly memory: MemoryPlan
 }
 
 export interface Windows {
   readonly warmUpMs: number
   readonly windowMs: number
   readonly windows: number
-}
-
-export interface MemoryPlan {
-  /** Resident memory is compared between these numbers of events. */
-  readonly fromEvents: number
-  readonly toEvents: number
 }
 
 const FULL: Plan = {
@@ -50,7 +43,7 @@ const FULL: Plan = {
   batch: { warmUpMs: 4_000, windowMs: 4_000, windows: 5 },
   single: { warmUpMs: 3_000, windowMs: 3_000, windows: 5 },
   freshness: { warmUpMs: 4_000, windowMs: 20_000, windows: 1, probesPerS: 200, probedPeople: 500 },
-  sustained: { warmUpMs: 3_000, windowMs: 12_000, windows: 1, steps: 5 },
+  sustained: { warmUpMs: 3_000, windowMs: 12_000, windows: 1, steps: 7 },
   queries: { warmUpMs: 3_000, windowMs: 12_000, windows: 1 },
   queriesClosed: { warmUpMs: 1_000, windowMs: 1_500, windows: 5 },
   sweep: {
@@ -59,7 +52,6 @@ const FULL: Plan = {
     windows: 1,
     shares: [0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1, 1.15, 1.3],
   },
-  memory: { fromEvents: 1_000_000, toEvents: 5_000_000 },
 }
 
 const QUICK: Plan = {
@@ -78,7 +70,6 @@ const QUICK: Plan = {
   queries: { warmUpMs: 500, windowMs: 2_000, windows: 1 },
   queriesClosed: { warmUpMs: 500, windowMs: 1_000, windows: 1 },
   sweep: { warmUpMs: 300, windowMs: 1_200, windows: 1, shares: [0.1, 0.5, 0.9, 1.2] },
-  memory: { fromEvents: 50_000, toEvents: 200_000 },
 }
 
 export function planOf(quick: boolean): Plan {

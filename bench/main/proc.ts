@@ -41,10 +41,24 @@ export function threadCpuSeconds(pid: number): ReadonlyMap<string, { name: strin
   return threads
 }
 
-/** Resident memory, in megabytes of 10^6 bytes. */
-export function residentMegabytes(pid: number): number | undefined {
-  const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`) ?? '')?.[1]
-  return kibibytes === undefined ? undefined : (Number(kibibytes) * 1_024) / 1e6
+/** In megabytes of 10^6 bytes. */
+export interface ResidentMemory {
+  readonly megabytes: number
+  /** The part of it that isn't a file's. */
+  readonly anonymousMegabytes: number
+}
+
+export function residentMemory(pid: number): ResidentMemory | undefined {
+  const status = read(`/proc/${pid}/status`) ?? ''
+  const megabytesOf = (name: string): number | undefined => {
+    const kibibytes = new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]
+    return kibibytes === undefined ? undefined : (Number(kibibytes) * 1_024) / 1e6
+  }
+  const megabytes = megabytesOf('VmRSS')
+  const anonymousMegabytes = megabytesOf('RssAnon')
+  return megabytes === undefined || anonymousMegabytes === undefined
+    ? undefined
+    : { megabytes, anonymousMegabytes }
 }
 
 function read(path: string): string | undefined {

@@ -61,15 +61,9 @@ export function sustainedRows(findings: Findings): readonly (readonly (number | 
   ])
 }
 
-export const MEMORY_HEAD = ['events', 'resident MB'] as const
-
-export function memoryRows(findings: Findings): readonly (readonly number[])[] {
-  return findings.memory.map(({ events, megabytes }) => [events, Math.round(megabytes)])
-}
-
 const METHOD: readonly string[] = [
   'Load generator, nats-server and engine share the machine, each in its own process; the engine is started as a user starts it, with ' +
-    'default settings and all read models on, on an empty directory for each figure; 200,000 events are sent first, so that most of the population is known (not for memory).',
+    'default settings and all read models on, on an empty directory for each figure; 200,000 events are sent first, so that most of the population is known.',
   'Events are the steady mix of `bench/simulator/traffic.ts`, encoded beforehand into a file, as JSON; batches are JSON arrays of 100. ' +
     'The generator reads and sends them; what that costs stands in its column below.',
   'Every acknowledgement is a PubAck after the fdatasync. Latency counts from the moment the schedule wanted a message sent, also where ' +
@@ -97,7 +91,6 @@ export function resultsMarkdown({ report, findings, cpu, day }: Page): string {
       findings.sweep.length === 0 ? 'Not measured.' : markdownTable(SWEEP_HEAD, sweepRows(findings.sweep)),
     ),
     ...section('Sustained rates tried', tableOf(SUSTAINED_HEAD, sustainedRows(findings))),
-    ...section('Memory', tableOf(MEMORY_HEAD, memoryRows(findings))),
     ...section('Where the CPU goes (in cores)', tableOf(CPU_HEAD, cpuRows(cpu))),
   ]
     .filter((part) => part !== '')

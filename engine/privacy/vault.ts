@@ -30,11 +30,14 @@ export interface VaultSecrets {
   readonly macKeys: readonly MacKey[]
 }
 
-/** An identity takes some 150 bytes, a key 250. */
-const DEFAULT_CACHE_ENTRIES = 300_000
+/**
+ * An identity takes some 150 bytes, a key 270, and twice that with what a heap lets gather between collections. Enough for
+ * whoever is active at a time; of anybody else the first event costs a look-up.
+ */
+const DEFAULT_CACHE_ENTRIES = 100_000
 
 export interface VaultOptions {
-  /** Most identities, and most keys, kept unwrapped in memory; default 300,000. */
+  /** Most identities, and most keys, kept unwrapped in memory; default 100,000. */
   readonly cacheEntries?: number | undefined
   /** What this process sealed lately. */
   readonly fresh?: Pick<FreshParts, 'get'> | undefined
@@ -49,9 +52,8 @@ export class Vault implements IdentityDirectory, Opener {
   readonly #keysById: BoundedCache<string, DataKey>
   /** Nobody with these values was erased: a new person's first events ask again and again. */
   readonly #unmarked: NamesCache<true>
-  /** Class by class: a key made of two strings would have to be hashed anew for every seal. */
-  readonly #keysByOwner = new Map<KeyClass, BoundedCache<IdentityId, DataKey>>()
-  readonly #cacheEntries: number
+  /** By class and owner, all classes together: most people have keys of one or two. */
+  readonly #keysByOwner: NamesCache<DataKey>
   readonly #fresh: VaultOptions['fresh']
   #lastMac: (StatedIdentity & { readonly mac: Buffer }) | undefined
 
@@ -64,7 +66,7 @@ export class Vault implements IdentityDirectory, Opener {
     this.#people = new BoundedCache(cacheEntries)
     this.#keysById = new BoundedCache(cacheEntries)
     this.#unmarked = new NamesCache(cacheEntries)
-    this.#cacheEntries = cacheEntries
+    this.#keysByOwner = new NamesCache(cacheEntries)
   }
 
   find(namespace: string, value: string): IdentityId | undefined {
@@ -100,12 +102,12 @@ export class Vault implements IdentityDirectory, Opener {
   }
 
   dataKey(owner: IdentityId, retention: KeyClass): DataKey | undefined {
-    const cached = this.#keysByOwner.get(retention)?.get(owner)
+    const cached = this.#keysByOwner.get(retention, owner)
     if (cached !== undefined) return cached
     const row = this.#tables.dataKeyOf(owner, retention)
     if (row === undefined) return undefined
     const key = this.#unwrap(row)
-    this.#cacheOf(retention).set(owner, key)
+    this.#keysByOwner.set(retention, owner, key)
     return key
   }
 
@@ -147,19 +149,19 @@ export class Vault implements IdentityDirectory, Opener {
     const key = { keyId: randomKeyId(), owner, retention, bytes: randomKey() }
     const wrapped = encrypt(this.#secrets.masterKey, key.bytes, dataKeyLabel(key))
     // Who opens it, if anybody does in this thread, finds its row: most are only sealed under.
-    this.#cacheOf(retention).set(owner, key)
+    this.#keysByOwner.set(retention, owner, key)
     return { key, row: { keyId: key.keyId, owner, retention, wrapped } }
   }
 
   /** Drops what is cached of an owner, and overwrites its keys. */
   forget(owner: IdentityId, retention?: KeyClass): void {
-    for (const cache of [this.#keysById, ...this.#keysByOwner.values()]) {
-      for (const [name, key] of cache.entries()) {
-        if (key.owner !== owner || (retention !== undefined && key.retention !== retention)) continue
-        cache.delete(name)
-        key.bytes.fill(0)
-      }
+    const wipe = (key: DataKey): boolean => {
+      if (key.owner !== owner || (retention !== undefined && key.retention !== retention)) return false
+      key.bytes.fill(0)
+      return true
     }
+    for (const [name, key] of this.#keysById.entries()) if (wipe(key)) this.#keysById.delete(name)
+    this.#keysByOwner.drop(wipe)
     if (retention !== undefined) return
     this.#lastMac = undefined
     this.#unmarked.clear()
@@ -168,18 +170,14 @@ export class Vault implements IdentityDirectory, Opener {
   }
 
   forgetEverything(): void {
-    const keys = [this.#keysById, ...this.#keysByOwner.values()]
-    for (const cache of keys) for (const [, key] of cache.entries()) key.bytes.fill(0)
-    for (const cache of [this.#ids, this.#people, this.#unmarked, ...keys]) cache.clear()
+    for (const [, key] of this.#keysById.entries()) key.bytes.fill(0)
+    this.#keysByOwner.drop((key) => {
+      key.bytes.fill(0)
+      return true
+    })
+    for (const cache of [this.#ids, this.#people, this.#unmarked, this.#keysById, this.#keysByOwner])
+      cache.clear()
     this.#lastMac = undefined
-  }
-
-  #cacheOf(retention: KeyClass): BoundedCache<IdentityId, DataKey> {
-    const found = this.#keysByOwner.get(retention)
-    if (found !== undefined) return found
-    const made = new BoundedCache<IdentityId, DataKey>(this.#cacheEntries)
-    this.#keysByOwner.set(retention, made)
-    return made
   }
 
   /** What was asked for last is kept: who is new is looked for, looked for among the suppressed, and then made. */
