@@ -104,7 +104,7 @@ function addToRow(row: Schema | undefined, columns: Readonly<Record<string, Colu
   row['required'] = [...(Array.isArray(required) ? required : []), ...Object.keys(columns)]
 }
 
-/** A pair of paths for each object that is served. */
+/** The paths of each object that is served. */
 function addObjects(
   paths: Schema,
   deps: Pick<ApiDeps, 'projections' | 'catalogue'>,
@@ -124,6 +124,8 @@ function addObjects(
     const path = `/v1/objects/${object}`
     paths[path] = forObject(recordAt(paths, OBJECT_PATH), defined, 'Records of')
     paths[`${path}/{id}`] = forObject(recordAt(paths, `${OBJECT_PATH}/{id}`), defined, 'One record of')
+    const changes = recordAt(paths, `${OBJECT_PATH}/{id}/changes`)
+    paths[`${path}/{id}/changes`] = forObject(changes, defined, 'What changed in a record of')
     const list = recordAt(paths, path, 'get')
     addFilters(list, id === undefined ? all : { id, ...all })
     for (const row of [

@@ -1,6 +1,8 @@
 import type { FastifySchema } from 'fastify'
+import type { AnyProjection } from '../engine/projector/projection.ts'
 import { DEFINABLE_VIEWS, FIELD_TYPES } from '../projections/definitions.ts'
 import { CURSOR, type Limits, NEXT, operation } from './openapi.ts'
+import { changesSchema } from './openapi-history.ts'
 import {
   AFTER,
   answerSchema,
@@ -63,6 +65,14 @@ const AFFECTED = object({
   columns: object({ added: array(STRING), removed: array(STRING) }),
 })
 
+const IGNORED = {
+  ...array(
+    object({ object: STRING, field: { type: ['string', 'null'] }, message: STRING, defined: DEFINED }),
+  ),
+  description:
+    "What events define that has no effect, and why: only this route's own requests are checked beforehand.",
+}
+
 function published(more: Readonly<Record<string, JsonSchema>>): JsonSchema {
   const data = {
     dryRun: BOOLEAN,
@@ -86,6 +96,7 @@ export function fieldsSchema(): FastifySchema {
     query: object({ object: OBJECT_NAME, after: AFTER }, []),
     answer: answerSchema({
       data: array(object({ object: OBJECT_NAME, ...OF_FIELD }, ['object', ...FIELD_REQUIRED])),
+      ignored: IGNORED,
     }),
     problems: ['invalid_query', 'position_not_reached'],
   })
@@ -160,7 +171,7 @@ export function objectsSchema(): FastifySchema {
     summary: 'Objects that departments have defined',
     access: 'read',
     query: object({ after: AFTER }, []),
-    answer: answerSchema({ data: array(defined) }),
+    answer: answerSchema({ data: array(defined), ignored: IGNORED }),
     problems: ['invalid_query', 'projection_unavailable', 'position_not_reached'],
   })
 }
@@ -231,6 +242,14 @@ export function objectListSchema(limits: Limits): FastifySchema {
     answer: answerSchema({ data: array(RECORD), next: NEXT }),
     problems: ['invalid_query', 'not_found', 'projection_unavailable', 'position_not_reached'],
   })
+}
+
+export function objectChangesSchema(projection: AnyProjection): FastifySchema {
+  return {
+    ...changesSchema({ tag }, projection),
+    summary: 'What changed in a record of a defined object between two moments, and because of which events',
+    params: object({ ...OBJECT, id: { ...STRING, description: 'The record’s id.' } }),
+  }
 }
 
 export function objectItemSchema(): FastifySchema {

@@ -7,6 +7,7 @@ import {
   BOOLEAN,
   INSTANT,
   INTEGER,
+  type JsonSchema,
   limitSchema,
   object,
   POSITION,
@@ -131,4 +132,67 @@ export function unmergeSchema(): FastifySchema {
     answer: decisionAnswer(),
     problems: DECISION_PROBLEMS,
   })
+}
+
+/** What a profile's single row says beside its columns of who works where. */
+export const EMPLOYMENT: Readonly<Record<string, JsonSchema>> = {
+  employer: {
+    ...object(
+      {
+        id: {
+          type: ['string', 'null'],
+          description: "The company's profile; null: no company of this domain is known.",
+        },
+        name: { type: ['string', 'null'] },
+        domain: { ...STRING, description: "Of the mail address, by the identity rules' companyByDomain." },
+        because: {
+          ...object(
+            {
+              rule: STRING,
+              version: { ...STRING, description: 'Of the identity rules.' },
+              event: STRING,
+              source: STRING,
+              position: POSITION,
+              time: INSTANT,
+            },
+            ['rule', 'version'],
+          ),
+          description:
+            "With explain: the write that gave the address; without it while that isn't committed.",
+        },
+      },
+      ['id', 'name', 'domain'],
+    ),
+    type: ['object', 'null'],
+    description: 'Of a person: the company of the mail address. null: the address is of none.',
+  },
+  people: {
+    ...object({
+      count: INTEGER,
+      list: { ...STRING, description: 'Path of the list of them.' },
+    }),
+    type: ['object', 'null'],
+    description:
+      'Of a company, as it is now: whoever has a mail address of its domain. null: it has no such domain.',
+  },
+}
+
+/** What a single row says of itself beside its columns; none of it is required. */
+export function withDetail(
+  schema: FastifySchema,
+  detail: Readonly<Record<string, JsonSchema>>,
+): FastifySchema {
+  const response = recordOf(schema.response)
+  const answer = recordOf(response['200'])
+  const properties = recordOf(answer['properties'])
+  const data = recordOf(properties['data'])
+  const row = { ...data, properties: { ...recordOf(data['properties']), ...detail } }
+  return {
+    ...schema,
+    response: { ...response, 200: { ...answer, properties: { ...properties, data: row } } },
+  }
+}
+
+function recordOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? { ...value } : {}
 }

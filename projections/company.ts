@@ -6,6 +6,7 @@ import {
   companyDomains,
   DEFAULT_COMPANY_BY_DOMAIN,
   parseCompanyByDomain,
+  unicodeDomain,
 } from '../engine/events/company-domain.ts'
 import type { Configuration, DecodedEvent } from '../engine/projector/projection.ts'
 import type { Explanation } from '../engine/reducers/rule.ts'
@@ -48,10 +49,11 @@ export function withCompanies(concerns: Concerns): Concerns {
       : concerns(event)
 }
 
-/** How the company that a domain stands for may write its own. */
+/** How the company that a domain stands for may write its own; in its own letters it stands in events of earlier releases. */
 export function spellingsOf(config: Configuration, domain: string): readonly string[] {
   const aliases = Object.entries(companyRulesIn(config).aliases).filter(([, counted]) => counted === domain)
-  return [domain, ...aliases.map(([alias]) => alias)].flatMap((each) => [each, `www.${each}`])
+  const domains = [domain, ...aliases.map(([alias]) => alias)].flatMap((each) => [each, unicodeDomain(each)])
+  return [...new Set(domains)].flatMap((each) => [each, `www.${each}`])
 }
 
 /** A person's by mail address, a company's by its own domain. */

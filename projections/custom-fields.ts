@@ -5,7 +5,7 @@ import { accountRecord } from './crm/account.ts'
 import { contactRecord } from './crm/contact.ts'
 import { dealRecord } from './crm/deal.ts'
 import { leadRecord } from './crm/lead.ts'
-import { definedObjects, takenInObject } from './defined.ts'
+import { definedObjects, fieldsSaidOf, takenInObject } from './defined.ts'
 import {
   type DefinedField,
   type DefinedObject,
@@ -82,6 +82,7 @@ function checkField(data: Document, config: Configuration): readonly Problem[] {
   const object = textIn(data, 'object')
   const problems: Problem[] = []
   if (fieldId === undefined) problems.push(ill('field_id', 'field_id is a text'))
+  if (own(data, 'archived') === true) return [...problems, ...checkRetired(data, object, config)]
   const place = object === undefined ? undefined : placeOf(object, config)
   if (object === undefined || place === undefined) {
     const names = [...VIEWS.keys(), ...definedObjects(config).map((each) => each.object)].join(', ')
@@ -90,11 +91,6 @@ function checkField(data: Document, config: Configuration): readonly Problem[] {
   }
   const { defined } = place
   const before = allDefined(config).find((each) => each.fieldId === fieldId)
-  if (own(data, 'archived') === true) {
-    const isThere = before?.object === object && before.name === own(data, 'field')
-    const message = `no field ${String(own(data, 'field'))} of ${object} is defined under this id`
-    return isThere ? problems : [...problems, { _tag: 'UnknownField', path: 'field', message }]
-  }
   const parsed = parseField(data)
   if (E.isLeft(parsed)) return [...problems, ...parsed.left]
   const field = parsed.right
@@ -113,12 +109,21 @@ function checkField(data: Document, config: Configuration): readonly Problem[] {
   return problems
 }
 
+/** A field may be retired where it isn't in force either: of an object that is gone, or behind another of its name. */
+function checkRetired(data: Document, object: string | undefined, config: Configuration): readonly Problem[] {
+  const name = own(data, 'field')
+  const said = object === undefined ? [] : fieldsSaidOf(config, object)
+  if (said.some((each) => each.fieldId === own(data, 'field_id') && each.name === name)) return []
+  const message = `no field ${String(name)} of ${object ?? 'an object'} is defined under this id`
+  return [{ _tag: 'UnknownField', path: 'field', message }]
+}
+
 function idOf(field: DefinedField | undefined): string {
   return field?.fieldId === undefined ? '' : `, defined as ${field.fieldId}`
 }
 
 /** Where a field may stand: what is there, and what is defined. undefined: no such view or object. */
-function placeOf(
+export function placeOf(
   object: string,
   config: Configuration,
 ): { readonly taken: ReadonlySet<string>; readonly defined: readonly DefinedField[] } | undefined {

@@ -46,7 +46,7 @@ function saidIn(config: Configuration): Said {
   return said
 }
 
-function definedBy({
+export function definedBy({
   id,
   source,
   position,
@@ -106,6 +106,11 @@ export function fieldsDefinedFor(
   taken: ReadonlySet<string>,
 ): readonly DefinedField[] {
   return chosen(saidIn(config).fields.get(view) ?? [], taken)
+}
+
+/** What `field.defined` says of it, in force or not, archived or not being there itself; retired fields aren't among them. */
+export function fieldsSaidOf(config: Configuration, object: string): readonly DefinedField[] {
+  return saidIn(config).fields.get(object) ?? []
 }
 
 /** By name. */

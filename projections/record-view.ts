@@ -1,10 +1,14 @@
 import type { EventType } from '../engine/events/catalogue.ts'
 import type { AnyProjection, Configuration, Projection } from '../engine/projector/projection.ts'
 import type { Rules } from '../engine/reducers/fields.ts'
+import type { GovernedState } from '../engine/reducers/governed.ts'
+import { type CellValue, oneRow, type Table } from '../engine/store/table.ts'
 import { definedColumns, definedWrites } from './custom-values.ts'
 import { concernsOf, fieldsDefinedFor } from './defined.ts'
 import type { DefinedField } from './definitions.ts'
 import { DEFINED_BY, type RecordDeclaration } from './governed.ts'
+import { rankingFrom } from './ranking.ts'
+import { explainColumns, rowOf } from './row.ts'
 
 /** Views of records, with the fields that a workspace has defined for them. */
 
@@ -91,3 +95,33 @@ export function recordView<R extends Rules, T extends EventType, State, H extend
   }
   return base
 }
+
+/** Of records that are shown as their fields stand: how they explain themselves, and their table. Without an event there is no row. */
+export function shownAsKept<R extends Rules & Timed, T extends EventType>(
+  { columns, fields }: RecordDeclaration<R, T>,
+  { indexes, search }: Pick<Table<GovernedState<R>>, 'indexes' | 'search'>,
+): Required<Pick<Projection<GovernedState<R>, T>, 'explain' | 'table'>> {
+  return {
+    explain: (state, config) =>
+      explainColumns(columns, fields.in(config).explain(state, rankingFrom(config))),
+    table: {
+      grain: 'record',
+      columns,
+      indexes,
+      search,
+      rows(state, config) {
+        // Each rule's values are of its column's type.
+        const values = fields.in(config).values(state, rankingFrom(config)) as Shown
+        if (values['updated_at'] === undefined) return oneRow(undefined)
+        return oneRow(rowOf(columns, { ...values, archived: values['archived'] ?? false }))
+      },
+    },
+  }
+}
+
+/** When its newest event was. */
+interface Timed {
+  readonly updated_at: Rules[string]
+}
+
+type Shown = Readonly<Record<string, CellValue | undefined>>

@@ -17,6 +17,7 @@ import {
   publish,
   queryOf,
 } from './definitions.ts'
+import { ignoredDefinitions, printIgnored } from './ignored-definitions.ts'
 import { printable } from './printable.ts'
 
 const PATH = '/v1/fields'
@@ -120,6 +121,7 @@ const answer = t.type({
       served: t.boolean,
     }),
   ),
+  ignored: ignoredDefinitions,
 })
 
 async function list(terminal: Terminal, { object, json }: Values): Promise<ExitCode> {
@@ -130,7 +132,7 @@ async function list(terminal: Terminal, { object, json }: Values): Promise<ExitC
     terminal.out(JSON.stringify(body))
     return 0
   }
-  const { data } = decodeAnswer(answer, body)
+  const { data, ignored } = decodeAnswer(answer, body)
   for (const field of data) {
     const { description, department, served } = field
     const of = department === null ? '' : ` (${printable(department)})`
@@ -139,5 +141,6 @@ async function list(terminal: Terminal, { object, json }: Values): Promise<ExitC
     terminal.out(terminal.style.dim(`  ${printable(description)}${of}`))
   }
   if (data.length === 0) terminal.out('No field is defined.')
+  printIgnored(terminal, ignored)
   return 0
 }

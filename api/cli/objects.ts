@@ -17,6 +17,7 @@ import {
   publish,
   queryOf,
 } from './definitions.ts'
+import { ignoredDefinitions, printIgnored } from './ignored-definitions.ts'
 import { printable, valueText } from './printable.ts'
 
 const PATH = '/v1/objects'
@@ -95,7 +96,7 @@ const defined = t.type({
   records: t.number,
   served: t.boolean,
 })
-const listed = t.type({ data: t.array(defined) })
+const listed = t.type({ data: t.array(defined), ignored: ignoredDefinitions })
 
 async function list(terminal: Terminal, { json }: Values): Promise<ExitCode> {
   const body = await askOk(await findConnection(terminal), { path: PATH })
@@ -103,9 +104,10 @@ async function list(terminal: Terminal, { json }: Values): Promise<ExitCode> {
     terminal.out(JSON.stringify(body))
     return 0
   }
-  const { data } = decodeAnswer(listed, body)
+  const { data, ignored } = decodeAnswer(listed, body)
   for (const each of data) printObject(terminal, each)
   if (data.length === 0) terminal.out('No object is defined.')
+  printIgnored(terminal, ignored)
   return 0
 }
 

@@ -10,7 +10,7 @@ import {
   type Terminal,
   UsageError,
 } from './command.ts'
-import { askOk, decodeAnswer, findConnection } from './connection.ts'
+import { askOk, type Connection, decodeAnswer, findConnection } from './connection.ts'
 import { pastQuery, statedPast } from './person.ts'
 import { printable } from './printable.ts'
 import { readJsonFile } from './steward.ts'
@@ -31,7 +31,7 @@ const published = t.type({ data: t.type({ event: t.type({ id: t.string, position
 
 export const rules: Command = {
   help: `Usage: headwater rules [options]
-       headwater rules check <file>
+       headwater rules check <file> [--running]
        headwater rules publish <file> [--by <name>]
 
 Survivorship rules: how a field picks its value where several sources write it. Without anything else it lists the rules in
@@ -42,17 +42,19 @@ force. A file of rules is one JSON object:
 
 Rules: latest, first, ranked and rankedUnlessBlank (with sources, else as they are registered), min, max, mostRestrictive (with
 values), review. window: writes of different values no further apart contradict each other. check says what is wrong
-with a file, without an engine, so that it knows no defined fields; publish puts it in place of what was published before.
+with a file, without an engine: then it can't know the fields that departments have defined, and says where that matters;
+publish puts it in place of what was published before.
 
 ${optionTable([
   ['--view <name>', 'the rules of this view alone'],
   ['--as-of <moment>', 'those in force on a day, at an RFC 3339 instant, or at a position of the log'],
+  ['--running', 'check: ask the running engine, which knows defined fields and objects too'],
   ['--by <name>', 'who publishes'],
   ['--json', 'print the answer as one line of JSON'],
 ])}
 
 ${CONNECTION_HELP}
-Publishing needs both, the read token and the write key.
+Publishing and check --running need both, the read token and the write key.
 
 Exit codes: 0 done, or all in order · 1 something is wrong with the rules, or no answer · 2 wrong command line`,
   run: async (args, terminal) => {
@@ -65,14 +67,17 @@ Exit codes: 0 done, or all in order · 1 something is wrong with the rules, or n
     if (file === undefined || (what !== 'check' && what !== 'publish')) {
       throw new UsageError('rules takes check <file>, publish <file>, or nothing')
     }
+    if (values.running === true && what !== 'check') throw new UsageError('--running is of check')
     const document = readJsonFile(file)
-    return what === 'check' ? check(terminal, document) : publish(terminal, document, values)
+    if (what === 'publish') return publish(terminal, document, values)
+    return values.running === true ? checkRunning(terminal, document) : check(terminal, document)
   },
 }
 
 const OPTIONS = {
   view: { type: 'string' },
   by: { type: 'string' },
+  running: { type: 'boolean' },
   json: { type: 'boolean' },
   'as-of': { type: 'string' },
 } as const
@@ -86,9 +91,34 @@ interface Values {
 
 function check(terminal: Terminal, document: unknown): ExitCode {
   const problems = checkSurvivorship(document, GOVERNED_VIEWS)
+  const mayBeDefined = problems.some(({ _tag }) => _tag === 'UnknownField' || _tag === 'UnknownView')
+  const code = report(terminal, problems)
+  if (mayBeDefined) {
+    terminal.err(
+      'Without an engine only built-in fields are known. Fields and objects that departments have defined:',
+    )
+    terminal.err('  headwater rules check <file> --running')
+  }
+  return code
+}
+
+function report(terminal: Terminal, problems: Parameters<typeof printProblems>[1]): ExitCode {
   printProblems(terminal, problems)
   if (problems.length === 0) terminal.out('These rules are in order.')
   return problems.length === 0 ? 0 : 1
+}
+
+async function checkRunning(terminal: Terminal, document: unknown): Promise<ExitCode> {
+  return report(terminal, await problemsThere(await findConnection(terminal), { rules: document }))
+}
+
+/** What the engine says, which knows the fields that are defined there, too. */
+async function problemsThere(
+  connection: Connection,
+  body: Readonly<Record<string, unknown>>,
+): Promise<t.TypeOf<typeof tried>['data']['problems']> {
+  const reply = await askOk(connection, { path: `${PATH}?dryRun=true`, body, admin: true })
+  return decodeAnswer(tried, reply).data.problems
 }
 
 function printProblems(
@@ -103,9 +133,7 @@ const tried = t.type({ data: t.type({ problems: t.array(problem) }) })
 async function publish(terminal: Terminal, document: unknown, { by, json }: Values): Promise<ExitCode> {
   const connection = await findConnection(terminal)
   const body = { rules: document, ...(by === undefined ? {} : { by }) }
-  // The engine knows the fields that are defined there, too.
-  const dryRun = await askOk(connection, { path: `${PATH}?dryRun=true`, body, admin: true })
-  const { problems } = decodeAnswer(tried, dryRun).data
+  const problems = await problemsThere(connection, body)
   printProblems(terminal, problems)
   if (problems.length > 0) return 1
   const reply = await askOk(connection, { path: PATH, body, admin: true })

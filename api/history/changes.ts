@@ -9,11 +9,14 @@ import type { AnyProjection } from '../../engine/projector/projection.ts'
 import type { ApiDeps } from '../deps.ts'
 import { eventsNamingOne, HISTORY_LIMITS, type Region, regionAt, type TooMuchHistory } from './component.ts'
 import type { publishedHistory } from './configuration.ts'
+import { eventsOfRecord } from './record-events.ts'
 
 interface ChangesAsk {
   readonly projection: AnyProjection
-  /** A record's key, which is an identity's id, or any identity of a profile. */
+  /** A record's key, or any identity of a profile. */
   readonly key: string
+  /** Of a record whose key is the sender's own: the view under each configuration that counts. Absent: it is an identity's id. */
+  readonly views?: readonly AnyProjection[] | undefined
   readonly from: Moment
   readonly to: Moment
 }
@@ -22,10 +25,13 @@ interface ChangesAsk {
 export async function changesOf(
   { log, openEvent }: Pick<ApiDeps, 'log' | 'openEvent'>,
   publishedAt: ReturnType<typeof publishedHistory>,
-  { projection, key, from, to }: ChangesAsk,
+  { projection, key, views, from, to }: ChangesAsk,
 ): Promise<Either<TooMuchHistory, Changes | undefined>> {
   const isOfPeople = projection.table.grain === 'profile'
-  const found = await eventsAround(log, key, to, isOfPeople)
+  const found =
+    views === undefined
+      ? await eventsAround(log, key, to, isOfPeople)
+      : await eventsOfRecord({ log, openEvent }, views, key, to)
   if (E.isLeft(found)) return found
   const events = found.right
   if (events.length === 0) return E.right(undefined)

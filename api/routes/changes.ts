@@ -32,7 +32,7 @@ interface ChangingView extends Keyed {
   readonly tag: string
 }
 
-/** For a view whose keys the log has an index by. */
+/** For a view that has single rows. */
 export function registerChanges(
   app: FastifyInstance,
   deps: ApiDeps,
@@ -41,30 +41,65 @@ export function registerChanges(
   idOf: (request: { readonly params: unknown }) => string,
 ): void {
   const published = publishedOf(deps)
+  const isOfIdentities = projection.table.grain === 'profile' || view.namespace !== undefined
   const schema = changesSchema(view, projection)
   app.get(`${view.path}/:id/changes`, { config: { access: 'read' }, schema }, async (request, reply) => {
-    const query = decodeQuery(queryPairs(request.url), QUERY)
-    await awaitPosition(deps, query.after)
-    const { from, to } = await momentsOf(deps, query)
+    const query = await changesQuery(deps, request)
     for (const key of candidateKeys(deps, view, projection, idOf(request))) {
-      const found = await changesOf(deps, published, { projection, key, from, to })
-      if (found._tag === 'Left') throw tooManyChanges(found.left, from, to, query)
-      if (found.right === undefined) continue
-      const content = {
-        history: { by: to.by, from: shownFrom(from, query), to: shownMoment(to, query.to).until },
-        data: await showFields(
-          deps,
-          await withColumnsOf(deps, projection, [from, to]),
-          found.right.fields,
-          from,
-          to,
-        ),
-        ...(projection.table.grain === 'profile' ? { identities: showMembers(deps, found.right) } : {}),
-      }
-      return sendContent(request, reply, standing(reply, to), content)
+      const found = await changesOfRow(deps, published, { ...query, projection, key, isOfIdentities })
+      if (found !== undefined) return sendContent(request, reply, standing(reply, query.to), found)
     }
-    throw new Problem('not_found', 'There was nothing of this id at the later moment.')
+    throw nothing()
   })
+}
+
+export function nothing(): Problem {
+  return new Problem('not_found', 'There was nothing of this id at the later moment.')
+}
+
+interface AskedChanges {
+  readonly from: Moment
+  readonly to: Moment
+  readonly query: ChangesQuery
+}
+
+/** The moments that a request names, once the position is there that it waits for. */
+export async function changesQuery(deps: ApiDeps, { url }: { readonly url: string }): Promise<AskedChanges> {
+  const query = decodeQuery(queryPairs(url), QUERY)
+  await awaitPosition(deps, query.after)
+  return { query, ...(await momentsOf(deps, query)) }
+}
+
+interface ChangingRow extends AskedChanges {
+  readonly projection: AnyProjection
+  readonly key: string
+  /** Its key is an identity's id, by which the log has an index. */
+  readonly isOfIdentities: boolean
+  /** A column as readers know it; undefined: they don't. */
+  readonly shownAs?: ((column: string) => string | undefined) | undefined
+}
+
+/** undefined: nothing was known of it at the later moment. */
+export async function changesOfRow(
+  deps: ApiDeps,
+  published: ReturnType<typeof publishedOf>,
+  { projection, key, isOfIdentities, shownAs, from, to, query }: ChangingRow,
+): Promise<Readonly<Record<string, unknown>> | undefined> {
+  const then = await viewsThen(deps, projection, [from, to])
+  const views = isOfIdentities ? undefined : then
+  const found = await changesOf(deps, published, { projection, key, views, from, to })
+  if (found._tag === 'Left') throw tooManyChanges(found.left, from, to, query)
+  if (found.right === undefined) return undefined
+  const fields = found.right.fields.flatMap((field) => {
+    const column = shownAs === undefined ? field.column : shownAs(field.column)
+    return column === undefined ? [] : [{ field, column }]
+  })
+  const shown = await showFields(deps, withColumnsOf(projection, then), fields, from, to)
+  return {
+    history: { by: to.by, from: shownFrom(from, query), to: shownMoment(to, query.to).until },
+    data: shown,
+    ...(projection.table.grain === 'profile' ? { identities: showMembers(deps, found.right) } : {}),
+  }
 }
 
 /** Too much to look at it after each event; what it was at either moment is known all the same. */
@@ -79,19 +114,24 @@ function tooManyChanges(
     return String(new URLSearchParams({ asOf, by: moment.by }))
   })
   const detail =
-    `More than ${limit} ${what} hang together here: too much to look at it after each event. Ask for the row as of both ` +
-    'moments instead; `instead` has their queries.'
+    `More than ${limit} ${what} hang together here, or must be looked through: too much to look at it after each event. ` +
+    'Ask for the row as of both moments instead; `instead` has their queries.'
   return new Problem('history_too_large', detail, { extensions: { what, limit, instead } })
 }
 
-/** With the columns of both moments: a field may have been defined in between, or taken back. */
-async function withColumnsOf(
+/** The view as it was at each of the moments. */
+async function viewsThen(
   deps: ApiDeps,
   projection: AnyProjection,
   moments: readonly Moment[],
-): Promise<AnyProjection> {
+): Promise<readonly AnyProjection[]> {
   const configs = await Promise.all(moments.map((moment) => configurationAt(deps, moment)))
-  const columns = configs.map((config) => projectionUnder(projection, config).table.columns)
+  return configs.map((config) => projectionUnder(projection, config))
+}
+
+/** With the columns of both moments: a field may have been defined in between, or taken back. */
+function withColumnsOf(projection: AnyProjection, then: readonly AnyProjection[]): AnyProjection {
+  const columns = then.map(({ table }) => table.columns)
   return { ...projection, table: { ...projection.table, columns: Object.assign({}, ...columns) } }
 }
 
@@ -129,16 +169,17 @@ function shownFrom(from: Moment, query: ChangesQuery): string | number | null {
 async function showFields(
   deps: ApiDeps,
   projection: AnyProjection,
-  fields: readonly FieldChange[],
+  shown: readonly { readonly field: FieldChange; readonly column: string }[],
   from: Moment,
   to: Moment,
 ): Promise<readonly unknown[]> {
+  const fields = shown.map(({ field }) => field)
   const [before, after] = await Promise.all([
     profilesThen(deps, projection, fields, from, (change) => change.from),
     profilesThen(deps, projection, fields, to, (change) => change.to),
   ])
-  return fields.map((change) => ({
-    field: change.member === undefined ? change.column : `${change.column}.${change.member}`,
+  return shown.map(({ field: change, column }) => ({
+    field: change.member === undefined ? column : `${column}.${change.member}`,
     ...(change.part === '' ? {} : { part: change.part }),
     from: present(projection, change, change.from, before),
     to: present(projection, change, change.to, after),

@@ -2,8 +2,9 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import * as t from 'io-ts'
 import type { Configuration } from '../../engine/projector/projection.ts'
 import { definedFields } from '../../projections/custom-fields.ts'
-import { definedObjects } from '../../projections/defined.ts'
+import { definedObjects, fieldsSaidOf } from '../../projections/defined.ts'
 import { DEFINABLE_VIEWS, type DefinedBy, type DefinedField } from '../../projections/definitions.ts'
+import { type Ignored, ignoredFields } from '../../projections/ignored-definitions.ts'
 import type { ApiDeps } from '../deps.ts'
 import { publish } from '../fields/publish.ts'
 import { archiveFieldSchema, defineFieldSchema, fieldsSchema } from '../openapi-fields.ts'
@@ -26,11 +27,14 @@ export function registerFields(app: FastifyInstance, deps: ApiDeps): void {
     await awaitPosition(deps, after)
     const config = await deps.publishedConfiguration()
     const known = placesOf(config)
-    if (object !== undefined && !known.includes(object)) {
+    const isSaid = object !== undefined && fieldsSaidOf(config, object).length > 0
+    if (object !== undefined && !known.includes(object) && !isSaid) {
       throw invalidQuery([{ parameter: 'object', message: `is one of ${known.join(', ')}` }])
     }
     const fields = (object === undefined ? known : [object]).flatMap((each) => definedFields(config, each))
-    return { ...standing(reply, deps.log.head()), data: fields.map((field) => showField(deps, field)) }
+    const ignored = ignoredFields(config).filter((each) => object === undefined || each.object === object)
+    const data = fields.map((field) => showField(deps, field))
+    return { ...standing(reply, deps.log.head()), data, ignored: ignored.map(showIgnored) }
   })
   const define = { config: { access: 'admin' }, schema: defineFieldSchema() } as const
   app.post(PATH, define, async (request, reply) => {
@@ -88,6 +92,11 @@ export function showDefinedBy({ id, source, position: at, time, by }: DefinedBy)
   return { event: id, source, position: at, time: formatInstant(time), by: by ?? null }
 }
 
+/** What was published and has no effect. */
+export function showIgnored({ object, field, message, definedBy }: Ignored) {
+  return { object, field: field ?? null, message, defined: showDefinedBy(definedBy) }
+}
+
 const FIELD_PROPERTIES = [
   ...['field_id', 'object', 'field', 'type', 'rule', 'sources', 'values', 'options'],
   ...['name', 'description', 'department', 'by', 'replace'],
@@ -121,7 +130,8 @@ function archived(
 ): Readonly<Record<string, unknown>> {
   const decoded = place.decode(params)
   const { object, field } = decoded._tag === 'Right' ? decoded.right : { object: '', field: '' }
-  const found = definedFields(config, object).find(({ name }) => name === field)
+  const fields = [...definedFields(config, object), ...fieldsSaidOf(config, object)]
+  const found = fields.find(({ name }) => name === field)
   if (found === undefined) throw new Problem('not_found', 'No such field is defined.')
   if (found.fieldId === undefined) {
     throw invalidBody('', 'The object’s own definition has the field: define the object without it.')

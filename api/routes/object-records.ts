@@ -5,14 +5,23 @@ import type { AnyProjection } from '../../engine/projector/projection.ts'
 import { projectionUnder } from '../../engine/projector/projection-under.ts'
 import { definedObjects } from '../../projections/defined.ts'
 import type { ApiDeps } from '../deps.ts'
-import { configurationAt } from '../history/configuration.ts'
-import { objectItemSchema, objectListSchema } from '../openapi-fields.ts'
+import { configurationAt, publishedOf } from '../history/configuration.ts'
+import { objectChangesSchema, objectItemSchema, objectListSchema } from '../openapi-fields.ts'
 import { withExplanations, withPast } from '../openapi-history.ts'
 import { Problem } from '../problem.ts'
 import type { Served } from '../served-projections.ts'
 import { awaitPosition, etagOf, sendContent, standing, unchanged } from './answer.ts'
+import { changesOfRow, changesQuery, nothing } from './changes.ts'
 import { explain, explainRows, type ShownExplanation } from './explain.ts'
-import { CUSTOM_RECORDS, keyOf, objectFields, objectRow, objectView, storedQuery } from './object-rows.ts'
+import {
+  CUSTOM_RECORDS,
+  keyOf,
+  objectFields,
+  objectRow,
+  objectView,
+  shownColumn,
+  storedQuery,
+} from './object-rows.ts'
 import {
   asksForPast,
   inThePast,
@@ -34,7 +43,7 @@ import {
   tooManyToExplain,
 } from './views.ts'
 
-/** `GET /v1/objects/:object` and `…/:id`: the records of an object that a department has defined. */
+/** `GET /v1/objects/:object`, `…/:id` and `…/:id/changes`: the records of an object that a department has defined. */
 
 interface Past {
   readonly at: ReturnType<typeof standing>
@@ -45,6 +54,22 @@ export function registerObjectRecords(app: FastifyInstance, deps: ApiDeps, path:
   const base = baseOf(deps, CUSTOM_RECORDS)
   registerList(app, deps, `${path}/:object`, base)
   registerItem(app, deps, `${path}/:object/:id`, base)
+  registerChanges(app, deps, `${path}/:object/:id/changes`, base)
+}
+
+function registerChanges(app: FastifyInstance, deps: ApiDeps, path: string, projection: AnyProjection): void {
+  const published = publishedOf(deps)
+  const schema = objectChangesSchema(projection)
+  app.get(path, { config: { access: 'read' }, schema }, async (request, reply) => {
+    const object = objectOf(request)
+    const key = keyOf(object, idOf(request))
+    const query = await changesQuery(deps, request)
+    const shownAs = (column: string): string | undefined => shownColumn(object, column)
+    const row = { ...query, projection, key, isOfIdentities: false, shownAs }
+    const found = await changesOfRow(deps, published, row)
+    if (found === undefined) throw nothing()
+    return sendContent(request, reply, standing(reply, query.to), found)
+  })
 }
 
 function registerList(app: FastifyInstance, deps: ApiDeps, path: string, base: AnyProjection): void {

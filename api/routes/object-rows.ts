@@ -35,6 +35,11 @@ export function objectView(projection: AnyProjection, object: string): ObjectVie
   return { object, shown: { ...projection, table: { ...projection.table, columns } }, stored }
 }
 
+/** A column of the view as readers of the object's records know it; undefined: they don't. */
+export function shownColumn(object: string, column: string): string | undefined {
+  return IDENTIFYING.has(column) ? undefined : shownName(column, `${object}__`)
+}
+
 /** undefined: it is another object's. A field's name begins with a letter, an object's may end in _. */
 function shownName(column: string, prefix: string): string | undefined {
   if (!column.includes('__')) return column

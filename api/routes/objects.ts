@@ -3,12 +3,13 @@ import * as t from 'io-ts'
 import type { Configuration } from '../../engine/projector/projection.ts'
 import { definedObjects } from '../../projections/defined.ts'
 import type { DefinedObject } from '../../projections/definitions.ts'
+import { ignoredObjects } from '../../projections/ignored-definitions.ts'
 import type { ApiDeps } from '../deps.ts'
 import { publish } from '../fields/publish.ts'
 import { archiveObjectSchema, defineObjectSchema, objectsSchema } from '../openapi-fields.ts'
 import { Problem } from '../problem.ts'
 import { awaitPosition, standing } from './answer.ts'
-import { BY_WHOM, bodyOf, showDefinedBy, showField } from './fields.ts'
+import { BY_WHOM, bodyOf, showDefinedBy, showField, showIgnored } from './fields.ts'
 import { registerObjectRecords } from './object-records.ts'
 import { CUSTOM_RECORDS } from './object-rows.ts'
 import { decodeQuery, flag, position, queryPairs } from './query.ts'
@@ -33,7 +34,7 @@ export function registerObjects(app: FastifyInstance, deps: ApiDeps): void {
       records: counts.get(object.object) ?? 0,
       served: served.has(object.object),
     }))
-    return { ...standing(reply, at), data }
+    return { ...standing(reply, at), data, ignored: ignoredObjects(config).map(showIgnored) }
   })
   const define = { config: { access: 'admin' }, schema: defineObjectSchema() } as const
   app.post(OBJECTS_PATH, define, async (request, reply) => {

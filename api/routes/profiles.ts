@@ -4,6 +4,7 @@ import type { AnyProjection } from '../../engine/projector/projection.ts'
 import type { ApiDeps } from '../deps.ts'
 import { lookupSchema } from '../openapi.ts'
 import { withPast } from '../openapi-history.ts'
+import { EMPLOYMENT } from '../openapi-identity.ts'
 import { invalidBody } from '../problem.ts'
 import { awaitPosition, standing } from './answer.ts'
 import { registerDecisions } from './decisions.ts'
@@ -33,6 +34,7 @@ export const PROFILES: View = {
     ...(await employment(deps, found, isExplained)),
     identities: revealAll(deps, found.members),
   }),
+  detailSchema: EMPLOYMENT,
 }
 
 export function registerProfiles(app: FastifyInstance, deps: ApiDeps): void {

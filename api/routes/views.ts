@@ -6,7 +6,9 @@ import type { Answer, ListQuery, StoredRow } from '../../engine/store/store.ts'
 import type { ApiDeps } from '../deps.ts'
 import { itemSchema, listSchema } from '../openapi.ts'
 import { withExplanations, withPast } from '../openapi-history.ts'
+import { withDetail } from '../openapi-identity.ts'
 import { invalidQuery, Problem } from '../problem.ts'
+import type { JsonSchema } from '../schemas.ts'
 import { awaitPosition, etagOf, notReached, sendContent, standing, unchanged } from './answer.ts'
 import { registerChanges } from './changes.ts'
 import { explain, explainRows } from './explain.ts'
@@ -47,6 +49,8 @@ export interface View {
   readonly detail?:
     | ((deps: ApiDeps, found: FoundRow, isExplained: boolean) => Detail | Promise<Detail>)
     | undefined
+  /** Documents what `detail` adds. */
+  readonly detailSchema?: Readonly<Record<string, JsonSchema>> | undefined
   /** Answers a single row's `asOf`, in place of what all views answer. */
   readonly history?: ((deps: ApiDeps, projection: AnyProjection) => ItemHistory) | undefined
 }
@@ -182,8 +186,8 @@ function registerItem(app: FastifyInstance, deps: ApiDeps, view: View, base: Any
   const history = view.history?.(deps, base) ?? entityHistory(deps, view, base)
   const isBuilt = history === undefined && deps.past !== undefined
   const codecs = history?.query ?? (isBuilt ? { ...ITEM_QUERY, ...PAST_QUERY } : ITEM_QUERY)
-  const schema = itemSchema(view, base)
-  if (history !== undefined) registerChanges(app, deps, view, base, idOf)
+  const schema = withDetail(itemSchema(view, base), view.detailSchema ?? {})
+  registerChanges(app, deps, view, base, idOf)
   const hasPast = history !== undefined || isBuilt
   const options = {
     schema: hasPast ? withPast(schema, { isBuilt: deps.past !== undefined }) : schema,

@@ -19,6 +19,13 @@ export type IdentityPath = readonly [namespace: string, path: string]
 /** What normalising does with the field at a path: see `engine/intake/normalise.ts`. */
 export type Normalisation = 'email' | 'phone' | 'money' | 'currency' | 'instant' | 'country'
 
+/** The properties that name a read model and the key of a row; of `people` keys are identity ids. */
+export interface About {
+  readonly view: string
+  readonly key: string
+  readonly people: readonly string[]
+}
+
 export interface EventDefinition<C extends t.Mixed = t.Mixed> {
   /** Newest version of `data`. */
   readonly schema: number
@@ -36,6 +43,8 @@ export interface EventDefinition<C extends t.Mixed = t.Mixed> {
    * stays the lead's when an event about it also names a contact. Absent, or no such identity: the leading one.
    */
   readonly streamNamespace?: string | undefined
+  /** Of a type that is about a row of a read model. */
+  readonly about?: About | undefined
   readonly retention: RetentionClass
   readonly identities: readonly IdentityPath[]
   /** Path (a `*` stands for every element of an array) → what to make of it. */

@@ -1,3 +1,4 @@
+import { domainToASCII, domainToUnicode } from 'node:url'
 import type { Either } from 'fp-ts/lib/Either.js'
 import * as E from 'fp-ts/lib/Either.js'
 
@@ -127,16 +128,51 @@ function ownOf(value: Readonly<Record<string, unknown>>, name: string): unknown 
   return Object.hasOwn(value, name) ? value[name] : undefined
 }
 
-/** In lower case; undefined: a text that is none. */
+const ASCII = /^[!-~]*$/
+
+/**
+ * In lower case and ASCII (UTS #46: `bücher.example` and `xn--bcher-kva.example` are one domain), without the dot of the root;
+ * undefined: a text that is none.
+ */
 function domainIn(text: string): string | undefined {
-  const domain = text.trim().toLowerCase()
+  const stated = text.trim().toLowerCase().replace(/\.$/, '')
+  if (stated.length > MAX_DOMAIN || !DOMAIN.test(stated)) return undefined
+  const isPlain = ASCII.test(stated) && !stated.includes('xn--')
+  const domain = isPlain ? stated : domainToASCII(stated)
   return domain.length <= MAX_DOMAIN && DOMAIN.test(domain) ? domain : undefined
+}
+
+const WEB_ADDRESS = /^(?:https?:)?\/\//i
+
+/** The host of what a company gives as its domain: the page's address often stands there. */
+function hostIn(text: string): string {
+  const stated = text.trim()
+  if (WEB_ADDRESS.test(stated)) {
+    const url = URL.parse(stated.startsWith('//') ? `https:${stated}` : stated)
+    return url?.hostname ?? stated
+  }
+  return stated.replace(/[/?#].*$/s, '').replace(/:\d{1,5}$/, '')
+}
+
+const ROOT = /^\s*(?:(?:https?:)?\/\/)?[^/?#]+\/?\s*$/i
+
+/**
+ * The form in which a company's domain identifies it; in lower case where it is none. A page within a site isn't the site: on
+ * some many companies have one.
+ */
+export function normalDomain(text: string): string {
+  return (ROOT.test(text) ? domainIn(hostIn(text)) : undefined) ?? text.trim().toLowerCase()
+}
+
+/** As people write it. */
+export function unicodeDomain(domain: string): string {
+  return domain.includes('xn--') ? domainToUnicode(domain) : domain
 }
 
 export interface CompanyDomains {
   /** The domain that stands for the company which an address is of; null: it is of none. */
   ofMail(address: string): string | null
-  /** The same of a company's own domain, also where it is written `www.example.com`. */
+  /** The same of a company's own domain, also where it is written `www.example.com` or as its page's address. */
   ofCompany(domain: string): string | null
 }
 
@@ -155,7 +191,7 @@ export function companyDomains({ freeMail, aliases, off }: CompanyByDomain): Com
       const at = address.lastIndexOf('@')
       return at < 1 ? null : of(address.slice(at + 1))
     },
-    ofCompany: (domain) => of(domain.replace(/^www\./i, '')),
+    ofCompany: (domain) => of(hostIn(domain).replace(/^www\./i, '')),
   }
 }
 

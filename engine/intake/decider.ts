@@ -3,12 +3,14 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { EventDefinition } from '../events/codec.ts'
 import type { NewEvent } from '../events/event.ts'
 import type { Identity, StatedIdentity } from '../events/identity.ts'
-import { namespaceOf } from '../events/identity.ts'
+import { NAMESPACES, namespaceOf } from '../events/identity.ts'
 import type { DecodeFailure, Registry } from '../events/registry.ts'
 import { SPEC_NAMES } from '../events/registry.ts'
 import type { KeyStore } from '../privacy/privacy.ts'
 import { WORKSPACE_OWNER } from '../privacy/privacy.ts'
 import { sealEvent } from '../privacy/sealing.ts'
+import { addressesIn } from './addresses.ts'
+import { type NamedInClear, namedInClear } from './clear-text.ts'
 import type { StatedEnvelope } from './envelope.ts'
 import { isRecord, readEnvelope, SOURCE_PATTERN } from './envelope.ts'
 import { happened } from './happened.ts'
@@ -17,7 +19,7 @@ import { inspect } from './inspect.ts'
 import type { SourceDefaults } from './normalise.ts'
 import { NORMALISER_VERSION, normalise, normaliseIdentity, statedIdentities } from './normalise.ts'
 import type { Incoming, QuarantineReason } from './result.ts'
-import { personalName, streamAddresses, streamName } from './stream-name.ts'
+import { namedText, personalName, streamAddresses, streamName } from './stream-name.ts'
 
 /** An event that may be appended, if it is no repetition. */
 export interface Accepted {
@@ -31,6 +33,8 @@ export interface Accepted {
   /** As events carry them, where they were known when the event was judged, after so many erasures. */
   readonly known: readonly (Identity | undefined)[]
   readonly erasures: number
+  /** What of it names somebody and would stand in the log in clear; nearly always nothing. */
+  readonly clear: NamedInClear | undefined
   /** What its source leaves unsaid. */
   readonly defaults: SourceDefaults
   /** What the event stands for, if it tells of one that was refused. */
@@ -80,6 +84,8 @@ const RESERVED: ReadonlySet<string> = new Set([
 /** The source of the engine's own events. */
 const ENGINE_SOURCE = 'headwater'
 
+/** Stands for a source that can't be told. */
+const UNKNOWN = 'unknown'
 const NOBODY: readonly StatedIdentity[] = []
 const NO_DEFAULTS: SourceDefaults = {}
 const NO_NAMES: readonly string[] = []
@@ -220,6 +226,7 @@ export class Decider {
       blocked: identities === all ? NO_NAMES : leftOut(all, identities),
       known: identities.map((stated) => this.#find(stated)),
       erasures: keyStore.erasures,
+      clear: namedInClear({ definition, envelope, stated: all }),
       defaults,
       quarantined: undefined,
       incoming,
@@ -229,7 +236,7 @@ export class Decider {
     const unknown = accepted.known.includes(undefined)
       ? identities.filter((_, at) => accepted.known[at] === undefined)
       : NOBODY
-    return this.#suppression(accepted, unknown) ?? accepted
+    return this.#suppression(accepted, unknown) ?? inClear(accepted) ?? accepted
   }
 
   #find({ namespace, value }: StatedIdentity): Identity | undefined {
@@ -249,7 +256,8 @@ export class Decider {
     if (LIFTS_SUPPRESSION.has(envelope.type)) return undefined
     const { keyStore } = this.#options
     const suppressed = (stated: StatedIdentity): boolean => keyStore.suppressed(stated)
-    if (!identities.some(suppressed) && !streamAddresses(accepted).some(suppressed)) return undefined
+    const addresses = [identities, streamAddresses(accepted), accepted.clear?.addresses ?? NOBODY]
+    if (!addresses.some((each) => each.some(suppressed))) return undefined
     const message = 'the person was erased and has not consented again'
     return refuse(incoming, envelope.source, 'suppressed', message, sizeBytes)
   }
@@ -281,16 +289,19 @@ export class Decider {
         context: envelope,
         data: envelope.data,
         normalised: accepted.normalised,
+
+        hidden: accepted.clear?.hidden,
         leading: identities[0]?.id ?? WORKSPACE_OWNER,
       },
       keyStore,
     )
     const { time, originalTime } = happened(envelope, received)
+    const nameable = { envelope, definition, stated, identities, defaults }
+    const named = (text: string | undefined): string | undefined =>
+      accepted.clear === undefined ? text : namedText(text, nameable, keyStore)
     // Each property by its name: spreading costs more than all the rest of it.
     return {
-      stream:
-        givenStream(accepted.incoming) ??
-        streamName({ envelope, definition, stated, identities, defaults }, keyStore),
+      stream: givenStream(accepted.incoming) ?? streamName(nameable, keyStore),
       id: envelope.id,
       source: envelope.source,
       type: envelope.type,
@@ -299,10 +310,10 @@ export class Decider {
       received,
       sequence: envelope.sequence,
       identities,
-      actor: envelope.actor,
-      origin: envelope.origin,
-      causation: envelope.causation,
-      correlation: envelope.correlation,
+      actor: named(envelope.actor),
+      origin: named(envelope.origin),
+      causation: named(envelope.causation),
+      correlation: named(envelope.correlation),
       basedOn: envelope.basedOn,
       originalTime,
       sentTime: envelope.sent,
@@ -312,6 +323,13 @@ export class Decider {
       sealed: parts.sealed,
     }
   }
+}
+
+/** The event as a refused one, where it would leave in clear who somebody is. */
+function inClear({ clear, envelope, incoming, sizeBytes }: Accepted): Refused | undefined {
+  if (clear?.refusal === undefined) return undefined
+  const refused = refuse(incoming, envelope.source, 'personal_in_clear', clear.refusal, sizeBytes)
+  return clear.isUnnamed ? { ...refused, source: UNKNOWN, type: undefined } : refused
 }
 
 /** The stream's name where it stands before the event does. */
@@ -368,7 +386,7 @@ export function refuse(
     reason,
     message,
     id: shortText(value['id']) ?? fallbackId,
-    source: sourceName(value['source']) ?? sourceName(source) ?? 'unknown',
+    source: sourceName(value['source']) ?? sourceName(source) ?? UNKNOWN,
     type: shortText(value['type']),
     sizeBytes,
   }
@@ -388,8 +406,18 @@ function explainDecode(failure: DecodeFailure): string {
 }
 
 function sourceName(value: unknown): string | undefined {
-  return typeof value === 'string' && SOURCE_PATTERN.test(value) ? value : undefined
+  if (typeof value !== 'string' || !SOURCE_PATTERN.test(value)) return undefined
+  return mayNameSomebody(value) ? undefined : value
 }
+
+/** Of a refused event nobody knows the identities: what is written as one may be one. */
+function mayNameSomebody(text: string): boolean {
+  const colon = text.indexOf(':')
+  if (colon > 0 && NAMESPACES.has(text.slice(0, colon))) return true
+  return NUMBER.test(text) || addressesIn(text).length > 0
+}
+
+const NUMBER = /^[\d\W]*\d{7}[\d\W]*$/
 
 function shortText(value: unknown): string | undefined {
   return typeof value === 'string' && value.length <= 256 && value.isWellFormed() ? value : undefined
@@ -397,7 +425,8 @@ function shortText(value: unknown): string | undefined {
 
 /** What a refused event says of itself enters the log only if it looks like a name. */
 function nameOf(value: string | undefined): string | undefined {
-  return value !== undefined && /^[\w .:/-]{1,100}$/.test(value) ? value : undefined
+  const isName = value !== undefined && /^[\w .:/-]{1,100}$/.test(value) && !mayNameSomebody(value)
+  return isName ? value : undefined
 }
 
 function textOf(value: unknown): string | undefined {

@@ -1,5 +1,6 @@
 import { isSupportedCountry, parsePhoneNumberFromString } from 'libphonenumber-js'
 import type { EventDefinition, Normalisation } from '../events/codec.ts'
+import { normalDomain } from '../events/company-domain.ts'
 import type { StatedIdentity } from '../events/identity.ts'
 import { namespaceOf } from '../events/identity.ts'
 import { localInstant, parseInstant } from '../events/instant.ts'
@@ -7,7 +8,7 @@ import { COUNTRIES, CURRENCIES } from '../events/iso-codes.ts'
 import { parseMoney } from '../events/money.ts'
 
 /** Raise it when the same data would be normalised otherwise; it is stored beside what it made. */
-export const NORMALISER_VERSION = 1
+export const NORMALISER_VERSION = 2
 
 /** What a registered source says of data that doesn't say it itself. */
 export interface SourceDefaults {
@@ -47,7 +48,7 @@ export function normalise(
 /**
  * Who the data names: each identity once, ordered by the priority of its namespace, then as the definition lists
  * them. Emails and phones count in normalised form only; others are trimmed, numbers are written out, domains in lower
- * case. Blank, over-long and ill-formed values name nobody.
+ * case and ASCII, without what else an address of a page has. Blank, over-long and ill-formed values name nobody.
  */
 export function statedIdentities(
   definition: EventDefinition | undefined,
@@ -245,7 +246,7 @@ function identityText(namespace: string, value: unknown): string | undefined {
   if (typeof value === 'number') return Number.isFinite(value) ? String(value) : undefined
   if (typeof value !== 'string' || value.length > MAX_IDENTITY_LENGTH) return undefined
   const text = value.trim()
-  return namespace === 'domain' ? text.toLowerCase() : text
+  return namespace === 'domain' ? normalDomain(text) : text
 }
 
 /** A lone surrogate would be hashed as U+FFFD and make one person of several. */

@@ -85,6 +85,8 @@ export function refusalOf(failure: Exclude<LogFailure, { readonly _tag: 'EventTo
     }
     case 'DiskFull':
       return DISK_FULL
+    case 'Unavailable':
+      return { code: 'read_only', message: 'the log cannot be reached for now: send it again later' }
     case 'WriterStopped':
       return { code: 'stopped', message: 'writing the log failed; the engine must be restarted' }
     case 'LogClosed':

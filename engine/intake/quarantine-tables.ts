@@ -181,6 +181,7 @@ const REASONS: Readonly<Record<QuarantineReason, true>> = {
   invalid_time: true,
   id_reused: true,
   suppressed: true,
+  personal_in_clear: true,
   reserved_type: true,
   reserved_source: true,
   wrong_expected: true,

@@ -31,6 +31,8 @@ export type QuarantineReason =
   | 'invalid_time'
   | 'id_reused'
   | 'suppressed'
+  /** Where nothing may be sealed there stands an address, a number or an identity's value. */
+  | 'personal_in_clear'
   | 'reserved_type'
   | 'reserved_source'
   | 'wrong_expected'

@@ -2,6 +2,8 @@ import { catalogue } from '../events/catalogue.ts'
 import type { EventDefinition } from '../events/codec.ts'
 import type { Identity, StatedIdentity } from '../events/identity.ts'
 import type { KeyStore } from '../privacy/privacy.ts'
+import { addressesIn, plain, withoutAddresses } from './addresses.ts'
+import { isNamed, isWrittenOut } from './clear-text.ts'
 import type { StatedEnvelope } from './envelope.ts'
 import { normaliseIdentity, type SourceDefaults } from './normalise.ts'
 
@@ -25,11 +27,39 @@ export interface Nameable {
 }
 
 /**
+ * The event's stream, `category-id`: as `nameOf` has it, and an address or number within a longer name is replaced by its
+ * identity's id too.
+ */
+export function streamName(event: Nameable, directory: Pick<KeyStore, 'find' | 'identify'>): string {
+  return named(nameOf(event, directory), directory)
+}
+
+/** A text of the envelope with identity ids in place of addresses, numbers and what the event states as an identity. */
+export function namedText(
+  text: string | undefined,
+  event: Pick<Nameable, 'stated' | 'identities'>,
+  directory: Pick<KeyStore, 'find' | 'identify'>,
+): string | undefined {
+  if (text === undefined) return undefined
+  const { stated, identities } = event
+  const at = stated.findIndex((identity) => isNamed(identity, text))
+  const written = named(text, directory)
+  return written === text ? (identities[at]?.id ?? text) : written
+}
+
+function named(text: string, directory: Pick<KeyStore, 'find' | 'identify'>): string {
+  return withoutAddresses(
+    text,
+    (identity) => directory.find(identity.namespace, identity.value) ?? directory.identify(identity),
+  )
+}
+
+/**
  * The event's stream, `category-id`: the sender's `subject`, else the record that the definition names, else the
  * identity of its `streamNamespace`, else the leading one. Where the id is the value of an identity of the event, or a mail
  * address, the identity's id stands in its place: names of streams last for ever.
  */
-export function streamName(event: Nameable, directory: Pick<KeyStore, 'find' | 'identify'>): string {
+function nameOf(event: Nameable, directory: Pick<KeyStore, 'find' | 'identify'>): string {
   const { envelope, definition, identities } = event
   const category = definition?.category ?? categoryOf(envelope.type)
   if (envelope.subject !== undefined && envelope.subject !== '') {
@@ -87,7 +117,7 @@ export function personalName(name: string, event: Pick<Nameable, 'stated' | 'def
   const nameable = { ...event, identities }
   if (texts.some((text) => identityOf(text, nameable) !== undefined))
     return "the stream's name holds an identity of the event: names last for ever, so they must name nobody"
-  if (addressesOf(texts).length > 0)
+  if (addressesOf(texts).length > 0 || addressesIn(name).length > 0)
     return "the stream's name holds an address: names last for ever, so they must name nobody"
   if (head !== undefined && PERSONAL_CATEGORIES.has(head) && !IDENTITY_ID.test(rest))
     return `streams of the category ${head} are people's: they are named by identity ids alone`
@@ -99,21 +129,6 @@ function split(subject: string): { readonly head: string | undefined; readonly r
   return dash < 1
     ? { head: undefined, rest: subject }
     : { head: subject.slice(0, dash), rest: subject.slice(dash + 1) }
-}
-
-/** ASCII without spaces and percent signs: nobody meant anything else by it. */
-const ORDINARY = /^[!-$&-~]*$/
-
-/** A text as whoever wrote it meant it: percent-encoding and typographic forms (a full-width @) undone. */
-function plain(text: string): string {
-  if (ORDINARY.test(text)) return text
-  let decoded = text
-  try {
-    decoded = decodeURIComponent(text)
-  } catch {
-    // Not percent-encoded after all.
-  }
-  return decoded.normalize('NFKC').trim()
 }
 
 /** Fewer digits than this name no phone. */
@@ -135,6 +150,7 @@ function identityOf(
     ({ namespace, value }) =>
       normaliseIdentity(namespace, meant, defaults) === value ||
       meant === value ||
+      isWrittenOut({ namespace, value }, meant) ||
       (namespace === 'phone' && sameNumber(meant, value)),
   )
   return identities[at]?.id
@@ -173,7 +189,9 @@ export function streamAddresses({
 }: Pick<Nameable, 'envelope' | 'definition'>): readonly StatedIdentity[] {
   const record = definition?.record === undefined ? undefined : recordId(data, definition.record)
   const texts = subject ? [subject, split(subject).rest] : record === undefined ? NO_TEXTS : [record]
-  return addressesOf(texts)
+  const found = addressesOf(texts)
+  const within = subject ? addressesIn(subject) : NO_ADDRESSES
+  return within.length === 0 ? found : [...found, ...within]
 }
 
 function addressesOf(texts: readonly string[]): readonly StatedIdentity[] {

@@ -25,6 +25,8 @@ interface Unsealed {
   /** As sent. */
   readonly data: Data
   readonly normalised: Data
+  /** Properties that the definition leaves in clear, and that name somebody in this event; default none. */
+  readonly hidden?: ReadonlySet<string> | undefined
   /** `WORKSPACE_OWNER` where the event has no identity. */
   readonly leading: IdentityId
 }
@@ -45,7 +47,7 @@ export function sealEvent(
   keyStore: SealingKeys,
 ): Pick<NewEvent, 'data' | 'normalised' | 'sealed'> {
   const { definition, data, normalised } = event
-  const splitting = definition === undefined ? ALL_SEALED : splittingOf(definition)
+  const splitting = definition === undefined ? ALL_SEALED : splittingWithout(definition, event.hidden)
   if (isClear(data, splitting)) return { data, normalised, sealed: NOTHING_SEALED }
   const split = new Split(event, splitting, keyStore)
   for (const name of Object.keys(data)) split.property(name)
@@ -75,6 +77,12 @@ function splittingOf(definition: EventDefinition): Splitting {
   const splitting = { clear: new Set(clear), owners }
   memo.set(definition, splitting)
   return splitting
+}
+
+function splittingWithout(definition: EventDefinition, hidden: ReadonlySet<string> | undefined): Splitting {
+  const splitting = splittingOf(definition)
+  if (hidden === undefined || hidden.size === 0) return splitting
+  return { ...splitting, clear: new Set([...splitting.clear].filter((name) => !hidden.has(name))) }
 }
 
 function isClear(data: Data, { clear }: Splitting): boolean {

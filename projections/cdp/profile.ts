@@ -86,7 +86,7 @@ function profileOf(gold: Gold): ProfileProjection {
   const nobody: State = { kind: '', fields: golden.base.initial, traits: traits.initial }
   return {
     name: 'profile',
-    version: 5,
+    version: 6,
     handles: PROFILE_EVENTS,
     configuredBy: DEFINED_BY,
     concerns: withCompanies(concernsOf((view) => view === golden.view)),

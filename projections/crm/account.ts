@@ -3,7 +3,7 @@ import type { Projection } from '../../engine/projector/projection.ts'
 import { max, min } from '../../engine/reducers/extreme.ts'
 import type { GovernedState, GovernedWrites } from '../../engine/reducers/governed.ts'
 import { latest } from '../../engine/reducers/latest.ts'
-import { type Column, oneRow } from '../../engine/store/table.ts'
+import type { Column } from '../../engine/store/table.ts'
 import {
   type DecisionType,
   governedFields,
@@ -11,9 +11,7 @@ import {
   type RecordDeclaration,
   recordFold,
 } from '../governed.ts'
-import { rankingFrom } from '../ranking.ts'
-import { recordView } from '../record-view.ts'
-import { explainColumns, rowOf } from '../row.ts'
+import { recordView, shownAsKept } from '../record-view.ts'
 import { amountAt, identityIn, numberAt, textAt } from '../values.ts'
 
 const rules = {
@@ -96,19 +94,10 @@ export const account: Projection<State, (typeof HANDLES)[number] | DecisionType>
     name: 'account',
     version: 3,
     ...recordFold(record),
-    explain: (state, config) =>
-      explainColumns(record.columns, record.fields.in(config).explain(state, rankingFrom(config))),
-    table: {
-      grain: 'record',
-      columns: record.columns,
+    ...shownAsKept(record, {
       indexes: [['name'], ['owner'], ['industry'], ['country']],
       search: ['name', 'domain', 'account_id'],
-      rows(state, config) {
-        const values = record.fields.in(config).values(state, rankingFrom(config))
-        if (values.updated_at === undefined) return oneRow(undefined)
-        return oneRow(rowOf(record.columns, { ...values, archived: values.archived ?? false }))
-      },
-    },
+    }),
   }),
 )
 

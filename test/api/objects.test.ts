@@ -178,7 +178,7 @@ test('nothing is decided about a record whose id names somebody: the log would k
   expect((await admin('POST', '/v1/records/vendor/V-8/locks', lock)).status).toBe(200)
 })
 
-test('has a pair of paths in the documentation as long as it is defined', async () => {
+test('has paths in the documentation as long as it is defined', async () => {
   const documented = async (): Promise<OpenApiDocument> => (await world.read('/docs/json')).body
   const before = await documented()
   await define('/v1/objects', VENDOR)
@@ -187,7 +187,8 @@ test('has a pair of paths in the documentation as long as it is defined', async 
   expectKnownReferences(document)
   expectWholeOperations(document)
   const added = Object.keys(document.paths).filter((path) => !Object.hasOwn(before.paths, path))
-  expect(added).toEqual(['/v1/objects/vendor', '/v1/objects/vendor/{id}'])
+  const paths = ['/v1/objects/vendor', '/v1/objects/vendor/{id}', '/v1/objects/vendor/{id}/changes']
+  expect(added).toEqual(paths)
   const list = document.paths['/v1/objects/vendor']?.get
   expect(list).toMatchObject({
     summary: 'Records of Vendors',

@@ -11,6 +11,7 @@ import {
   companyDomains,
   DEFAULT_COMPANY_BY_DOMAIN,
   FREE_MAIL,
+  normalDomain,
   parseCompanyByDomain,
 } from '../../engine/events/company-domain.ts'
 import { parseIdentityRules } from '../../engine/identity/rules.ts'
@@ -130,6 +131,45 @@ describe('people and their company', () => {
     expect(await listed('acme.com')).toEqual(['company'])
     expect((await profile('domain:acme.com')).data.sources).toEqual(['crm', 'erp'])
   })
+
+  it('is documented as it is answered', async () => {
+    world = await livingWorld()
+    await world.send(...HISTORY)
+    const { paths } = (await world.read('/docs/json')).body
+    const { schema } = paths['/v1/profiles/{id}'].get.responses['200'].content['application/json']
+    const documented = schema.properties.data.properties
+    const { employer } = (await profile('user:jane', 'explain=true')).data
+    const { people } = (await profile('domain:acme.com')).data
+    const names = (of: object) => Object.keys(of).sort()
+    expect(names(documented.employer.properties)).toEqual(names(employer))
+    expect(names(documented.employer.properties.because.properties)).toEqual(names(employer.because))
+    expect(names(documented.people.properties)).toEqual(names(people))
+    expect(documented.company_domain).toBeDefined()
+    expect(schema.properties.data.required).not.toContain('employer')
+  })
+
+  it('however the domain is spelt, and where its page’s address stands for it', async () => {
+    world = await livingWorld()
+    await world.send(
+      person('jo', 'jo@xn--bcher-kva.example'),
+      person('kim', 'kim@BÜCHER.example'),
+      account('1', 'crm', 'bücher.example', 'Bücher'),
+      account('2', 'erp', 'https://XN--bcher-KVA.example:8443/', 'Bücher Ltd'),
+      account('3', 'shop', 'https://www.other.example/about?x=1', 'Other'),
+    )
+    expect(await listed('xn--bcher-kva.example')).toEqual([
+      'company',
+      'jo@xn--bcher-kva.example',
+      'kim@bücher.example',
+    ])
+    for (const spelt of ['bücher.example', 'XN--BCHER-KVA.example', 'http://bücher.example'])
+      expect((await profile(`domain:${spelt}`)).data.sources, spelt).toEqual(['crm', 'erp'])
+    expect((await profile('user:kim')).data.employer).toMatchObject({
+      domain: 'xn--bcher-kva.example',
+      name: 'Bücher Ltd',
+    })
+    expect(await listed('other.example')).toEqual(['company'])
+  })
 })
 
 describe('the rules', () => {
@@ -164,6 +204,44 @@ describe('the rules', () => {
     expect(ofMail('jane@doe@ACME.com')).toBe('acme.com')
     expect(ofCompany('www.Acme.com')).toBe('acme.com')
     expect(ofCompany('__proto__')).toBe(null)
+  })
+
+  it('take a page’s address for its site, and as an identity only where it is the site’s own', () => {
+    const { ofMail, ofCompany } = companyDomains({ ...DEFAULT_COMPANY_BY_DOMAIN, freeMail: ['mail.example'] })
+    const acme = [
+      'https://acme.com',
+      'HTTP://www.Acme.com:80/a?b#c',
+      '//acme.com/',
+      'acme.com/team',
+      'acme.com:443',
+      'acme.com.',
+    ]
+    for (const stated of acme) expect(ofCompany(stated), stated).toBe('acme.com')
+    for (const stated of [
+      'https://',
+      'https://a b.com',
+      'ftp://acme.com',
+      'http://[::1]/',
+      'http://mail.example',
+    ])
+      expect(ofCompany(stated), stated).toBe(null)
+    expect(ofMail('jo@Straße.example')).toBe(ofCompany('xn--strae-oqa.example'))
+    expect(normalDomain(' https://Acme.com/ ')).toBe('acme.com')
+    expect(normalDomain('https://Social.example/acme')).toBe('https://social.example/acme')
+    expect(normalDomain('Not a domain')).toBe('not a domain')
+  })
+
+  it('are about one form of each domain', () => {
+    fc.assert(
+      fc.property(fc.webUrl({ validSchemes: ['https'] }), fc.domain(), (url, domain) => {
+        for (const stated of [url, domain, `www.${domain}`]) {
+          const once = normalDomain(stated)
+          expect(normalDomain(once)).toBe(once)
+          expect(normalDomain(stated.toUpperCase())).toBe(once)
+        }
+      }),
+      { numRuns: 100 },
+    )
   })
 
   it('bring whoever is of one company under one domain', () => {

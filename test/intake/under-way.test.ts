@@ -36,6 +36,7 @@ function entryOf(source: string, id: string): Entry {
     blocked: [],
     known: [],
     erasures: 0,
+    clear: undefined,
     defaults: {},
     quarantined: undefined,
     incoming: { value: {} },

@@ -4,6 +4,7 @@
  * document promises the route does: it refuses what is no moment, by the parameter's name.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { RECORDS } from '../../api/routes/records.ts'
 import { servedEngine } from './served-engine.ts'
 
 const OPERATION = 'how the engine stands now, nothing that is folded from the log'
@@ -103,6 +104,17 @@ test('every route of the past explains itself, or has a reason', () => {
     .filter(([path, { names }]) => names.has('asOf') && !names.has('explain') && !figures(path))
     .map(([path]) => path)
   expect(without.sort()).toEqual(Object.keys(UNEXPLAINED).sort())
+})
+
+test('every single row tells what changed', () => {
+  const rows = RECORDS.filter(({ items }) => items).map(({ path }) => path)
+  expect(rows.length).toBeGreaterThan(6)
+  for (const path of [...rows, '/v1/profiles', '/v1/objects/{object}', '/v1/objects/vendor']) {
+    const changes = routes.get(`${path}/{id}/changes`)
+    expect([...(changes?.names ?? [])].sort(), path).toEqual(
+      [...(path.includes('{object}') ? ['object'] : []), 'after', 'by', 'from', 'id', 'to'].sort(),
+    )
+  }
 })
 
 test('what the document promises, routes do', async () => {

@@ -65,9 +65,13 @@ const decision = {
   reason: orNull(text),
 }
 
+/** The views of people and companies, whose rows are known by identity ids. */
+const about = { view: 'view', key: 'key', people: ['profile', 'account', 'contact', 'lead'] } as const
+
 const field = {
   ...base,
   category: 'field',
+  about,
   normalise: { ...PERSON_NORMALISE, expires_at: 'instant' },
   codec: shape({ field: text, steward: text }, { ...decision, expires_at: orBlank(instant) }),
 } as const
@@ -114,6 +118,7 @@ export const consentAndGovernance = {
   'conflict.resolved': {
     ...base,
     category: 'conflict',
+    about,
     codec: shape({ field: text, steward: text }, { ...decision, conflict_id: orNull(id) }),
   },
   'field.locked': field,
