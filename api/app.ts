@@ -11,6 +11,7 @@ import {
   problemOfLog,
   sendProblem,
 } from './problem.ts'
+import { requestTallies } from './request-tallies.ts'
 import { registerAnalytics } from './routes/analytics.ts'
 import { registerAudit } from './routes/audit.ts'
 import { registerConflicts } from './routes/conflicts.ts'
@@ -103,22 +104,12 @@ function guard(app: FastifyInstance, deps: ApiDeps): void {
 
 /** The access log and the request metrics know the route's pattern, never an address: addresses name people. */
 function observe(app: FastifyInstance, deps: ApiDeps): void {
-  const requests = deps.metrics.counter('headwater_http_requests_total', 'Requests answered.', [
-    'method',
-    'route',
-    'status',
-  ])
-  const seconds = deps.metrics.histogram(
-    'headwater_http_request_duration_seconds',
-    "Time from a request's head to its answer.",
-    ['route'],
-  )
+  const count = requestTallies(deps.metrics)
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.is404 ? 'none' : (request.routeOptions.url ?? 'none')
     const method = KNOWN_METHODS.has(request.method) ? request.method : 'OTHER'
     const { statusCode: status, elapsedTime: durationMs } = reply
-    requests.inc({ method, route, status: String(status) })
-    seconds.observe({ route }, durationMs / 1000)
+    count(method, route, status, durationMs)
     const level = levelOf(status, durationMs)
     deps.logger[level]({ method, route, status, durationMs: Math.round(durationMs) }, 'request')
     done()

@@ -36,13 +36,42 @@ export class DurationTally {
 
 /** In Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats/). */
 export function histogramText(name: string, help: string, durations: DurationCounts): string {
-  const { bounds, counts, sumSeconds } = durations
+  return [...headOf(name, help), ...linesOf(name, '', durations), ''].join('\n')
+}
+
+/** The same of several histograms, told apart by the value of one label. */
+export function histogramsText(
+  name: string,
+  help: string,
+  label: string,
+  durations: ReadonlyMap<string, DurationCounts>,
+): string {
+  const lines = [...durations].flatMap(([value, counts]) =>
+    linesOf(name, `${label}="${escaped(value)}"`, counts),
+  )
+  return [...headOf(name, help), ...lines, ''].join('\n')
+}
+
+function headOf(name: string, help: string): readonly string[] {
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} histogram`]
+}
+
+function linesOf(
+  name: string,
+  label: string,
+  { bounds, counts, sumSeconds }: DurationCounts,
+): readonly string[] {
   let total = 0
+  const besides = label === '' ? '' : `,${label}`
+  const own = label === '' ? '' : `{${label}}`
   const buckets = counts.map((count, at) => {
     total += count
     const bound = bounds[at]
-    return `${name}_bucket{le="${bound === undefined ? '+Inf' : bound}"} ${total}`
+    return `${name}_bucket{le="${bound === undefined ? '+Inf' : bound}"${besides}} ${total}`
   })
-  const lines = [`# HELP ${name} ${help}`, `# TYPE ${name} histogram`, ...buckets]
-  return [...lines, `${name}_sum ${sumSeconds}`, `${name}_count ${total}`, ''].join('\n')
+  return [...buckets, `${name}_sum${own} ${sumSeconds}`, `${name}_count${own} ${total}`]
+}
+
+function escaped(value: string): string {
+  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
 }

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert'
 import type { EventLoopUtilization } from 'node:perf_hooks'
 import { performance } from 'node:perf_hooks'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import { DURATION_BOUNDS, type DurationCounts, histogramText } from './durations.ts'
+import { DURATION_BOUNDS, type DurationCounts, histogramsText, histogramText } from './durations.ts'
 
 /** A number, or several by the value of one label; what is asked for may take a moment. */
 type Sample = number | ReadonlyMap<string, number>
@@ -22,6 +22,13 @@ export interface Metrics {
   readCounter(name: string, help: string, read: Read<number>): void
   /** Counters kept elsewhere, one for each value of `label`. */
   readCounters(name: string, help: string, label: string, read: Read<ReadonlyMap<string, number>>): void
+  /** Counters kept elsewhere, one for each combination of `labels`, whose values stand in the labels' order. */
+  readCountersBy(
+    name: string,
+    help: string,
+    labels: readonly string[],
+    read: () => Iterable<readonly [values: readonly string[], count: number]>,
+  ): void
   gauge(name: string, help: string, read: Read<number>): void
   /** One for each value of `label`. */
   gauges(name: string, help: string, label: string, read: Read<ReadonlyMap<string, number>>): void
@@ -29,6 +36,13 @@ export interface Metrics {
   histogram<L extends string = never>(name: string, help: string, labels?: readonly L[]): Histogram<L>
   /** Of durations that are counted elsewhere. */
   readHistogram(name: string, help: string, read: () => DurationCounts): void
+  /** The same, one for each value of `label`. */
+  readHistograms(
+    name: string,
+    help: string,
+    label: string,
+    read: () => ReadonlyMap<string, DurationCounts>,
+  ): void
   /**
    * Adds what Node tells of the process: memory, event loop, garbage collection. Call it for one app of a process only:
    * it never stops watching.
@@ -59,6 +73,25 @@ export function createMetrics(): Metrics {
         for (const [value, count] of entries(sample)) this.inc(labelled(label, value), count)
       },
     })
+  const countingBy = (
+    name: string,
+    help: string,
+    labels: readonly string[],
+    read: () => Iterable<readonly [values: readonly string[], count: number]>,
+  ) =>
+    new Counter({
+      ...of(counterName(name), help, labels),
+      collect() {
+        this.reset()
+        for (const [values, count] of read())
+          this.inc(Object.fromEntries(labels.map((label, i) => [label, values[i] ?? ''])), count)
+      },
+    })
+  const telling = (name: string, help: string, text: () => string): void => {
+    of(durationName(name), help)
+    assert.ok(registry.getSingleMetric(name) === undefined, `${name} has already been registered`)
+    histograms.set(name, text)
+  }
   const measuring = (name: string, help: string, label: string | undefined, read: Read<Sample>) =>
     new Gauge({
       ...of(name, help, label === undefined ? [] : [label]),
@@ -72,15 +105,14 @@ export function createMetrics(): Metrics {
     counter: (name, help, labels) => new Counter(of(counterName(name), help, labels)),
     readCounter: (name, help, read) => void counting(name, help, undefined, read),
     readCounters: (name, help, label, read) => void counting(name, help, label, read),
+    readCountersBy: (name, help, labels, read) => void countingBy(name, help, labels, read),
     gauge: (name, help, read) => void measuring(name, help, undefined, read),
     gauges: (name, help, label, read) => void measuring(name, help, label, read),
     histogram: (name, help, labels) =>
       new Histogram({ ...of(durationName(name), help, labels), buckets: DURATION_BOUNDS }),
-    readHistogram(name, help, read) {
-      of(durationName(name), help)
-      assert.ok(registry.getSingleMetric(name) === undefined, `${name} has already been registered`)
-      histograms.set(name, () => histogramText(name, help, read()))
-    },
+    readHistogram: (name, help, read) => telling(name, help, () => histogramText(name, help, read())),
+    readHistograms: (name, help, label, read) =>
+      telling(name, help, () => histogramsText(name, help, label, read())),
     watchProcess: () => watchProcess(registry, measuring),
     contentType: registry.contentType,
     async render() {

@@ -39,9 +39,15 @@ export function hostChecker(options: {
   const own = options.host.includes(':') ? `[${options.host}]` : options.host
   const allowed = new Set([...LOOPBACK_NAMES, ...options.allowedHosts.map((name) => name.toLowerCase())])
   if (!WILDCARD_ADDRESSES.has(own)) allowed.add(own.toLowerCase())
+  // Most requests of an engine carry the same one.
+  let lastAllowed: string | undefined
   return (host) => {
+    if (host !== undefined && host === lastAllowed) return
     const name = host === undefined ? '' : host.toLowerCase().replace(/:\d{0,5}$/, '')
-    if (allowed.has(name)) return
+    if (allowed.has(name)) {
+      lastAllowed = host
+      return
+    }
     const detail = 'The Host header names no host served here; HEADWATER_ALLOWED_HOSTS can add one.'
     throw new Problem('misdirected', detail)
   }

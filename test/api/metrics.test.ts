@@ -13,6 +13,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { DURATION_BOUNDS, DurationTally, histogramText } from '../../api/durations.ts'
 import { engineMetrics, keptFor } from '../../api/engine-metrics.ts'
 import { createMetrics } from '../../api/metrics.ts'
+import { requestTallies } from '../../api/request-tallies.ts'
 import { manualClock } from '../../engine/clock.ts'
 import type { IntakeResult } from '../../engine/intake/result.ts'
 import { createSyncTimes } from '../../engine/log/embedded/sync-times.ts'
@@ -272,6 +273,41 @@ it('durations counted in place are those of the library’s histogram', async ()
       expect(series(histogramText('headwater_x_seconds', 'X.', tally.read()))).toEqual(
         series(await registry.metrics()),
       )
+    }),
+    { numRuns: 50 },
+  )
+})
+
+it('requests are counted, and told, as the library would', async () => {
+  const request = fc.record({
+    method: fc.constantFrom('GET', 'POST'),
+    route: fc.constantFrom('/', '/v1/profiles/:id', 'none', 'a"b\\c'),
+    status: fc.constantFrom(200, 404, 500),
+    ms: fc.oneof(fc.constantFrom(1, 2.5, 10_000), fc.double({ min: 0, max: 20_000, noNaN: true })),
+  })
+  await fc.assert(
+    fc.asyncProperty(fc.array(request), async (requests) => {
+      const own = createMetrics()
+      const count = requestTallies(own)
+      const theirs = createMetrics()
+      const counter = theirs.counter('headwater_http_requests_total', 'Requests answered.', [
+        'method',
+        'route',
+        'status',
+      ])
+      const help = "Time from a request's head to its answer."
+      const histogram = theirs.histogram('headwater_http_request_duration_seconds', help, ['route'])
+      const before = series(await own.render())
+      expect(before).toEqual(new Map())
+      for (const { method, route, status, ms } of requests) {
+        count(method, route, status, ms)
+        counter.inc({ method, route, status: String(status) })
+        histogram.observe({ route }, ms / 1000)
+      }
+      const text = await own.render()
+      expect(series(text)).toEqual(series(await theirs.render()))
+      // To read them changes nothing.
+      expect(await own.render()).toBe(text)
     }),
     { numRuns: 50 },
   )

@@ -1,7 +1,7 @@
 /**
- * Theorem: a look-up by key is answered on the calling thread, in one snapshot, and says what a reader thread would say;
- * where the calling thread can't answer at once, or would have too much to read, a reader thread answers, and nobody
- * notices.
+ * Theorem: a look-up by key is answered on the calling thread, in one snapshot with what else is asked in the same turn of
+ * the event loop, and says what a reader thread would say; however much is asked, others get their turns; where the
+ * calling thread can't answer at once, or would have too much to read, a reader thread answers, and nobody notices.
  */
 import assert from 'node:assert/strict'
 import { renameSync, rmSync } from 'node:fs'
@@ -17,7 +17,9 @@ import {
   compileReached,
   MAX_DIRECT_ROWS,
 } from '../../engine/store/sqlite-compile.ts'
-import { DirectReader } from '../../engine/store/sqlite-direct.ts'
+import { SqliteConnection } from '../../engine/store/sqlite-connection.ts'
+import { DirectReader, MAX_AT_ONCE } from '../../engine/store/sqlite-direct.ts'
+import type { Script } from '../../engine/store/sqlite-protocol.ts'
 import { openSqliteReader } from '../../engine/store/sqlite-reader.ts'
 import { SqliteThreads } from '../../engine/store/sqlite-threads.ts'
 import { openSqliteWriter } from '../../engine/store/sqlite-writer.ts'
@@ -82,7 +84,7 @@ test('both say the same, whatever is stored', async () => {
             compileHead(),
             ...compileMembers([key, 'a'], extent),
           ]
-          const here = direct.run({ generation: undefined, scripts })
+          const here = await direct.ask({ generation: undefined, scripts })
           assert(here !== undefined)
           expect(await threads.run(scripts, undefined)).toMatchObject({ ...here })
           expect(here).toMatchObject({ kind: 'rows', rows: { 0: [[position, 1_000]] } })
@@ -138,6 +140,58 @@ describe('on the calling thread', () => {
   })
 })
 
+describe('asked in one turn of the event loop', () => {
+  const number = (n: number) => ({ statements: [{ sql: 'SELECT ?', parameters: [n] }] })
+  const bad = { statements: [{ sql: 'SELECT nothing FROM nowhere', parameters: [] }] }
+
+  test('all are of one snapshot, newer than the asking, and come to who asked', async () => {
+    writer.commit(commitOf({ position: 2, writes: [rowsOf(THING, { a: { size: 2 } })] }))
+    await reader.get(['thing'], 'a')
+    const begun = vi.spyOn(SqliteConnection.prototype, 'runAll')
+    const keys = ['a', 'nobody', 'a', 'b']
+    const answers = keys.map((key) => reader.get(['thing'], key))
+    writer.commit(commitOf({ position: 3, writes: [rowsOf(THING, { a: { size: 3 }, b: { size: 4 } })] }))
+    const found = await Promise.all(answers)
+    expect(found.map(({ position }) => position)).toEqual([3, 3, 3, 3])
+    expect(found.map(({ value }) => value.rows.get('thing')?.[0]?.row.size)).toEqual([3, undefined, 3, 4])
+    expect(begun).toHaveBeenCalledOnce()
+  })
+
+  test('however many there are, others have a turn before the next few', async () => {
+    const direct = new DirectReader(file.path)
+    const count = MAX_AT_ONCE * 3 + 1
+    const turns: number[] = []
+    let turn = 0
+    let answered = 0
+    const pass = (): void => {
+      turn += 1
+      if (answered < count) setImmediate(pass)
+    }
+    setImmediate(pass)
+    const outcomes = await Promise.all(
+      Array.from({ length: count }, async (_, n) => {
+        const outcome = await direct.ask({ generation: undefined, scripts: [number(n)] })
+        answered += 1
+        turns.push(turn)
+        return outcome
+      }),
+    )
+    for (const [n, outcome] of outcomes.entries()) expect(outcome).toEqual({ kind: 'rows', rows: [[[n]]] })
+    for (let n = MAX_AT_ONCE; n < count; n += MAX_AT_ONCE)
+      expect(turns[n]).toBeGreaterThan(turns[n - MAX_AT_ONCE] ?? 0)
+    direct.close()
+  })
+
+  test('one that fails leaves them to reader threads; those of the next turn are answered', async () => {
+    const direct = new DirectReader(file.path)
+    const ask = (scripts: readonly Script[], generation?: number) => direct.ask({ generation, scripts })
+    expect(await Promise.all([ask([number(1)]), ask([bad])])).toEqual([undefined, undefined])
+    const [stale, rows] = await Promise.all([ask([bad], 1_000_000), ask([number(2)])])
+    expect([stale, rows]).toEqual([{ kind: 'stale' }, { kind: 'rows', rows: [[[2]]] }])
+    direct.close()
+  })
+})
+
 describe('on a reader thread', () => {
   test.each([
     [MAX_DIRECT_ROWS, 0],
@@ -163,18 +217,20 @@ describe('on a reader thread', () => {
     expect(asked).toBe(2)
   })
 
-  test('it is for threads to wait for a lock', () => {
+  test('it is for threads to wait for a lock', async () => {
     writer.close()
     const locking = new DatabaseSync(file.path)
     locking.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT')
     const direct = new DirectReader(file.path)
     const question = { generation: undefined, scripts: [compileHead()] }
-    expect(direct.run(question)).toBeUndefined()
+    expect(await direct.ask(question)).toBeUndefined()
     locking.close()
-    expect(direct.run(question)).toMatchObject({ kind: 'rows' })
+    expect(await direct.ask(question)).toMatchObject({ kind: 'rows' })
+    const late = direct.ask(question)
     direct.close()
+    expect(await late).toBeUndefined()
     // Closed for good: a late question must not open the file again.
-    expect(direct.run(question)).toBeUndefined()
+    expect(await direct.ask(question)).toBeUndefined()
     writer = openSqliteWriter(file.path)
   })
 })
