@@ -1,6 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js'
+import { EMBEDDED, parseLogAddress } from './log-address.ts'
 import type { Setting } from './setting.ts'
-import { choice, integer, list, optionalText, text } from './setting.ts'
+import { choice, integer, list, optionalText, parsedText, text } from './setting.ts'
 
 const KEY_PATTERN = /^[\x21-\x39\x3b-\x7e]{16,256}$/
 const KEY_FORM = '16 to 256 printable characters without spaces or colons'
@@ -68,6 +69,12 @@ const TABLE = {
     about: 'The workspace served: its own log, keys and read models.',
     pattern: /^[a-z0-9][a-z0-9_-]{0,62}$/,
     form: '1 to 63 lower-case letters, digits, - and _',
+  }),
+  eventLog: parsedText('HEADWATER_LOG', EMBEDDED, {
+    about:
+      "Where the log lies: `embedded` in the data directory, or EventStoreDB's connection string (`esdb://…`, `esdb+discover://…`), of which the data directory then holds a replica.",
+    parse: parseLogAddress,
+    secret: true,
   }),
   logCompression: choice('HEADWATER_LOG_COMPRESSION', 'zstd', {
     about:
@@ -249,6 +256,7 @@ function readAll(read: <T>(setting: Setting<T>) => T): Configuration {
     auditOrigin: read(TABLE.auditOrigin),
     treeHeadWebhook: read(TABLE.treeHeadWebhook),
     workspace: read(TABLE.workspace),
+    eventLog: read(TABLE.eventLog),
     logCompression: read(TABLE.logCompression),
     builds: read(TABLE.builds),
     duplicates: read(TABLE.duplicates),

@@ -50,8 +50,17 @@ export interface EngineStatus {
   readonly caughtUp: boolean
   /** The read models can't follow the log any more: it is damaged, say. They are served as they are. */
   readonly viewsStopped?: boolean | undefined
-  /** `read_only`: no room on the disk. `stopped`: a write failed; only a restart helps. */
+  /** `read_only`: no room on the disk, or EventStoreDB is away. `stopped`: a write failed; only a restart helps. */
   readonly writer: 'running' | 'read_only' | 'stopped'
+  /** Where the log lies in an EventStoreDB: which one, and how far it and the replica of it are. */
+  readonly eventstore?:
+    | {
+        readonly address: string
+        readonly state: 'writing' | 'away' | 'stopped'
+        readonly position: number
+        readonly replica: number
+      }
+    | undefined
   /** False after the wall clock jumped, until an operator confirms it. */
   readonly clockTrusted: boolean
   /** `refused`: the log isn't what was signed before, or the key is missing; nothing else stops for that. */

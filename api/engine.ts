@@ -15,8 +15,6 @@ import { openQuarantine } from '../engine/intake/quarantine.ts'
 import { recall } from '../engine/intake/recall.ts'
 import type { AtomicIntake, IntakeResult } from '../engine/intake/result.ts'
 import type { Compression, EmbeddedLog } from '../engine/log/embedded/embedded.ts'
-import { openEmbeddedLog } from '../engine/log/embedded/embedded.ts'
-import type { OpenFailure } from '../engine/log/embedded/recovery.ts'
 import { freshParts } from '../engine/privacy/fresh-parts.ts'
 import { openKeyStore } from '../engine/privacy/key-store.ts'
 import type { ErasingKeyStore } from '../engine/privacy/privacy.ts'
@@ -24,26 +22,24 @@ import { openEvent as open, reassemble } from '../engine/privacy/sealing.ts'
 import type { BuildsMode } from '../engine/projector/builds.ts'
 import type { AnyProjection } from '../engine/projector/projection.ts'
 import type { Progress } from '../engine/projector/projector.ts'
-import { openSqliteReader } from '../engine/store/sqlite-reader.ts'
 import { StoreQueryError, type StoreReader } from '../engine/store/store.ts'
 import { projections } from '../projections/catalog.ts'
 import { makeDurably, writeDurably } from './backup/durable-files.ts'
 import type { Duplicates } from './duplicates/duplicates.ts'
 import { type DuplicatesSettings, keepDuplicates } from './duplicates/keep.ts'
-import { createErasingReads, type ErasingReads } from './erasing-reads.ts'
+import type { ErasingReads } from './erasing-reads.ts'
 import { createErasures, type Erasures } from './erasure/erasures.ts'
 import { openErasureRecords } from './erasure/operations-file.ts'
 import type { ErasureStep } from './erasure/steps.ts'
 import { failureText } from './failure-place.ts'
+import { followLog } from './follow-log.ts'
 import { publishedOf } from './history/configuration.ts'
-import { createLiveRows, type LiveRows } from './live-rows.ts'
+import type { LiveRows } from './live-rows.ts'
+import { type OpenedLog, openLog } from './open-log.ts'
 import type { Pasts } from './past/past.ts'
 import { createPasts } from './past/pasts.ts'
 import { threadPastBuilder } from './past/thread-builder.ts'
-import { watchPressure } from './pressure.ts'
-import { startProjector } from './projector-thread.ts'
-import { readSpecs, type ServedProjections, servedProjections } from './served-projections.ts'
-import { createVersionOrders } from './versions/orders.ts'
+import { type ServedProjections, servedProjections } from './served-projections.ts'
 import { createVersions, type Versions } from './versions/versions.ts'
 
 /** Raise it when a data directory of the release before can't be opened any more as it is. */
@@ -61,6 +57,8 @@ interface EngineOptions extends DuplicatesSettings {
   readonly eventLimitBytes: number
   readonly queueEvents: number
   readonly queueBytes: number
+  /** `embedded`, the default, or EventStoreDB's connection string. */
+  readonly eventLog?: string | undefined
   readonly logCompression: Compression
   /** Default `auto`. */
   readonly builds?: BuildsMode | undefined
@@ -84,6 +82,8 @@ interface EngineOptions extends DuplicatesSettings {
 /** One workspace's engine, without its network sides. */
 export interface Engine {
   readonly log: EmbeddedLog
+  /** The same log where it lies in an EventStoreDB. */
+  readonly mirror: OpenedLog['mirror']
   readonly keyStore: ErasingKeyStore
   readonly quarantine: Quarantine
   readonly intake: EngineIntake & AtomicIntake
@@ -124,43 +124,12 @@ export async function openEngine(options: EngineOptions): Promise<E.Either<Engin
   if (format !== undefined) return E.left(format)
   // What they will hold is synced by those who write it; that they are there at all must survive a power cut too.
   for (const part of ['log', 'keys', 'quarantine']) makeDurably(join(directory, part))
-  const opened = await openEmbeddedLog(join(directory, 'log'), {
-    workspace: options.workspace,
-    compression: options.logCompression,
-    indexMemoryBytes: options.indexMemoryBytes,
-    onNotice: (message) => options.onNotice('warn', message),
-  })
-  if (E.isLeft(opened)) return E.left(explainOpen(opened.left))
-  const log = opened.right
-  const torn = log.tornTail
-  if (torn !== undefined) {
-    const { segment, offset, position } = torn
-    options.onNotice(
-      'warn',
-      `the log ended in an unfinished block, never acknowledged: ${segment} was cut at byte ${offset}, after position ${position}`,
-    )
-  }
+  const opened = await openLog(options)
+  if (E.isLeft(opened)) return opened
   try {
-    return E.right(await assemble(options, log))
+    return E.right(await assemble(options, opened.right))
   } catch (error) {
     return E.left(failureText(error))
-  }
-}
-
-function explainOpen(failure: OpenFailure): EngineFailure {
-  switch (failure._tag) {
-    case 'AlreadyOpen':
-      return `${failure.directory} is open in another process: stop that one first, or use another HEADWATER_DATA`
-    case 'Damaged':
-      return `${failure.damage.message}. Nothing was changed; restore the segment from a backup`
-    case 'SegmentMissing':
-      return `the log lacks the positions between ${failure.after} and ${failure.before} (before ${failure.next}): a segment is missing; restore it from a backup`
-    case 'SegmentDuplicated':
-      return `the log segment ${failure.segment} repeats positions from ${failure.first}: it is a copy of another; take it out`
-    case 'UnsupportedFormat':
-      return `the log segment ${failure.segment} has format ${failure.version}, which this release doesn't read: use a newer one`
-    case 'OtherWorkspace':
-      return `the log belongs to the workspace ${failure.found}, not ${failure.expected}: check HEADWATER_WORKSPACE`
   }
 }
 
@@ -213,17 +182,18 @@ async function closeAll(parts: Parts): Promise<void> {
   if (failures.length > 0) throw failures[0]
 }
 
-async function assemble(options: EngineOptions, log: EmbeddedLog): Promise<Engine> {
-  const parts: Parts = { log }
+async function assemble(options: EngineOptions, opened: OpenedLog): Promise<Engine> {
+  const parts: Parts = { log: opened.log }
   try {
-    return await assembleInto(parts, options, log)
+    return await assembleInto(parts, options, opened)
   } catch (error) {
     await closeAll(parts).catch((failure: unknown) => options.onNotice('error', failureText(failure)))
     throw error
   }
 }
 
-async function assembleInto(parts: Parts, options: EngineOptions, log: EmbeddedLog): Promise<Engine> {
+async function assembleInto(parts: Parts, options: EngineOptions, opened: OpenedLog): Promise<Engine> {
+  const { log, mirror } = opened
   const { directory, clock } = options
   const keysDirectory = join(directory, 'keys')
   const fresh = freshParts()
@@ -299,6 +269,7 @@ async function assembleInto(parts: Parts, options: EngineOptions, log: EmbeddedL
   parts.erasures = erasures
   const engine: Engine = {
     log,
+    mirror,
     keyStore,
     quarantine,
     intake,
@@ -312,7 +283,7 @@ async function assembleInto(parts: Parts, options: EngineOptions, log: EmbeddedL
     guard,
     erasures,
     audit,
-    writer: () => writer,
+    writer: () => writerOf(writer, mirror),
     projected: projector.progress,
     stop: () => closeAll(parts),
   }
@@ -328,6 +299,22 @@ function writerAfter(
   if (result.status !== 'refused') return before
   const { code } = result.refusal
   return code === 'read_only' || code === 'stopped' ? code : before
+}
+
+/** What its EventStoreDB lets the log do is known before anybody appends. */
+function writerOf(
+  writer: ReturnType<Engine['writer']>,
+  mirror: OpenedLog['mirror'],
+): ReturnType<Engine['writer']> {
+  const state = mirror?.mirror().state ?? 'writing'
+  switch (state) {
+    case 'writing':
+      return writer
+    case 'away':
+      return 'read_only'
+    case 'stopped':
+      return 'stopped'
+  }
 }
 
 /** Read models of past moments are nothing but a cache: whatever the run before left is gone. */
@@ -375,140 +362,3 @@ function auditLog(options: EngineOptions, log: EmbeddedLog): AuditThread {
     onFailure: (message) => onNotice('error', `audit: no tree head is signed any more: ${message}`),
   })
 }
-
-function followLog(
-  options: EngineOptions,
-  log: EmbeddedLog,
-  intake: EngineIntake,
-  paths: { readonly storePath: string; readonly keysDirectory: string; readonly fresh: SharedArrayBuffer },
-  onServing: () => void,
-) {
-  let progress: Progress = { position: 0, received: 0, nextDue: undefined, events: 0, commitMs: 0 }
-  let isBuilding = false
-  let failure: string | undefined
-  let reading: number | undefined
-  let reader: StoreReader | undefined
-  let live: ReturnType<typeof createLiveRows> | undefined
-  const ready = Promise.withResolvers<void>()
-  const deadline = deadlineTimer(options.clock, intake)
-  const pressure = watchPressure()
-  const thread = startProjector(
-    {
-      logDirectory: join(options.directory, 'log'),
-      headSignal: log.headSignal,
-      storePath: paths.storePath,
-      keysDirectory: paths.keysDirectory,
-      fresh: paths.fresh,
-      masterKey: options.masterKey,
-      pressure: pressure.shared,
-      builds: options.builds ?? 'auto',
-    },
-    (message) => {
-      switch (message.kind) {
-        case 'building':
-        case 'progress':
-          isBuilding = message.kind === 'building'
-          progress = message.progress
-          options.onProgress(progress)
-          ready.resolve()
-          reader?.notifyPosition(progress.position)
-          deadline.at(progress.nextDue)
-          break
-        case 'reading':
-          reading = message.position
-          break
-        case 'read':
-          live?.answered(message.id, message.found)
-          break
-        case 'forgot':
-        case 'erased':
-          erasing.answered(message)
-          break
-        case 'order_progress':
-        case 'ordered':
-          ordering.answered(message)
-          break
-        case 'build':
-          if (message.state === 'serving') onServing()
-          options.onNotice(
-            message.state === 'foreign' ? 'warn' : 'info',
-            message.state === 'foreign'
-              ? 'the read models do not follow from this log: they are folded anew'
-              : `read model ${message.build}: ${message.state}`,
-          )
-          break
-        case 'notice':
-          options.onNotice('warn', message.message)
-          break
-        case 'failed':
-          failure = message.message
-          options.onNotice('error', `the projector has stopped: ${message.message}`)
-          erasing.end(`the projector has stopped: ${message.message}`)
-          ordering.end(`the projector has stopped: ${message.message}`)
-          ready.resolve()
-          break
-      }
-    },
-  )
-  const erasing = createErasingReads((order) => thread.tell(order))
-  const ordering = createVersionOrders((order) => thread.tell(order))
-  return {
-    orders: ordering.orders,
-    erasing: erasing.reads,
-    progress: () => ({
-      ...{ position: progress.position, received: progress.received, failure, reading },
-      isBuilding,
-    }),
-    async openReader(): Promise<Pick<Engine, 'store' | 'liveRows'>> {
-      // The file and its tables are there once the projector has reported for the first time.
-      await ready.promise
-      reader = openSqliteReader(paths.storePath, {
-        specs: readSpecs(projections),
-        onWait: (position) => thread.tell({ kind: 'hurry', position }),
-      })
-      live = createLiveRows({
-        store: reader,
-        committed: () => progress.position,
-        ask: (order) => thread.tell(order),
-      })
-      return { store: reader, liveRows: live.rows }
-    },
-    async stop(): Promise<void> {
-      deadline.at(undefined)
-      erasing.end('the engine is stopping')
-      ordering.end('the engine is stopping')
-      pressure.close()
-      await thread.stop()
-    },
-  }
-}
-
-/** On an idle log nothing moves now(P) past a deadline, so the engine itself appends a tick. */
-function deadlineTimer(clock: Clock, intake: EngineIntake) {
-  let timer: NodeJS.Timeout | undefined
-  let wanted: number | undefined
-  const wait = (ms: number): void => {
-    clearTimeout(timer)
-    timer = setTimeout(() => void tick(), Math.min(Math.max(ms, 0), MAX_TIMER_MS))
-    timer.unref()
-  }
-  const tick = async (): Promise<void> => {
-    const due = wanted
-    if (due === undefined) return
-    if (clock.nowMs() < due) return wait(due - clock.nowMs())
-    const { status } = await intake.record({ type: 'clock.advanced', id: `clock-${due}`, data: {} })
-    // Refused for now (a full disk, a clock that jumped): the deadline stays due.
-    if (status === 'refused' && wanted === due) wait(RETRY_TICK_MS)
-  }
-  return {
-    at(due: number | undefined): void {
-      wanted = due
-      if (due === undefined) clearTimeout(timer)
-      else wait(due - clock.nowMs())
-    },
-  }
-}
-
-/** The longest that Node's timers can wait. */
-const MAX_TIMER_MS = 2 ** 31 - 1
-const RETRY_TICK_MS = 1_000

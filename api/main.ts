@@ -35,7 +35,9 @@ import { engineMetrics } from './engine-metrics.ts'
 import { startEsdb } from './esdb/start.ts'
 import { failureText, withoutCredentials } from './failure-place.ts'
 import { boundHeapGrowth } from './heap-growth.ts'
+import { EMBEDDED, shownLogAddress } from './log-address.ts'
 import { dieQuietly, openLogger } from './logging.ts'
+import { mirrorStatus, observeMirror } from './mirror-metrics.ts'
 import { startNatsServer } from './nats-server.ts'
 import { packageVersion } from './package-version.ts'
 import { callable, pageAddress } from './page-address.ts'
@@ -135,6 +137,7 @@ async function serve(
   stops.push(engine.stop)
   stops.push(treeHeads.stop)
   metrics.observe(engine, { ...configuration, directory, version: packageVersion() })
+  observeMirror(metrics.registry, engine.mirror)
   observeAudit(metrics.registry, engine.audit, engine.log, systemClock)
   const credentials = loadCredentials(directory, configuration)
   if (E.isLeft(credentials)) throw new Error(credentials.left.message)
@@ -175,6 +178,7 @@ async function serve(
   console.log(
     banner({
       ...{ address, directory, nats, esdb: esdb?.address },
+      eventLog: configuration.eventLog,
       ...{ credentials: credentials.right, head: engine.log.head().position },
     }),
   )
@@ -262,6 +266,7 @@ function depsOf(
       caughtUp: hasCaughtUp() && engine.projected().failure === undefined,
       viewsStopped: engine.projected().failure !== undefined,
       writer: engine.writer(),
+      ...mirrorStatus(engine.mirror, configuration.eventLog),
       clockTrusted: guard.trusted(),
       head: log.head().position,
       projected: engine.projected().position,
@@ -379,11 +384,12 @@ interface Started {
   readonly nats: { readonly url: string; readonly note: string } | { readonly off: string }
   /** undefined: off. */
   readonly esdb: string | undefined
+  readonly eventLog: string
   readonly credentials: LoadedCredentials
   readonly head: number
 }
 
-function banner({ address, directory, nats, esdb, credentials, head }: Started): string {
+function banner({ address, directory, nats, esdb, eventLog, credentials, head }: Started): string {
   const kept = join(directory, 'credentials.json')
   const keys = credentials.created
     ? [
@@ -403,6 +409,7 @@ function banner({ address, directory, nats, esdb, credentials, head }: Started):
     `  http      ${address}   (documentation: ${address}/docs)`,
     'off' in nats ? `  nats      off: ${nats.off}` : `  nats      ${nats.url}   (${nats.note})`,
     ...(esdb === undefined ? [] : [`  esdb      ${esdb}`]),
+    ...(eventLog === EMBEDDED ? [] : [`  log       ${shownLogAddress(eventLog)}   (log/ is its replica)`]),
     `  data      ${directory}   (last position ${head})`,
     ...keys,
     'Try, in another terminal:',

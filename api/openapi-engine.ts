@@ -155,8 +155,18 @@ export function readySchema(): FastifySchema {
       type: 'string',
       enum: ['running', 'read_only', 'stopped'],
       description:
-        'read_only: no room on the disk, events are refused, queries answered: ready all the same. stopped: not ready ' +
+        'read_only: no room on the disk, or the EventStoreDB that has the log is away; events are refused, queries answered: ready all the same. stopped: not ready ' +
         'until a restart.',
+    },
+    eventstore: {
+      ...object({
+        address: STRING,
+        state: { type: 'string', enum: ['writing', 'away', 'stopped'] },
+        position: POSITION,
+        replica: POSITION,
+      }),
+      description:
+        'Where the log lies in an EventStoreDB: which, whether it takes events, its last position, and that of the replica.',
     },
     clockTrusted: { ...BOOLEAN, description: 'false: not ready until an operator confirms the clock.' },
     audit: {

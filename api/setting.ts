@@ -36,6 +36,16 @@ export function optionalText(
   return { ...base, fallback: undefined, shown, parse: (value) => matching(value, options) }
 }
 
+/** A text with rules of its own. */
+export function parsedText(
+  name: string,
+  fallback: string,
+  options: Pick<Setting<string>, 'about' | 'parse' | 'secret'>,
+): Setting<string> {
+  const type = options.secret ? 'secret' : 'text'
+  return { ...options, name, type, unit: '', fallback, shown: `\`${fallback}\`` }
+}
+
 function matching(value: string, options: Text): E.Either<string, string> {
   if (options.pattern === undefined || options.pattern.test(value)) return E.right(value)
   return E.left(`must be ${options.form ?? `of the form ${options.pattern.source}`}`)

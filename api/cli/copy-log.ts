@@ -110,7 +110,11 @@ async function append(target: Log, events: readonly RecordedEvent[]): Promise<Co
   const first = target.head().position + 1
   const gap = events.find(({ position }, i) => position !== first + i)
   const before = gap === undefined ? events : events.slice(0, events.indexOf(gap))
-  const results = await target.append(before.map((event) => ({ event: newEventOf(event) })))
+  // Whole or not at all: of what a killed copy leaves half done in an EventStoreDB, the rest would move up to places of others.
+  const results = await target.append(
+    before.map((event) => ({ event: newEventOf(event) })),
+    { atomic: true },
+  )
   for (const [i, event] of before.entries()) {
     const failed = failureOf(event, results[i])
     if (failed !== undefined) return failed

@@ -9,6 +9,7 @@ import { checkCredentials, checkFormat, checkPermissions } from './directory.ts'
 import { checkFileSystem, checkSpace, checkSync } from './disk.ts'
 import { checkEnvironment, type Environment } from './environment.ts'
 import { checkErasures } from './erasures.ts'
+import { checkEventStore } from './event-store.ts'
 import { type Finding, fail, ok, warn } from './finding.ts'
 import { checkKeys } from './keys.ts'
 import { checkClock, checkLog } from './log.ts'
@@ -48,6 +49,7 @@ export async function examine({ env, machine, clock }: Patient): Promise<readonl
     runs = isLockedElsewhere(join(directory, 'log'))
     return runs ? checkRunning(urlOf(env, configuration)) : [ok('engine', 'none runs on this directory')]
   })
+  await check('eventstore', () => checkEventStore(directory, configuration.eventLog))
   if (!runs) await examineFiles(check, { directory, configuration, machine, clock })
   if (!runs) await check('port', async () => [await checkPort(configuration)])
   const natsUrl = configuration.natsUrl ?? (runs ? ownServerUrl(directory) : undefined)

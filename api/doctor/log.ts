@@ -6,6 +6,7 @@ import { type OpenFailure, recover, type TornTail } from '../../engine/log/embed
 import { SegmentList } from '../../engine/log/embedded/segment-list.ts'
 import type { Head } from '../../engine/log/log.ts'
 import { readOnly } from '../backup/stored-log.ts'
+import { replicaOf } from '../open-log.ts'
 import { counted, type Finding, fail, ok, shownBytes, shownDuration, warn } from './finding.ts'
 import type { Machine } from './machine.ts'
 
@@ -21,7 +22,8 @@ export function checkLog(
   const segments = new SegmentList(disk, place)
   try {
     const recovered = recover(disk, place, workspace, segments, { add: () => {} })
-    if (!('head' in recovered)) return { findings: [refused(recovered)], head: undefined }
+    if (!('head' in recovered))
+      return { findings: [refused(recovered, replicaOf(directory) !== undefined)], head: undefined }
     const { head, tornTail } = recovered
     const found = `${counted(segments.firsts.length, 'segment')} verified, last position ${head.position}`
     return { findings: [ok('log', found), ...(tornTail === undefined ? [] : [torn(tornTail)])], head }
@@ -36,16 +38,18 @@ function torn({ segment, offset, cutBytes, position }: TornTail): Finding {
 }
 
 const RESTORE = 'nothing was changed; restore it from a backup, and keep the damaged file'
+const MAKE_ANEW = 'log/ is a replica: remove it, and the next start makes it anew from EventStoreDB'
 
-function refused(failure: OpenFailure): Finding {
+function refused(failure: OpenFailure, isReplica: boolean): Finding {
+  const repair = isReplica ? MAKE_ANEW : RESTORE
   switch (failure._tag) {
     case 'Damaged':
-      return fail('log', failure.damage.message, RESTORE)
+      return fail('log', failure.damage.message, repair)
     case 'SegmentMissing':
       return fail(
         'log',
         `positions between ${failure.after} and ${failure.before} are missing before ${failure.next}`,
-        RESTORE,
+        repair,
       )
     case 'SegmentDuplicated':
       return fail(

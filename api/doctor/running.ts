@@ -92,8 +92,8 @@ function writerFinding(writer: Readiness['writer']): Finding {
     case 'read_only':
       return fail(
         'writer',
-        'the disk is full: events are refused, queries answered',
-        'make room; it goes on by itself',
+        'the disk is full, or the EventStoreDB that has the log is away: events are refused, queries answered',
+        'make room, or start it; the engine goes on by itself',
       )
     case 'stopped':
       return fail(

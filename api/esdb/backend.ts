@@ -32,6 +32,8 @@ export type AppendFailure =
   | { readonly _tag: 'WrongExpectedVersion'; readonly current: number | undefined }
   /** It will never be taken as it is. The reason names rules, never a value. */
   | { readonly _tag: 'Refused'; readonly reason: string }
+  /** The stream has a tombstone: it will never be appended to again. */
+  | { readonly _tag: 'StreamDeleted' }
   /** Not now; the same append may be sent again. */
   | { readonly _tag: 'Unavailable'; readonly reason: string }
 
@@ -54,11 +56,15 @@ export interface AllRead {
   readonly limit: number
 }
 
+export type Named = Pick<EsdbRecord, 'stream' | 'type'>
+
 export interface Follow {
   /** The position after which events are delivered. */
   readonly after: number
   /** Whether the subscriber wants an event of this stream and type. */
   readonly accepts: (stream: string, type: string) => boolean
+  /** Awaited before `accepts` is asked for these. Rejects with `FilterTooSlow`. */
+  readonly prepare?: ((events: readonly Named[]) => Promise<void>) | undefined
   readonly signal: AbortSignal
 }
 
@@ -68,19 +74,30 @@ export interface Followed {
   readonly record: EsdbRecord | undefined
 }
 
+/** One event for another stream, of which the last revision is known. */
+export interface AppendedBeside {
+  readonly stream: string
+  /** undefined: there is no such stream. */
+  readonly revision: number | undefined
+  readonly event: ProposedEvent
+}
+
 /**
- * What stands behind the server. Only durable events are seen, by reading and in `head` and `streamHead`. Batches are never
- * empty, and are read no faster than they are asked for.
+ * What stands behind the server; what metadata, deletions and tombstones hide is the server's own business (`Streams`). Only durable
+ * events are seen, by reading and in `head` and `streamHead`. Batches are never empty, and are read no faster than they are asked
+ * for.
  */
 export interface EsdbBackend {
   /**
    * All of them or none. An append that was made before, by its events' ids, answers as then. Events whose ids are known in part,
-   * or elsewhere than expected, are a wrong expectation, as in EventStoreDB.
+   * or elsewhere than expected, are a wrong expectation, as in EventStoreDB. `beside` is appended with them, behind them and in the
+   * same commit; the answer is about the stream.
    */
   append(
     stream: string,
     expectation: Expectation,
     events: readonly ProposedEvent[],
+    beside?: AppendedBeside,
   ): Promise<Either<AppendFailure, Appended>>
   /** The last position, 0 for none. */
   head(): number

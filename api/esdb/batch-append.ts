@@ -4,6 +4,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Appended, Expectation, ProposedEvent } from './backend.ts'
 import { type CallContext, fail, guarded, STOPPING, send, untilOver } from './calls.ts'
 import { batchError, type CallFailure } from './errors.ts'
+import { Gathering } from './gathering.ts'
 import { Empty, messages, shared } from './protocol.ts'
 import {
   appendSizeBytes,
@@ -21,6 +22,12 @@ const MAX_UNDER_WAY = 2_000
 const MAX_UNDER_WAY_BYTES = 16 * 1024 * 1024
 /** Appends of which the last part hasn't come yet. */
 const MAX_UNFINISHED = 1_000
+const MAX_UNFINISHED_BYTES = 16 * 1024 * 1024
+
+const TOO_MUCH_UNFINISHED: CallFailure = {
+  _tag: 'InvalidArgument',
+  reason: 'too many appends without their last part',
+}
 
 interface Batch {
   readonly correlation: shared.UUID
@@ -57,7 +64,9 @@ export function batchAppendHandler(
 class Batches {
   readonly #call: Call
   readonly #context: CallContext
+  readonly #gathering = new Gathering()
   readonly #unfinished = new Map<string, Batch>()
+  #unfinishedBytes = 0
   #underWay = 0
   #underWayBytes = 0
   #ended = false
@@ -74,12 +83,12 @@ class Batches {
     const taken = E.isLeft(begun) ? begun : this.#take(request, begun.right)
     if (E.isLeft(taken)) {
       const batch = this.#unfinished.get(key)
-      this.#unfinished.delete(key)
+      this.#forget(key)
       const stream = request.getOptions()?.getStreamIdentifier() ?? streamIdentifier(batch?.stream ?? '')
       const expectation = batch?.expectation ?? { kind: 'any' }
       void this.#answer(failed(taken.left, expectation), correlation, stream, over)
     } else if (taken.right !== undefined && request.getIsFinal()) {
-      this.#unfinished.delete(key)
+      this.#forget(key)
       void this.#append(taken.right, over)
     }
   }
@@ -96,8 +105,7 @@ class Batches {
     if (denied !== undefined) return E.left(denied)
     const stream = streamNameOf(options.getStreamIdentifier())
     if (E.isLeft(stream)) return stream
-    if (this.#unfinished.size >= MAX_UNFINISHED)
-      return E.left({ _tag: 'InvalidArgument', reason: 'too many appends without their last part' })
+    if (this.#unfinished.size >= MAX_UNFINISHED) return E.left(TOO_MUCH_UNFINISHED)
     const revision = options.hasStreamPosition() ? options.getStreamPosition() : undefined
     const batch: Batch = {
       correlation,
@@ -107,8 +115,15 @@ class Batches {
       events: [],
       sizeBytes: 0,
     }
+    this.#forget(key)
     this.#unfinished.set(key, batch)
     return E.right(batch)
+  }
+
+  /** It is finished, refused, or begun anew. */
+  #forget(key: string): void {
+    this.#unfinishedBytes -= this.#unfinished.get(key)?.sizeBytes ?? 0
+    this.#unfinished.delete(key)
   }
 
   #take(
@@ -120,18 +135,21 @@ class Batches {
     for (const message of request.getProposedMessagesList()) {
       const event = proposedEvent(message)
       if (E.isLeft(event)) return event
-      batch.sizeBytes += appendSizeBytes(event.right)
+      const sizeBytes = appendSizeBytes(event.right)
+      batch.sizeBytes += sizeBytes
+      this.#unfinishedBytes += sizeBytes
       batch.events.push(event.right)
     }
     const limitBytes = this.#context.maxAppendBytes
-    return batch.sizeBytes > limitBytes
-      ? E.left({ _tag: 'MaximumAppendSizeExceeded', limitBytes })
-      : E.right(batch)
+    if (batch.sizeBytes > limitBytes) return E.left({ _tag: 'MaximumAppendSizeExceeded', limitBytes })
+    const isTooMuch = this.#unfinishedBytes > MAX_UNFINISHED_BYTES && !request.getIsFinal()
+    return isTooMuch ? E.left(TOO_MUCH_UNFINISHED) : E.right(batch)
   }
 
   async #append(batch: Batch, over: AbortSignal): Promise<void> {
     const { stream, expectation, events, correlation, sizeBytes } = batch
     this.#move(1, sizeBytes)
+    await this.#gathering.together()
     const done = await guarded<Appended>(this.#context, () =>
       this.#context.backend.append(stream, expectation, events),
     )

@@ -2,12 +2,12 @@ import type { ServiceError } from '@grpc/grpc-js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import * as E from 'fp-ts/lib/Either.js'
 import type { CheckAccess } from './access.ts'
-import type { EsdbBackend } from './backend.ts'
 import { type CallFailure, callError } from './errors.ts'
+import type { Streams } from './streams.ts'
 
 /** What every handler is handed. */
 export interface CallContext {
-  readonly backend: EsdbBackend
+  readonly backend: Streams
   readonly checkAccess: CheckAccess
   /** The most that one append may come to. */
   readonly maxAppendBytes: number

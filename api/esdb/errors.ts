@@ -16,19 +16,23 @@ export type CallFailure =
 
 type Answer = Pick<ServiceError, 'code' | 'details' | 'metadata'>
 
-/** Clients tell errors by the trailer `exception`; which there are, and their companions, is the protocol's. */
-export function callError(failure: CallFailure, stream = ''): Answer {
+/**
+ * Clients tell errors by the trailer `exception`; which there are, and their companions, is the protocol's. `expectation`: of a
+ * deletion, which has no other way to say what was expected.
+ */
+export function callError(failure: CallFailure, stream = '', expectation: Expectation = ANY): Answer {
   switch (failure._tag) {
     case 'Unauthenticated':
       return answer(status.UNAUTHENTICATED, 'Unauthenticated', { exception: 'access-denied' })
     case 'AccessDenied':
       return answer(status.PERMISSION_DENIED, 'Access Denied', { exception: 'access-denied' })
     case 'WrongExpectedVersion':
-      return answer(
-        status.FAILED_PRECONDITION,
-        `Append failed due to WrongExpectedVersion. Stream: ${stream}, Actual version: ${failure.current ?? -1}`,
-        { exception: 'wrong-expected-version', 'stream-name': stream },
-      )
+      return wrongVersion(stream, versionOf(expectation), failure.current ?? -1)
+    case 'StreamDeleted':
+      return answer(status.FAILED_PRECONDITION, `Event stream '${stream}' is deleted.`, {
+        exception: 'stream-deleted',
+        'stream-name': stream,
+      })
     case 'MaximumAppendSizeExceeded': {
       const { limitBytes } = failure
       const trailers = {
@@ -57,6 +61,35 @@ export function callError(failure: CallFailure, stream = ''): Answer {
   }
 }
 
+const ANY: Expectation = { kind: 'any' }
+
+function wrongVersion(stream: string, expected: number, actual: number): Answer {
+  return answer(
+    status.FAILED_PRECONDITION,
+    `WrongExpectedVersion. Stream: ${stream}, Expected version: ${expected}, Actual version: ${actual}`,
+    {
+      exception: 'wrong-expected-version',
+      'stream-name': stream,
+      'expected-version': String(expected),
+      'actual-version': String(actual),
+    },
+  )
+}
+
+/** As the protocol numbers what isn't a revision. */
+function versionOf(expectation: Expectation): number {
+  switch (expectation.kind) {
+    case 'any':
+      return -2
+    case 'no_stream':
+      return -1
+    case 'stream_exists':
+      return -4
+    case 'revision':
+      return expectation.revision
+  }
+}
+
 function answer(code: status, details: string, trailers: Readonly<Record<string, string>> = {}): Answer {
   const metadata = new Metadata()
   for (const [name, value] of Object.entries(trailers)) metadata.set(name, headerText(value))
@@ -77,6 +110,12 @@ export function batchError(failure: CallFailure, expectation: Expectation): Inst
         'WrongExpectedVersion',
         wrongExpectedVersion(failure.current, expectation),
       )
+    case 'StreamDeleted':
+      // Which stream, the answer itself says.
+      return batchStatus(status.NOT_FOUND, 'StreamDeleted', {
+        name: 'StreamDeleted',
+        bytes: new shared.StreamDeleted().serializeBinary(),
+      })
     case 'Unauthenticated':
     case 'AccessDenied':
       return batchStatus(status.PERMISSION_DENIED, 'AccessDenied', {

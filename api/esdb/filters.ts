@@ -1,47 +1,44 @@
 import * as E from 'fp-ts/lib/Either.js'
+import type { Named } from './backend.ts'
 import type { CallFailure } from './errors.ts'
+import { patternOf } from './filter-pattern.ts'
 import type { messages } from './protocol.ts'
 import { invalid } from './wire.ts'
 
 export interface Filter {
   readonly accepts: (stream: string, type: string) => boolean
+  /** Awaited before `accepts` is asked, where there is one. Rejects with `FilterTooSlow`. */
+  readonly prepare: ((events: readonly Named[]) => Promise<void>) | undefined
   /** A checkpoint is told after so many events looked at. */
   readonly checkpointEvents: number
 }
 
 /** As in EventStoreDB, where the client names no window. */
 const DEFAULT_WINDOW = 32
-const MAX_PATTERN_LENGTH = 1_024
 const MAX_PREFIXES = 1_000
 
 export function filterOf(options: messages.ReadReq.Options.FilterOptions): E.Either<CallFailure, Filter> {
   const byStream = options.getStreamIdentifier()
   const expression = byStream ?? options.getEventType()
   if (expression === undefined) return invalid('a filter looks at streams or at types')
-  const matches = matcherOf(expression)
-  if (E.isLeft(matches)) return matches
-  const fits = matches.right
   const window = options.hasMax() ? options.getMax() : DEFAULT_WINDOW
   const checkpointEvents = Math.max(1, options.getCheckpointintervalmultiplier()) * Math.max(1, window)
-  const accepts = byStream === undefined ? (_: string, type: string) => fits(type) : fits
-  return E.right({ accepts, checkpointEvents })
+  const nameOf = byStream === undefined ? ({ type }: Named) => type : ({ stream }: Named) => stream
+  const pattern = expression.getRegex()
+  const matching = pattern === '' ? byPrefix(expression.getPrefixList()) : patternOf(pattern)
+  if (E.isLeft(matching)) return invalid(matching.left)
+  const { matches, decide } = matching.right
+  return E.right({
+    accepts: (stream, type) => matches(nameOf({ stream, type })),
+    prepare: decide && ((events) => decide(events.map(nameOf))),
+    checkpointEvents,
+  })
 }
 
-type Expression = messages.ReadReq.Options.FilterOptions.Expression
-
-function matcherOf(expression: Expression): E.Either<CallFailure, (text: string) => boolean> {
-  const pattern = expression.getRegex()
-  const prefixes = expression.getPrefixList()
-  if (pattern === '') {
-    if (prefixes.length > MAX_PREFIXES) return invalid(`a filter has at most ${MAX_PREFIXES} prefixes`)
-    return E.right((text) => prefixes.some((prefix) => text.startsWith(prefix)))
-  }
-  if (pattern.length > MAX_PATTERN_LENGTH)
-    return invalid(`a filter's expression has at most ${MAX_PATTERN_LENGTH} characters`)
-  try {
-    const regex = new RegExp(pattern, 'u')
-    return E.right((text) => regex.test(text))
-  } catch {
-    return invalid("the filter's regular expression can't be read")
-  }
+function byPrefix(prefixes: readonly string[]): ReturnType<typeof patternOf> {
+  if (prefixes.length > MAX_PREFIXES) return E.left(`a filter has at most ${MAX_PREFIXES} prefixes`)
+  return E.right({
+    matches: (name) => prefixes.some((prefix) => name.startsWith(prefix)),
+    decide: undefined,
+  })
 }

@@ -3,11 +3,13 @@ import * as E from 'fp-ts/lib/Either.js'
 import { BoundedCache } from '../../engine/bounded-cache.ts'
 import type { RecordedEvent } from '../../engine/events/event.ts'
 import type { AtomicIntake, IntakeResult, Refusal } from '../../engine/intake/result.ts'
+import { personalName } from '../../engine/intake/stream-name.ts'
 import type { Expected, Log } from '../../engine/log/log.ts'
 import type { Opener } from '../../engine/privacy/privacy.ts'
 import type {
   AllRead,
   Appended,
+  AppendedBeside,
   AppendFailure,
   Direction,
   EsdbBackend,
@@ -20,6 +22,9 @@ import type {
 } from './backend.ts'
 import { incomingOf } from './headwater-event.ts'
 import { recordOf } from './headwater-record.ts'
+import { isKeptName, keptStream, shownName } from './log-names.ts'
+import { positionOf } from './place-search.ts'
+import { isSystemName, originalOf } from './system-names.ts'
 
 export interface HeadwaterOptions {
   readonly log: Pick<Log, 'head' | 'streamHead' | 'read' | 'readBackwards' | 'readStream' | 'subscribe'>
@@ -30,6 +35,8 @@ export interface HeadwaterOptions {
 /** Speaks for writers whose metadata name no source. */
 const DEFAULT_SOURCE = 'esdb'
 const MAX_NAME_BYTES = 512
+/** Whoever sets metadata states no identities. */
+const NOBODY = { stated: [], defaults: {} }
 /** Where reads of streams ended, so that reading in pages doesn't begin anew with each. */
 const REMEMBERED_PLACES = 10_000
 
@@ -51,17 +58,18 @@ class HeadwaterBackend implements EsdbBackend {
   }
 
   async streamHead(stream: string): Promise<Appended> {
-    return this.#options.log.streamHead(stream)
+    return this.#options.log.streamHead(keptStream(stream))
   }
 
   async append(
     stream: string,
     expectation: Expectation,
     events: readonly ProposedEvent[],
+    beside?: AppendedBeside,
   ): Promise<E.Either<AppendFailure, Appended>> {
     const refusal = nameRefusal(stream)
     if (refusal !== undefined) return E.left({ _tag: 'Refused', reason: refusal })
-    const head = this.#options.log.streamHead(stream)
+    const head = this.#options.log.streamHead(keptStream(stream))
     if (events.length === 0 || (expectation.kind === 'stream_exists' && head === undefined))
       return holds(expectation, head)
         ? E.right(head)
@@ -69,23 +77,26 @@ class HeadwaterBackend implements EsdbBackend {
     const incoming = events.map((event, index) =>
       incomingOf(stream, event, index === 0 ? expectedOf(expectation) : undefined),
     )
+    if (beside !== undefined)
+      incoming.push(incomingOf(beside.stream, beside.event, { revision: beside.revision ?? -1 }))
     const results = await this.#options.intake.submitAtomic(incoming, { defaultSource: DEFAULT_SOURCE })
-    const last = results.at(-1)
+    const last = results[events.length - 1]
     assert(last !== undefined, 'each event has a result')
     return answerOf(last)
   }
 
-  async *readStream(stream: string, read: StreamRead): AsyncGenerator<readonly EsdbRecord[]> {
+  async *readStream(asked: string, read: StreamRead): AsyncGenerator<readonly EsdbRecord[]> {
     const { direction, from, limit } = read
+    const stream = keptStream(asked)
     const head = this.#options.log.streamHead(stream)
     if (head === undefined || limit <= 0) return
     const isForwards = direction === 'forwards'
     if (isForwards && (from ?? 0) > head.revision) return
     const revision = Math.min(from ?? (isForwards ? 0 : head.revision), head.revision)
-    const start = await this.#placeOf(stream, revision, head.revision, direction)
+    const start = await this.#placeOf(stream, revision, head, direction)
     const wanted = (event: RecordedEvent): boolean =>
       isForwards ? event.revision >= revision : event.revision <= revision
-    const events = this.#options.log.readStream(stream, { direction, from: start })
+    const events = this.#options.log.readStream(stream, { direction, from: start, limit })
     let left = limit
     for await (const batch of events) {
       const taken = batch.filter(wanted).slice(0, left)
@@ -108,21 +119,16 @@ class HeadwaterBackend implements EsdbBackend {
   async #placeOf(
     stream: string,
     revision: number,
-    last: number,
+    head: NonNullable<Appended>,
     direction: Direction,
   ): Promise<number | undefined> {
     const known = this.#places.get(placeKey(stream, revision, direction))
     if (known !== undefined) return known
-    if (revision === (direction === 'forwards' ? 0 : last)) return undefined
-    return this.#search(stream, revision, revision > last / 2 ? 'backwards' : 'forwards')
-  }
-
-  async #search(stream: string, revision: number, direction: Direction): Promise<number | undefined> {
-    for await (const batch of this.#options.log.readStream(stream, { direction })) {
-      const found = batch.find((event) => event.revision === revision)
-      if (found !== undefined) return found.position
-    }
-    return undefined
+    const isNear = revision === (direction === 'forwards' ? 0 : head.revision)
+    if (isNear) return undefined
+    const found = await positionOf(this.#options.log, stream, revision, head)
+    // What is under way isn't there yet.
+    return found ?? (direction === 'forwards' ? head.position : undefined)
   }
 
   async *readAll({ direction, from, limit }: AllRead): AsyncGenerator<readonly EsdbRecord[]> {
@@ -134,11 +140,13 @@ class HeadwaterBackend implements EsdbBackend {
       yield* this.#inBatches(log.readBackwards({ from: Math.min(from - 1, this.head()), limit }))
   }
 
-  async *follow({ after, accepts, signal }: Follow): AsyncGenerator<readonly Followed[]> {
+  async *follow({ after, accepts, prepare, signal }: Follow): AsyncGenerator<readonly Followed[]> {
     const { log, opener } = this.#options
     for await (const batch of log.subscribe({ from: after + 1, signal })) {
+      await prepare?.(batch.map(shownName))
       yield batch.map((event): Followed => {
-        const { position, stream, type } = event
+        const { position } = event
+        const { stream, type } = shownName(event)
         return { position, record: accepts(stream, type) ? recordOf(event, opener) : undefined }
       })
     }
@@ -157,12 +165,14 @@ function placeKey(stream: string, revision: number, direction: Direction): strin
   return `${direction} ${revision} ${stream}`
 }
 
-/** System streams aren't kept here, and metadata that nobody heeds would be worse than none. */
+/** Of system streams the metadata of others are kept. What those may not be called, the streams of their metadata may not either. */
 function nameRefusal(stream: string): string | undefined {
-  if (stream.startsWith('$')) return 'system streams and metadata of streams are not kept here'
-  return Buffer.byteLength(stream) > MAX_NAME_BYTES
-    ? `a stream's name has at most ${MAX_NAME_BYTES} bytes`
-    : undefined
+  const original = originalOf(stream)
+  const name = original ?? stream
+  if (isSystemName(name)) return 'system streams are not kept here, nor are their metadata'
+  if (isKeptName(name)) return 'streams of this category hold the metadata of others'
+  if (Buffer.byteLength(name) > MAX_NAME_BYTES) return `a stream's name has at most ${MAX_NAME_BYTES} bytes`
+  return original === undefined ? undefined : personalName(original, NOBODY)
 }
 
 function holds(expectation: Expectation, head: Appended): boolean {

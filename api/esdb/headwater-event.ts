@@ -8,6 +8,8 @@ import type { Incoming } from '../../engine/intake/result.ts'
 import type { Expected } from '../../engine/log/log.ts'
 import type { ProposedEvent } from './backend.ts'
 import { keptBytes } from './kept-bytes.ts'
+import { keptStream, keptType } from './log-names.ts'
+import { isSystemName } from './system-names.ts'
 
 /** How an event appended by EventStoreDB's protocol is handed to the intake. */
 
@@ -24,17 +26,18 @@ export const KEPT = { metadata: 'esdbmetadata', data: 'esdbdata', content: 'esdb
 export const BINARY = 'binary'
 
 export function incomingOf(stream: string, event: ProposedEvent, expected: Expected | undefined): Incoming {
-  const data = event.isJson ? jsonObject(event.data) : undefined
+  // System events' data are read by this protocol alone, and may hold integers that a double can't.
+  const data = event.isJson && !isSystemName(event.type) ? jsonObject(event.data) : undefined
   const value = {
     ...contextOf(jsonObject(event.metadata) ?? {}),
     id: event.id,
-    type: event.type,
+    type: keptType({ stream, type: event.type }),
     data: data ?? {},
     [KEPT.metadata]: keptBytes(event.metadata),
     ...(data === undefined || !comesBack(event, data) ? { [KEPT.data]: keptBytes(event.data) } : {}),
     ...(event.isJson ? {} : { [KEPT.content]: BINARY }),
   }
-  return { value, stream, expected }
+  return { value, stream: keptStream(stream), expected }
 }
 
 /** What of a writer's metadata is our envelope's; by the names that EventStoreDB and its clients use. */
@@ -92,6 +95,8 @@ function sameBytes(value: Json, bytes: Uint8Array): boolean {
 
 /** undefined: not UTF-8, not JSON, or not an object. */
 function jsonObject(bytes: Uint8Array): Json | undefined {
+  // No metadata, as a rule; to fail over nothing costs more than to read an event.
+  if (bytes.length === 0) return undefined
   const parsed = parseValue(bytes)
   if (E.isLeft(parsed)) return undefined
   const value = parsed.right

@@ -5,6 +5,7 @@ import { reassemble } from '../../engine/privacy/sealing.ts'
 import type { EsdbRecord } from './backend.ts'
 import { BINARY, EXTENSIONS, KEPT } from './headwater-event.ts'
 import { bytesKept } from './kept-bytes.ts'
+import { shownName } from './log-names.ts'
 
 /** How an event of the log looks to EventStoreDB's clients. */
 
@@ -21,12 +22,13 @@ export function recordOf(recorded: RecordedEvent, opener: Opener): EsdbRecord {
   const { [EXTENSIONS]: extensions, ...own } = data
   const kept = isJson(extensions) ? extensions : {}
   const metadata = bytesKept(kept[KEPT.metadata])
+  const { stream, type } = shownName(recorded)
   const common = {
-    stream: recorded.stream,
+    stream,
+    type,
     revision: recorded.revision,
     position: recorded.position,
     id: uuidOf(recorded.source, recorded.id),
-    type: recorded.type,
     createdMs: recorded.received,
   }
   if (metadata === undefined)

@@ -8,7 +8,11 @@ import { invalid, placeOf, streamNameOf } from './wire.ts'
 /** Where a subscription begins: after this place; undefined: with what comes from now on. */
 type After = number | undefined
 
-export type AskedRead = { readonly structuredIds: boolean }
+export type AskedRead = {
+  readonly structuredIds: boolean
+  /** Whether the client understands where a stream's events begin and end. */
+  readonly tellsBounds?: boolean | undefined
+}
 
 export type AskedSubscription = AskedRead &
   (
@@ -40,7 +44,8 @@ export function readAsked(request: messages.ReadReq): E.Either<CallFailure, Aske
     return E.right({ kind: 'subscribe_stream', stream: name.right, after, structuredIds })
   }
   const place = placeIn(options, from, stream.hasEnd(), stream.hasStart())
-  return E.right({ kind: 'read_stream', stream: name.right, ...place, structuredIds })
+  const tellsBounds = (options.getControlOption()?.getCompatibility() ?? 0) >= 1
+  return E.right({ kind: 'read_stream', stream: name.right, ...place, structuredIds, tellsBounds })
 }
 
 function allAsked(options: Options, structuredIds: boolean): E.Either<CallFailure, Asked> {

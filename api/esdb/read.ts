@@ -1,6 +1,6 @@
 import type { handleServerStreamingCall, ServerWritableStream } from '@grpc/grpc-js'
 import * as E from 'fp-ts/lib/Either.js'
-import type { EsdbRecord } from './backend.ts'
+import type { EsdbRecord, StreamRead } from './backend.ts'
 import { type CallContext, fail, guarded, STOPPING, send, untilOver } from './calls.ts'
 import type { CallFailure } from './errors.ts'
 import { messages } from './protocol.ts'
@@ -24,7 +24,7 @@ export function readHandler(
     call.on('error', () => undefined)
     const done = await guarded(context, () => answer(call, context, asked.right, over))
     if (call.cancelled) return
-    if (E.isLeft(done)) return fail(call, done.left)
+    if (E.isLeft(done)) return fail(call, done.left, 'stream' in asked.right ? asked.right.stream : undefined)
     if (context.stopping.aborted) return fail(call, STOPPING)
     call.end()
   }
@@ -39,18 +39,60 @@ async function answer(
   switch (asked.kind) {
     case 'read_all':
       return sendAll(call, backend.readAll(asked), asked, over)
-    case 'read_stream': {
-      const { stream } = asked
-      if ((await backend.streamHead(stream)) !== undefined)
-        return sendAll(call, backend.readStream(stream, asked), asked, over)
-      await send(call, notFound(stream), over)
-      return E.right(undefined)
-    }
+    case 'read_stream':
+      return readStream(call, backend, asked, over)
     case 'subscribe_all':
     case 'subscribe_stream':
-      await subscribe(backend, asked, over, (response) => send(call, response, over))
-      return E.right(undefined)
+      return subscribe(backend, asked, over, (response) => send(call, response, over))
   }
+}
+
+async function readStream(
+  call: Call,
+  backend: CallContext['backend'],
+  asked: Extract<Asked, { kind: 'read_stream' }>,
+  over: AbortSignal,
+): Promise<E.Either<CallFailure, void>> {
+  const { stream, tellsBounds } = asked
+  const view = await backend.view(stream)
+  switch (view.kind) {
+    case 'deleted':
+      return E.left({ _tag: 'StreamDeleted' })
+    case 'missing':
+      await send(call, notFound(stream), over)
+      return E.right(undefined)
+    case 'visible': {
+      const first = tellsBounds === true ? firstBehind(asked, view) : undefined
+      if (first !== undefined) await send(call, firstPosition(first), over)
+      const done = await sendAll(call, view.read(asked), asked, over)
+      if (tellsBounds === true) await send(call, lastPosition(view.last), over)
+      return done
+    }
+  }
+}
+
+/** EventStoreDB reads in pages, and tells where a stream goes on when the first has nothing. */
+const PAGE_EVENTS = 32
+
+function firstBehind(
+  { direction, from = 0, limit }: StreamRead,
+  { first, last }: { readonly first: number; readonly last: number },
+): number | undefined {
+  if (direction === 'backwards') return undefined
+  if (from > last) return from === last + 1 ? undefined : last + 1
+  return from + Math.min(PAGE_EVENTS, limit) <= first ? Math.min(first, last + 1) : undefined
+}
+
+function firstPosition(revision: number): messages.ReadResp {
+  const response = new messages.ReadResp()
+  response.setFirstStreamPosition(String(revision))
+  return response
+}
+
+function lastPosition(revision: number): messages.ReadResp {
+  const response = new messages.ReadResp()
+  response.setLastStreamPosition(String(revision))
+  return response
 }
 
 async function sendAll(

@@ -7,10 +7,12 @@ import { appendHandler } from './append.ts'
 import type { EsdbBackend } from './backend.ts'
 import { batchAppendHandler } from './batch-append.ts'
 import type { CallContext } from './calls.ts'
+import { deleteHandler, tombstoneHandler } from './delete.ts'
 import { supportedMethods } from './features.ts'
 import { gossipOf } from './gossip.ts'
 import { GossipService, ServerFeaturesService, StreamsService } from './protocol.ts'
 import { readHandler } from './read.ts'
+import { Streams } from './streams.ts'
 
 export interface EsdbServerOptions {
   readonly backend: EsdbBackend
@@ -38,7 +40,8 @@ export interface EsdbServer {
 const MAX_APPEND_BYTES = 1024 * 1024
 /** Clients split batches into parts of 3 MiB. */
 const MAX_MESSAGE_BYTES = 8 * 1024 * 1024
-const MAX_CALLS_PER_CONNECTION = 1_000
+/** A client has one connection: a thousand subscriptions leave it room for everything else. */
+const MAX_CALLS_PER_CONNECTION = 2_000
 const STOP_MS = 2_000
 
 /** Rejects where it can't listen. Services that aren't offered answer UNIMPLEMENTED. */
@@ -50,7 +53,7 @@ export async function startEsdbServer(options: EsdbServerOptions): Promise<EsdbS
   })
   const stopping = new AbortController()
   const context: CallContext = {
-    backend,
+    backend: new Streams(backend, () => clock.nowMs()),
     checkAccess: accessChecker(options.credentials, options.anonymous),
     maxAppendBytes: options.maxAppendBytes ?? MAX_APPEND_BYTES,
     nowMs: () => clock.nowMs(),
@@ -62,6 +65,8 @@ export async function startEsdbServer(options: EsdbServerOptions): Promise<EsdbS
     read: readHandler(context),
     append: appendHandler(context),
     batchAppend: batchAppendHandler(context),
+    delete: deleteHandler(context),
+    tombstone: tombstoneHandler(context),
   })
   server.addService(ServerFeaturesService, { getSupportedMethods: supportedMethods })
   server.addService(GossipService, {

@@ -1,18 +1,27 @@
 import { randomUUID } from 'node:crypto'
-import type { EsdbBackend, EsdbRecord, Followed } from './backend.ts'
+import * as E from 'fp-ts/lib/Either.js'
+import type { EsdbRecord, Followed } from './backend.ts'
+import type { CallFailure } from './errors.ts'
+import { FilterTooSlow } from './filter-matching.ts'
 import { messages } from './protocol.ts'
 import type { AskedSubscription } from './read-request.ts'
+import type { Streams } from './streams.ts'
+import { DELETED_TYPE } from './system-names.ts'
 import { eventResponse } from './wire.ts'
 
 type Respond = (response: messages.ReadResp) => Promise<void>
+type Ended = E.Either<CallFailure, void>
+
+const OVER: Ended = E.right(undefined)
+const DELETED: Ended = E.left({ _tag: 'StreamDeleted' })
 
 /** Confirms, catches up, says so, and goes on live until `over` aborts. */
 export async function subscribe(
-  backend: EsdbBackend,
+  backend: Streams,
   asked: AskedSubscription,
   over: AbortSignal,
   respond: Respond,
-): Promise<void> {
+): Promise<Ended> {
   // Before it is confirmed: whatever is appended afterwards is live.
   const start = backend.head()
   const confirmation = new messages.ReadResp.SubscriptionConfirmation()
@@ -30,37 +39,45 @@ export async function subscribe(
 }
 
 class Subscription {
-  readonly #backend: EsdbBackend
+  readonly #backend: Streams
   readonly #asked: AskedSubscription
   readonly #over: AbortSignal
   readonly #respond: Respond
   #caughtUp = false
   #sinceCheckpoint = 0
 
-  constructor(backend: EsdbBackend, asked: AskedSubscription, over: AbortSignal, respond: Respond) {
+  constructor(backend: Streams, asked: AskedSubscription, over: AbortSignal, respond: Respond) {
     this.#backend = backend
     this.#asked = asked
     this.#over = over
     this.#respond = respond
   }
 
-  async all(after: number): Promise<void> {
+  async all(after: number): Promise<Ended> {
     const filter = this.#asked.kind === 'subscribe_all' ? this.#asked.filter : undefined
     await this.#tellCaughtUp(after)
-    const accepts = filter?.accepts ?? (() => true)
-    for await (const batch of this.#backend.follow({ after, accepts, signal: this.#over })) {
-      for (const one of batch) {
-        if (this.#over.aborted) return
-        await this.#pass(one, filter?.checkpointEvents)
+    const { accepts = () => true, prepare } = filter ?? {}
+    try {
+      for await (const batch of this.#backend.follow({ after, accepts, prepare, signal: this.#over })) {
+        for (const one of batch) {
+          if (this.#over.aborted) return OVER
+          await this.#pass(one, filter?.checkpointEvents)
+        }
       }
+    } catch (error) {
+      if (!(error instanceof FilterTooSlow)) throw error
+      return E.left({ _tag: 'InvalidArgument', reason: error.message })
     }
+    return OVER
   }
 
   /** `after`: a revision; undefined: from now on. What stands in the log up to `start` is read stream by stream. */
-  async stream(stream: string, after: number | undefined, start: number): Promise<void> {
-    if (after !== undefined) {
+  async stream(stream: string, after: number | undefined, start: number): Promise<Ended> {
+    const view = await this.#backend.view(stream)
+    if (view.kind === 'deleted') return DELETED
+    if (after !== undefined && view.kind === 'visible') {
       const past = { direction: 'forwards', from: after + 1, limit: Number.MAX_SAFE_INTEGER } as const
-      for await (const batch of this.#backend.readStream(stream, past)) {
+      for await (const batch of view.read(past)) {
         for (const record of batch) {
           // What was appended meanwhile comes with the rest.
           if (record.position > start || this.#over.aborted) break
@@ -69,15 +86,21 @@ class Subscription {
       }
     }
     await this.#tellCaughtUp(start)
+    return this.#live(stream, after, start)
+  }
+
+  async #live(stream: string, after: number | undefined, start: number): Promise<Ended> {
     const accepts = (name: string): boolean => name === stream
     for await (const batch of this.#backend.follow({ after: start, accepts, signal: this.#over })) {
       for (const one of batch) {
-        if (this.#over.aborted) return
+        if (this.#over.aborted) return OVER
+        if (one.record?.type === DELETED_TYPE) return DELETED
         // Whoever begins ahead of the stream's end hears of nothing before that.
         if (one.record !== undefined && one.record.revision <= (after ?? -1)) continue
         await this.#pass(one, undefined)
       }
     }
+    return OVER
   }
 
   async #pass({ record, position }: Followed, checkpointEvents: number | undefined): Promise<void> {

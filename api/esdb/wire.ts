@@ -2,6 +2,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { EsdbRecord, Expectation, ProposedEvent } from './backend.ts'
 import type { CallFailure } from './errors.ts'
 import { messages, shared } from './protocol.ts'
+import { revisionText } from './stream-metadata.ts'
 
 /** Between the protocol's messages and plain records. */
 
@@ -93,7 +94,7 @@ export function eventResponse(record: EsdbRecord, structuredIds: boolean): messa
   const position = String(record.position)
   recorded.setId(uuidMessage(record.id, structuredIds))
   recorded.setStreamIdentifier(streamIdentifier(record.stream))
-  recorded.setStreamRevision(String(record.revision))
+  recorded.setStreamRevision(revisionText(record.revision))
   recorded.setCommitPosition(position)
   recorded.setPreparePosition(position)
   const properties = recorded.getMetadataMap()

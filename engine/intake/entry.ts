@@ -43,6 +43,11 @@ export class Entry {
 export type AcceptedEntry = Entry & { readonly decided: Accepted }
 export type RefusedEntry = Entry & { readonly decided: Refused }
 
+/** Of an atomic batch; a single event is atomic in company too, as long as nothing speaks against it. */
+export function isBatch(entry: Entry): entry is Entry & { readonly members: readonly Entry[] } {
+  return entry.members !== undefined && entry.members.length > 1
+}
+
 export function turn(entry: Entry, decided: Decided): void {
   entry.decided = decided
 }

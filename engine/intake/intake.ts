@@ -14,6 +14,7 @@ import {
   type AcceptedEntry,
   Entry,
   isAccepted,
+  isBatch,
   isRefused,
   isSuppressed,
   type RefusedEntry,
@@ -285,7 +286,7 @@ class GroupingIntake implements EngineIntake, AtomicIntake {
     for (let size = 0; size < most; size++) {
       const entry = this.#queued[size]
       assert(entry !== undefined)
-      if (entry.members !== undefined) return Math.max(size, 1)
+      if (isBatch(entry)) return Math.max(size, 1)
       if (lifted && isSuppressed(entry)) return size
       lifted ||= liftsSuppression(entry.decided)
     }
@@ -294,22 +295,24 @@ class GroupingIntake implements EngineIntake, AtomicIntake {
 
   async #pass(group: readonly Entry[]): Promise<void> {
     const [first] = group
-    if (first?.members !== undefined) {
-      const members = first.members
-      try {
-        await this.#passWhole(first, members)
-      } catch (error) {
-        for (const entry of members) this.#settle(entry, failed(entry.decided, error))
-      }
-      return
-    }
+    if (first !== undefined && isBatch(first)) return this.#passAlone(first, first.members)
     const fresh: AcceptedEntry[] = []
     const refused: RefusedEntry[] = []
-    for (const entry of group) {
+    for (const [index, entry] of group.entries()) {
       // A group that failed as a whole has settled those too that waited in it.
       if (entry.told) continue
       if (isSuppressed(entry)) turn(entry, this.#decide(entry.decided.incoming, entry.decided.source))
-      if (isAccepted(entry) && !this.#claim(entry)) {
+      const claimed = isAccepted(entry) && this.#claim(entry)
+      if (!claimed && entry.members !== undefined) {
+        // What came before it is appended first.
+        if (fresh.length + refused.length > 0) {
+          this.#queued.unshift(...group.slice(index))
+          break
+        }
+        await this.#passAlone(entry, entry.members)
+        continue
+      }
+      if (isAccepted(entry) && !claimed) {
         await this.#repeat(entry)
         if (entry.told || entry.waits) continue
       }
@@ -321,6 +324,14 @@ class GroupingIntake implements EngineIntake, AtomicIntake {
     if (sealed.length === 0) return
     await this.#options.keyStore.flush()
     this.#append(sealed)
+  }
+
+  async #passAlone(lead: Entry, members: readonly Entry[]): Promise<void> {
+    try {
+      await this.#passWhole(lead, members)
+    } catch (error) {
+      for (const entry of members) this.#settle(entry, failed(entry.decided, error))
+    }
   }
 
   /** An atomic batch on its way. Whatever keeps one of them out keeps out all. */

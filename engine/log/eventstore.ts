@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { setTimeout as timer } from 'node:timers/promises'
 import {
   type AllStreamRecordedEvent,
   type AllStreamSubscription,
@@ -19,16 +20,15 @@ import {
   type ProposedEvent,
   type StoredEvent,
 } from './eventstore/connection.ts'
-import {
-  type EventStoreLogOptions,
-  type OpenFailure,
-  openEventStoreLog,
-} from './eventstore/event-store-log.ts'
+import { openEventStoreLog } from './eventstore/event-store-log.ts'
+import { type Examined, examine } from './eventstore/examine.ts'
+import type { EventStoreLogOptions, OpenFailure, RemoteLog } from './eventstore/remote-log.ts'
 import { type LogSnapshot, openEventStoreSnapshot } from './eventstore/snapshot.ts'
-import type { Log } from './log.ts'
 
 /** Before the name of a stream: its metadata. */
 const METADATA_PREFIX = '$$'
+/** The longest wait for a client to let go of its calls. */
+const DISPOSE_MS = 2_000
 /** Events and checkpoints that are handed on at once. */
 const FOLLOWED_BATCH = 500
 const DROPPED: ConnectionFailure = { _tag: 'Away', cause: 'the subscription was dropped' }
@@ -44,8 +44,10 @@ const LARGEST_APPEND_BYTES = 1.5 * 1024 * 1024
 export function openEventStore(
   connectionString: string,
   options: EventStoreLogOptions,
-): Promise<E.Either<OpenFailure, Log>> {
-  return openEventStoreLog(connectionOf(EventStoreDBClient.connectionString(connectionString)), options)
+): Promise<E.Either<OpenFailure, RemoteLog>> {
+  const [writer, reader] = [0, 1].map(() => EventStoreDBClient.connectionString(connectionString))
+  assert.ok(writer !== undefined)
+  return openEventStoreLog(connectionOf(writer, '', reader), options)
 }
 
 export function isConnectionString(text: string): boolean {
@@ -55,6 +57,16 @@ export function isConnectionString(text: string): boolean {
   } catch {
     return false
   }
+}
+
+/** Whether that log is there, and is the one that the index follows; nothing is written. */
+export function examineEventStore(
+  connectionString: string,
+  indexPath: string,
+  timeoutMs: number,
+): Promise<Examined> {
+  const client = EventStoreDBClient.connectionString(connectionString)
+  return examine(connectionOf(client), indexPath, timeoutMs)
 }
 
 /** That log as it is now, whoever writes it; `indexPath`: where to keep an index meanwhile. */
@@ -68,15 +80,32 @@ export function openEventStoreAsIs(
 
 type ProbingConnection = Parameters<typeof openEventStoreLog>[0]
 
-/** `prefix`: letters, digits and hyphens that the log's streams begin with; others are then none of its business. */
-export function connectionOf(client: EventStoreDBClient, prefix = ''): ProbingConnection {
+/**
+ * `prefix`: letters, digits and hyphens that the log's streams begin with; others are then none of its business.
+ *
+ * Reads may go over a client of their own, and wherever a node may go away they must. A client changes its connection when any
+ * call fails, while its appends go on over the old one; when these fail too it forgets the appends of both, and throws, where
+ * nobody can catch it, at the next answer to one.
+ */
+export function connectionOf(
+  client: EventStoreDBClient,
+  prefix = '',
+  reader: EventStoreDBClient = client,
+): ProbingConnection {
   assert.match(prefix, /^[\w-]*$/)
   return {
     append: (stream, expectedRevision, events) => append(client, prefix + stream, expectedRevision, events),
-    readAll: (from, maxCount) => readAll(client, from, maxCount, prefix),
-    follow: (after, signal) => follow(client, after, signal, prefix),
+    readAll: (from, maxCount) => readAll(reader, from, maxCount, prefix),
+    follow: (after, signal) => follow(reader, after, signal, prefix),
     maxAppendBytes: (stream) => maxAppendBytes(client, prefix + stream),
-    close: () => client.dispose(),
+    close: async () => {
+      // A call that was cut off may never tell the client that it is over.
+      const patience = new AbortController()
+      const late = timer(DISPOSE_MS, undefined, patience).catch(() => undefined)
+      const disposed = Promise.all([...new Set([client, reader])].map((each) => each.dispose()))
+      await Promise.race([disposed, late])
+      patience.abort()
+    },
   }
 }
 
@@ -121,8 +150,16 @@ export function failureOf(error: unknown): ConnectionFailure {
   }
 }
 
-/** Of the client's own: no node of a cluster was found; a channel was closed beneath a call. */
-function isAway({ message }: Error): boolean {
+/** gRPC's CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED, INTERNAL (a stream that was cut off) and UNAVAILABLE. */
+const PASSING_CODES: ReadonlySet<unknown> = new Set([1, 2, 4, 8, 10, 13, 14])
+
+/**
+ * Of the client's own: no node of a cluster was found; a channel was closed beneath a call. Where there is no connection it hands
+ * gRPC's error on as it is.
+ */
+function isAway(error: Error): boolean {
+  if ('code' in error && PASSING_CODES.has(error.code)) return true
+  const { message } = error
   return /failed to discover|channel has been shut ?down|channel has been closed|premature close/i.test(
     message,
   )

@@ -24,6 +24,11 @@ export type LogFailure =
   | { readonly _tag: 'DiskFull' }
   /** A write or fsync failed: the writer has stopped for good, a restart checks the tail. */
   | { readonly _tag: 'WriterStopped'; readonly cause: string }
+  /**
+   * Where the log lies can't be reached, or was left in doubt: what was under way may be in the log or not, which
+   * `idCandidates` can tell again as soon as appending works again.
+   */
+  | { readonly _tag: 'Unavailable'; readonly cause: string }
   | { readonly _tag: 'LogClosed' }
 
 /** Damage that was found while reading; nothing is cut or skipped because of it. */

@@ -5,6 +5,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { configurationTable, loadConfiguration } from '../../api/configuration.ts'
 import { loadCredentials } from '../../api/credentials.ts'
+import { shownLogAddress } from '../../api/log-address.ts'
 
 // Theorem: a configuration is taken whole or refused with everything that is wrong with it, secrets unrepeated; and
 // credentials are made once, kept for their owner's eyes, and yield to the environment.
@@ -52,6 +53,7 @@ describe('the configuration', () => {
       esdbAnonymous: 'off',
       bodyLimitBytes: 8_388_608,
       eventLimitBytes: 1_048_576,
+      eventLog: 'embedded',
       maxDepth: 64,
       queueEvents: 20_000,
       queueBytes: 67_108_864,
@@ -98,6 +100,28 @@ describe('the configuration', () => {
     const errors = refused({ [variable]: value })
     expect(errors.map((error) => error.variable)).toEqual([variable])
     expect(errors[0]?.message).toContain(`${variable} must be`)
+  })
+
+  it.each([
+    'http://eventstore:2113',
+    'esdb:/eventstore',
+    'esdb://admin:hunter2@eventstore:2113?tlss=false',
+    'esdb://admin:hunter2@eventstore:2113?tls=false&tlsVerifyCert=false',
+    'esdb://admin:hunter2@a,b c',
+  ])('HEADWATER_LOG=%j is refused, and never repeated', (value) => {
+    const errors = refused({ HEADWATER_LOG: value })
+    expect(errors.map(({ variable }) => variable)).toEqual(['HEADWATER_LOG'])
+    expect(errors[0]?.message).toMatch(/^HEADWATER_LOG (must be|has an option)/)
+    expect(errors[0]?.message).not.toMatch(/hunter2|eventstore:/)
+  })
+
+  it.each([
+    ['esdb://eventstore:2113?tls=false', 'esdb://eventstore:2113'],
+    ['esdb+discover://admin:p@ss,w@a:1,b:2?tlsCAFile=%2Fca&nodePreference=leader', 'esdb+discover://a:1,b:2'],
+    ['kurrentdb://u:p@h?userCertFile=/a&userKeyFile=/b', 'kurrentdb://h'],
+  ])('HEADWATER_LOG=%j is shown without what it keeps', (value, shown) => {
+    expect(loaded({ HEADWATER_LOG: value }).eventLog).toBe(value)
+    expect(shownLogAddress(value)).toBe(shown)
   })
 
   it('tells all errors at once, and no secret', () => {

@@ -65,8 +65,16 @@ describe('docker-compose.yml', () => {
       "doesn't answer to headwater:7070",
     ],
     ['HEADWATER_ALLOWED_HOSTS:', 'HEADWATER_ALLOWED_HOST:', "the engine doesn't know HEADWATER_ALLOWED_HOST"],
-    ['# HEADWATER_LOG: esdb', 'HEADWATER_LOG: esdb', "the engine doesn't know HEADWATER_LOG"],
-    ['# HEADWATER_LOG: esdb', '# nothing: esdb', 'the place for EventStoreDB as the log is gone'],
+    ['      HEADWATER_LOG: esdb', '      # HEADWATER_LOG: esdb', 'HEADWATER_LOG names no EventStoreDB'],
+    ['esdb://eventstore:2113', 'esdb://events:2113', 'HEADWATER_LOG names events'],
+    ['esdb://eventstore:2113', 'esdb://eventstore:2114', "eventstore doesn't publish 2114"],
+    ['esdb://eventstore:2113', 'http://eventstore:2113', 'HEADWATER_LOG must be embedded, or'],
+    ['2113?tls=false', '2113', 'differ in TLS'],
+    [
+      '      eventstore:\n        condition: service_healthy',
+      '      eventstore:\n        condition: service_started',
+      'the engine doesn’t wait for EventStoreDB',
+    ],
     ['image: headwater:0.1.0', 'image: headwater:9.9.9', 'the package is'],
     ['nats:2.11.6-alpine', 'nats:latest', 'names no exact version'],
     ['postgres:17.6-alpine', 'postgres:17', 'names no exact version'],
@@ -132,7 +140,7 @@ describe('docker-compose.yml', () => {
 
   test('names the licence of EventStoreDB beside its image', () => {
     expect(COMPOSE).toMatch(/# Licence: Event Store License v2.*\n(?: +#.*\n)* +eventstore:\n/)
-    expect(compose.services.get('eventstore')?.profiles).toEqual(['esdb'])
+    expect(compose.services.get('eventstore')?.profiles).toBeUndefined()
   })
 })
 

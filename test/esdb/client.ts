@@ -28,15 +28,21 @@ interface ClientOptions {
   readonly throwOnAppendFailure?: boolean | undefined
   /** Over TLS, with this password and any name. */
   readonly password?: string | undefined
+  /** gRPC shares the connections of clients in one process that are alike in everything; not this one's. */
+  readonly isAlone?: boolean | undefined
 }
+
+const KEEP_ALIVE_MS = 10_000
+let alone = 0
 
 export function clientOf(
   { port }: Pick<EsdbServer, 'port'>,
-  { throwOnAppendFailure = true, password }: ClientOptions = {},
+  { throwOnAppendFailure = true, password, isAlone = false }: ClientOptions = {},
 ): EventStoreDBClient {
   // TLS names no addresses.
   const address = password === undefined ? '127.0.0.1' : 'localhost'
-  const settings = { endpoint: { address, port }, throwOnAppendFailure }
+  const keepAliveInterval = isAlone ? KEEP_ALIVE_MS + ++alone : KEEP_ALIVE_MS
+  const settings = { endpoint: { address, port }, throwOnAppendFailure, keepAliveInterval }
   if (password === undefined) return new EventStoreDBClient(settings, { insecure: true })
   const rootCertificate = Buffer.from(CERTIFICATE)
   return new EventStoreDBClient(settings, { rootCertificate }, { username: 'anybody', password })
@@ -61,8 +67,8 @@ export async function rejection(work: Promise<unknown>): Promise<unknown> {
 const PATIENCE_MS = 5_000
 
 /** Resolves when it holds; rejects where it doesn't in good time. */
-export async function until(holds: () => boolean): Promise<void> {
-  for (const end = Date.now() + PATIENCE_MS; !holds(); ) {
+export async function until(holds: () => boolean, patienceMs = PATIENCE_MS): Promise<void> {
+  for (const end = Date.now() + patienceMs; !holds(); ) {
     if (Date.now() > end) throw new Error('it never came to that')
     await new Promise((resolve) => setTimeout(resolve, 5))
   }

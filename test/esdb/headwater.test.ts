@@ -115,7 +115,10 @@ describe('an event appended by the client', () => {
   test.each([
     ['an address', 'thing-jane@example.com', /holds an address/],
     ["a person's category", 'profile-17', /named by identity ids/],
-    ['metadata of a stream', '$$thing-1', /not kept here/],
+    ['the system', '$settings', /system streams are not kept here/],
+    ['what metadata are kept under', 'esdb_metadata-thing-1', /hold the metadata of others/],
+    ['an address whose metadata it holds', '$$thing-jane@example.com', /holds an address/],
+    ["a person's category whose metadata it holds", '$$profile-17', /named by identity ids/],
     ['more than the log names', `thing-${'x'.repeat(600)}`, /at most 512 bytes/],
   ])('to a stream named by %s is refused', async (_what, stream, reason) => {
     const failure = await rejection(
@@ -123,12 +126,6 @@ describe('an event appended by the client', () => {
     )
     expect(String(failure)).toMatch(reason)
     expect(await world.events()).toEqual([])
-  })
-
-  test('whose stream is set metadata is refused: nobody would heed them', async () => {
-    expect(String(await rejection(client.setStreamMetadata('thing-1', { maxCount: 3 })))).toMatch(
-      /not kept here/,
-    )
   })
 
   test('under an id that stands for another is refused', async () => {

@@ -1,6 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js'
 import type {
   Appended,
+  AppendedBeside,
   AppendFailure,
   EsdbBackend,
   EsdbRecord,
@@ -13,21 +14,38 @@ import { LocalHead } from '../../engine/log/follow.ts'
 interface Options {
   /** Of the first event; later ones come every millisecond. */
   readonly createdMs?: number | undefined
+  /** When events are written; default: as `createdMs` says. */
+  readonly nowMs?: (() => number) | undefined
   /** Resolves before each append is made; default at once. */
   readonly hold?: (() => Promise<void>) | undefined
 }
 
 /** Opaque events in memory, after the rules of EventStoreDB for expectations and repetitions. */
-export function memoryBackend({ createdMs = 0, hold }: Options = {}): EsdbBackend {
+export function memoryBackend({ createdMs = 0, nowMs, hold }: Options = {}): EsdbBackend {
   const all: EsdbRecord[] = []
   const streams = new Map<string, EsdbRecord[]>()
   const head = new LocalHead({ position: 0, received: 0 })
   const of = (stream: string): EsdbRecord[] => streams.get(stream) ?? []
 
+  const add = (stream: string, events: readonly ProposedEvent[]): EsdbRecord | undefined => {
+    const before = of(stream)
+    const records = events.map((event, index) => ({
+      ...event,
+      stream,
+      revision: before.length + index,
+      position: all.length + index + 1,
+      createdMs: nowMs?.() ?? createdMs + all.length + index,
+    }))
+    streams.set(stream, [...before, ...records])
+    all.push(...records)
+    return records.at(-1)
+  }
+
   const appendNow = (
     stream: string,
     expectation: Expectation,
     events: readonly ProposedEvent[],
+    beside: AppendedBeside | undefined,
   ): E.Either<AppendFailure, Appended> => {
     const before = of(stream)
     const made = events.length === 0 ? undefined : repetition(before, expectation, events)
@@ -35,24 +53,18 @@ export function memoryBackend({ createdMs = 0, hold }: Options = {}): EsdbBacken
     const current = before.at(-1)
     if (!holds(expectation, current?.revision))
       return E.left({ _tag: 'WrongExpectedVersion', current: current?.revision })
-    const records = events.map((event, index) => ({
-      ...event,
-      stream,
-      revision: before.length + index,
-      position: all.length + index + 1,
-      createdMs: createdMs + all.length + index,
-    }))
-    streams.set(stream, [...before, ...records])
-    all.push(...records)
-    const last = records.at(-1) ?? current
+    if (beside !== undefined && of(beside.stream).at(-1)?.revision !== beside.revision)
+      return E.left({ _tag: 'WrongExpectedVersion', current: current?.revision })
+    const last = add(stream, events) ?? current
+    if (beside !== undefined) add(beside.stream, [beside.event])
     head.move({ position: all.length, received: createdMs })
     return E.right(last && { revision: last.revision, position: last.position })
   }
 
   return {
-    async append(stream, expectation, events) {
+    async append(stream, expectation, events, beside) {
       await hold?.()
-      return appendNow(stream, expectation, events)
+      return appendNow(stream, expectation, events, beside)
     },
     head: () => all.length,
     streamHead: async (stream) => of(stream).at(-1),
@@ -72,14 +84,14 @@ export function memoryBackend({ createdMs = 0, hold }: Options = {}): EsdbBacken
           : all.filter(({ position }) => position < (from ?? Number.MAX_SAFE_INTEGER)).reverse()
       if (wanted.length > 0) yield wanted.slice(0, limit)
     },
-    async *follow({ after, accepts, signal }) {
+    async *follow({ after, accepts, prepare, signal }) {
       for (let next = after; !signal.aborted; ) {
-        const batch = all
-          .filter(({ position }) => position > next)
-          .map((record): Followed => {
-            const { position, stream, type } = record
-            return { position, record: accepts(stream, type) ? record : undefined }
-          })
+        const records = all.filter(({ position }) => position > next)
+        await prepare?.(records)
+        const batch = records.map((record): Followed => {
+          const { position, stream, type } = record
+          return { position, record: accepts(stream, type) ? record : undefined }
+        })
         if (batch.length > 0) yield batch
         next = batch.at(-1)?.position ?? next
         await head.beyond(next, signal)

@@ -8,7 +8,9 @@ import {
   AccessDeniedError,
   EventStoreDBClient,
   jsonEvent,
+  persistentSubscriptionToAllSettingsFromDefaults,
   persistentSubscriptionToStreamSettingsFromDefaults,
+  streamNameFilter,
   UnavailableError,
 } from '@eventstore/db-client'
 import streams from '@eventstore/db-client/generated/streams_grpc_pb.js'
@@ -24,6 +26,7 @@ import { systemClock } from '../../engine/clock.ts'
 import { intakeWorld } from '../support/intake-world.ts'
 import { clientOf, collect, READ_TOKEN, rejection, serve, TLS, until, WRITE_KEY } from './client.ts'
 import { memoryBackend } from './memory-backend.ts'
+import { appendEvent, appendOptions } from './raw-calls.ts'
 
 const closing: (() => Promise<void>)[] = []
 
@@ -92,18 +95,74 @@ test('a client that looks for its cluster finds one node, and what is not offere
   const discovering = new EventStoreDBClient({ discover: { address: '127.0.0.1', port } }, { insecure: true })
   closing.push(() => discovering.dispose())
   expect(await discovering.appendToStream('thing-1', event())).toMatchObject({ success: true })
+  const ofStream = persistentSubscriptionToStreamSettingsFromDefaults()
+  const ofAll = persistentSubscriptionToAllSettingsFromDefaults()
   for (const work of [
-    () => discovering.deleteStream('thing-1'),
-    () => discovering.tombstoneStream('thing-1'),
     () => discovering.listProjections(),
-    () =>
-      discovering.createPersistentSubscriptionToStream(
-        'thing-1',
-        'group',
-        persistentSubscriptionToStreamSettingsFromDefaults(),
-      ),
+    () => discovering.createProjection('counts', 'fromAll()'),
+    () => discovering.createPersistentSubscriptionToStream('thing-1', 'group', ofStream),
+    () => discovering.updatePersistentSubscriptionToStream('thing-1', 'group', ofStream),
+    () => discovering.deletePersistentSubscriptionToStream('thing-1', 'group'),
+    () => discovering.getPersistentSubscriptionToStreamInfo('thing-1', 'group'),
+    () => discovering.listPersistentSubscriptionsToStream('thing-1'),
+    () => discovering.replayParkedMessagesToStream('thing-1', 'group'),
+    () => discovering.createPersistentSubscriptionToAll('group', ofAll),
+    () => discovering.getPersistentSubscriptionToAllInfo('group'),
+    () => discovering.listPersistentSubscriptionsToAll(),
+    () => discovering.listAllPersistentSubscriptions(),
+    () => discovering.restartPersistentSubscriptionSubsystem(),
   ])
-    expect(String(await rejection(work()))).toMatch(/UNIMPLEMENTED|not implement/)
+    expect(await rejection(work())).toMatchObject({ code: status.UNIMPLEMENTED })
+  const group = discovering.subscribeToPersistentSubscriptionToStream('thing-1', 'group')
+  const failure = await new Promise((resolve) => group.on('error', resolve))
+  expect(failure).toMatchObject({ code: status.UNIMPLEMENTED })
+})
+
+test('who may append may delete, and who may read may not', async () => {
+  const server = await served(memoryBackend(), { tls: TLS, anonymous: false })
+  const [writer, reader] = [WRITE_KEY, READ_TOKEN].map((password) => connected(server, { password }))
+  if (writer === undefined || reader === undefined) throw new Error('two clients')
+  await writer.appendToStream('thing-1', event())
+  for (const remove of [reader.deleteStream.bind(reader), reader.tombstoneStream.bind(reader)])
+    expect(await rejection(remove('thing-1'))).toBeInstanceOf(AccessDeniedError)
+  expect(await rejection(reader.setStreamMetadata('thing-1', {}))).toBeInstanceOf(AccessDeniedError)
+  await writer.deleteStream('thing-1')
+  await writer.tombstoneStream('thing-1')
+})
+
+test('a subscription whose filter takes too long ends with the reason, and others go on', async () => {
+  const client = connected(await served(memoryBackend()))
+  await client.appendToStream('a'.repeat(60), event())
+  const slow = client.subscribeToAll({ filter: streamNameFilter({ regex: '(a+)+b' }) })
+  const failure = new Promise<Error>((resolve) => slow.on('error', resolve))
+  await client.appendToStream('thing-1', event())
+  expect(await collect(client.readStream('thing-1'))).toHaveLength(1)
+  expect((await failure).message).toMatch(/INVALID_ARGUMENT.*takes too long/)
+})
+
+test('an append that is cancelled once it was begun is made all the same, and answers its repetition', async () => {
+  // As EventStoreDB does, which looks for a cancellation before it writes and not afterwards.
+  const held = Promise.withResolvers<void>()
+  const backend = memoryBackend({ hold: () => held.promise })
+  const server = await served(backend)
+  const client = new streams.StreamsClient(`127.0.0.1:${server.port}`, credentials.createInsecure())
+  closing.push(async () => client.close())
+  const id = randomUUID()
+  const cancelled = await new Promise<ServiceError | null>((resolve) => {
+    const call = client.append((error) => resolve(error))
+    call.write(appendOptions('thing-1'))
+    call.write(appendEvent(id))
+    call.end()
+    setTimeout(() => call.cancel(), 100)
+  })
+  expect(cancelled?.code).toBe(status.CANCELLED)
+  held.resolve()
+  await until(() => backend.head() === 1)
+  const again = jsonEvent({ id, type: 'thing.done', data: {} })
+  expect(await connected(server).appendToStream('thing-1', again)).toMatchObject({
+    nextExpectedRevision: 0n,
+  })
+  expect(backend.head()).toBe(1)
 })
 
 test('a stopped server ends subscriptions as unavailable, and answers what is under way', async () => {

@@ -100,7 +100,8 @@ it('ids are UUIDs, the same ones for ever', () => {
   expect(uuidOf('crm', '0F8FAD5B-D9CB-469F-A165-70867728950E')).toBe('0f8fad5b-d9cb-469f-a165-70867728950e')
   const [one, two] = [uuidOf('crm', 'a'), uuidOf('web', 'a')]
   expect(one).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
-  expect(new Set([one, two, nextUuid(one, 1), nextUuid(one, 2), nextUuid(two, 1)]).size).toBe(5)
+  const others = [nextUuid(one, 'a', 1), nextUuid(one, 'a', 2), nextUuid(two, 'a', 1), nextUuid(one, 'b', 1)]
+  expect(new Set([one, two, ...others]).size).toBe(6)
   expect(uuidOf('crm', 'a')).toBe(one)
   expect(Number.isSafeInteger(keyOf(one))).toBe(true)
 })

@@ -75,6 +75,10 @@ it.each([
   ],
   [new Error('Failed to discover after 10 attempts.'), 'Away'],
   [new Error('Channel has been shut down'), 'Away'],
+  // The client hands gRPC's own on where there is no connection.
+  [Object.assign(new Error('14 UNAVAILABLE: No connection established'), { code: 14 }), 'Away'],
+  [Object.assign(new Error('13 INTERNAL: Received RST_STREAM'), { code: 13 }), 'Away'],
+  [Object.assign(new Error('16 UNAUTHENTICATED'), { code: 16 }), 'Refused'],
   [new Error('a bug'), 'Refused'],
   ['no error at all', 'Refused'],
 ] as const)('%s → %s', (error, tag) => expect(failureOf(error)._tag).toBe(tag))

@@ -8,7 +8,8 @@ import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { EsdbServer } from '../../api/esdb/server.ts'
-import type { Log } from '../../engine/log/log.ts'
+import type { RemoteLog } from '../../engine/log/eventstore/remote-log.ts'
+import { type Appended, IndexUnavailable, type LogFailure } from '../../engine/log/log.ts'
 import { clientOf, serve, until } from '../esdb/client.ts'
 import { memoryBackend } from '../esdb/memory-backend.ts'
 import { CuttingProxy } from './cutting-proxy.ts'
@@ -32,7 +33,7 @@ afterEach(async () => {
   directory.remove()
 })
 
-async function open(on: Pick<EsdbServer, 'port'> = server, patienceMs?: number): Promise<Log> {
+async function open(on: Pick<EsdbServer, 'port'> = server, patienceMs?: number): Promise<RemoteLog> {
   const log = await openedOn(on, directory.path, patienceMs)
   closing.push(() => log.close())
   return log
@@ -43,6 +44,9 @@ async function proxy(): Promise<CuttingProxy> {
   closing.push(() => opened.close())
   return opened
 }
+
+const placeOf = (result: E.Either<LogFailure, Appended>) =>
+  E.isRight(result) ? result.right.position : result.left._tag
 
 const user = { id: identityId(1), namespace: 'user' }
 
@@ -166,6 +170,8 @@ it('does not open where a stream forgets, and stops when one begins to', async (
   await theirs.setStreamMetadata('other-1', { acl: { readRoles: ['$all'] } })
   expect((await log.append(appends(anEvent()))).every(E.isRight)).toBe(true)
   await theirs.setStreamMetadata('deal-1', { maxCount: 1 })
+  // Otherwise the next one may be on its way before it is heard of.
+  await until(() => log.state() === 'stopped')
   const results = await log.append(appends(anEvent()))
   expect(results[0]).toMatchObject({
     left: { _tag: 'WriterStopped', cause: expect.stringContaining('deal-1') },
@@ -177,15 +183,23 @@ it('does not open where a stream forgets, and stops when one begins to', async (
   expect((await open()).head().position).toBe(2)
 })
 
-it('fails what is under way when the server stays away, and can still be closed', async () => {
+it('fails what is under way when the server stays away, and goes on when it is back', async () => {
   const between = await proxy()
   const log = await open(between, 200)
-  await log.append(appends(anEvent()))
+  await log.append(appends(anEvent({ id: 'a' })))
   between.isAway = true
   between.cut()
   const results = await log.append(appends(anEvent()))
-  expect(results[0]).toMatchObject({ left: { _tag: 'WriterStopped' } })
-  expect(log.head().position).toBe(1)
-  const reading = openOn(between, directory.path)
-  expect(await reading).toMatchObject({ left: { _tag: 'Unreachable' } })
+  expect(results[0]).toMatchObject({ left: { _tag: 'Unavailable' } })
+  expect([log.head().position, log.state()]).toEqual([1, 'away'])
+  // Whether it is there nobody knows, so nobody may be told that it isn't.
+  expect(() => log.idCandidates('crm', 'a')).toThrow(IndexUnavailable)
+  expect((await log.append(appends(anEvent())))[0]).toMatchObject({ left: { _tag: 'Unavailable' } })
+  const elsewhere = temporaryDirectory()
+  closing.push(async () => elsewhere.remove())
+  expect(await openOn(between, elsewhere.path)).toMatchObject({ left: { _tag: 'Unreachable' } })
+  between.isAway = false
+  await until(() => log.state() === 'writing')
+  expect((await log.append(appends(anEvent(), anEvent()))).map(placeOf)).toEqual([2, 3])
+  expect(await positions(log)).toEqual([1, 2, 3])
 })

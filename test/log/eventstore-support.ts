@@ -2,9 +2,9 @@ import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type { EsdbServer } from '../../api/esdb/server.ts'
 import { systemClock } from '../../engine/clock.ts'
-import { type OpenFailure, openEventStoreLog } from '../../engine/log/eventstore/event-store-log.ts'
+import { openEventStoreLog } from '../../engine/log/eventstore/event-store-log.ts'
+import type { OpenFailure, RemoteLog } from '../../engine/log/eventstore/remote-log.ts'
 import { connectionOf } from '../../engine/log/eventstore.ts'
-import type { Log } from '../../engine/log/log.ts'
 import { clientOf } from '../esdb/client.ts'
 
 /** What opening the log comes to that the server holds, with its index in the directory. */
@@ -13,7 +13,7 @@ export function openOn(
   directory: string,
   patienceMs?: number,
   prefix?: string,
-): Promise<E.Either<OpenFailure, Log>> {
+): Promise<E.Either<OpenFailure, RemoteLog>> {
   return openEventStoreLog(connectionOf(clientOf(server), prefix), {
     indexPath: join(directory, 'log-index.sqlite'),
     clock: systemClock,
@@ -21,7 +21,7 @@ export function openOn(
   })
 }
 
-export async function openedOn(...args: Parameters<typeof openOn>): Promise<Log> {
+export async function openedOn(...args: Parameters<typeof openOn>): Promise<RemoteLog> {
   const result = await openOn(...args)
   if (E.isLeft(result)) throw new Error(`the log doesn't open: ${JSON.stringify(result.left)}`)
   return result.right

@@ -132,7 +132,6 @@ export function composeComplaints(text: string): readonly string[] {
     ...perService,
     ...unused.map((volume) => `the volume ${volume} is mounted nowhere`),
     ...engineComplaints(compose),
-    ...preparedComplaints(text),
   ]
 }
 
@@ -243,6 +242,7 @@ function engineComplaints(compose: Compose): readonly string[] {
     ...(engine.depends_on?.[nats.hostname]?.condition === 'service_healthy'
       ? []
       : ['the engine doesn’t wait for NATS']),
+    ...logComplaints(engine, configuration.eventLog, compose),
     ...scrapeComplaints(read('api/deploy/prometheus.yml'), configuration),
   ]
 }
@@ -288,11 +288,19 @@ function hostRefused(
   }
 }
 
-/** What is prepared for a later release is a comment as long as the engine doesn't know it. */
-function preparedComplaints(text: string): readonly string[] {
-  const [, name] = /^ +# (HEADWATER_LOG): esdb:\/\/eventstore:2113\?tls=false$/m.exec(text) ?? []
-  if (name === undefined) return ['the place for EventStoreDB as the log is gone']
-  return settingNames().includes(name) ? [`the engine knows ${name}: switch it on`] : []
+/** The log lies in the EventStoreDB that stands beside the engine, which waits for it and speaks to it as it is set up. */
+function logComplaints(engine: Service, eventLog: string, compose: Compose): readonly string[] {
+  const [, host = '', port, query] = /^esdb:\/\/([^:/?]+):(\d+)(\?.*)?$/.exec(eventLog) ?? []
+  const target = compose.services.get(host)
+  if (target === undefined) return [`HEADWATER_LOG names ${host || 'no EventStoreDB'}, which is no service`]
+  const isInsecure = target.environment?.['EVENTSTORE_INSECURE'] === 'true'
+  return [
+    ...published(host, target, Number(port)),
+    ...(isInsecure === (query === '?tls=false') ? [] : ['HEADWATER_LOG and EventStoreDB differ in TLS']),
+    ...(engine.depends_on?.[host]?.condition === 'service_healthy'
+      ? []
+      : ['the engine doesn’t wait for EventStoreDB']),
+  ]
 }
 
 /** `ENV` of the last stage. */

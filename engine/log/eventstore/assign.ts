@@ -16,6 +16,8 @@ export interface Limits {
 
 export interface Before {
   readonly atomic: boolean
+  /** Who gives the places. */
+  readonly writer: string
   readonly nextPosition: number
   /** Of the last event. */
   readonly received: number
@@ -92,7 +94,7 @@ class Assigning {
     const first = uuidOf(source, id)
     const isTaken = this.#uuids.has(first) || this.#before.hasUuid(first)
     this.#uuids.add(first)
-    const uuid = isTaken ? nextUuid(first, place.position) : first
+    const uuid = isTaken ? nextUuid(first, this.#before.writer, place.position) : first
     const outgoing = { uuid, type, position: place.position, batch: undefined, encoded }
     this.events.push({ stream, place, uuid: first, outgoing })
     return E.right(place)

@@ -30,6 +30,8 @@ export interface Batch {
 export interface Encoded {
   readonly data: JsonFields
   readonly envelope: JsonFields
+  /** The same as JSON. */
+  readonly envelopeText: string
   /** As a log counts it: sealed parts as bytes. */
   readonly sizeBytes: number
   /** As it is sent. */
@@ -47,11 +49,27 @@ export function encode(event: NewEvent): Encoded {
     normalised: exactFields(copyFields(normalised)),
     sealed: sealed.map(({ keyId, blob }) => ({ keyId, blob: Buffer.from(blob).toString('base64') })),
   }
-  const sentBytes = Buffer.byteLength(JSON.stringify(clear)) + Buffer.byteLength(JSON.stringify(envelope))
+  const envelopeText = JSON.stringify(envelope)
+  const sentBytes = Buffer.byteLength(JSON.stringify(clear)) + Buffer.byteLength(envelopeText)
   const blobBytes = sealed.reduce((sum, { blob }) => sum + blob.length, 0)
   const textBytes = envelope.sealed.reduce((sum, { blob }) => sum + blob.length, 0)
-  return { data: clear, envelope, sizeBytes: sentBytes - textBytes + blobBytes, sentBytes }
+  return { data: clear, envelope, envelopeText, sizeBytes: sentBytes - textBytes + blobBytes, sentBytes }
 }
+
+/** Where an event lies in our log. */
+export interface Place {
+  readonly writer: string
+  readonly position: number
+  readonly batch: Batch | undefined
+}
+
+/** An event's metadata: its envelope and its place. As bytes, since the client brings these on their way at half the cost of values. */
+export function metadataBytes({ envelopeText }: Encoded, { writer, position, batch }: Place): Uint8Array {
+  const place = JSON.stringify({ headwater: FORMAT, writer, position, batch })
+  return utf8.encode(`${envelopeText.slice(0, -1)},${place.slice(1)}`)
+}
+
+const utf8 = new TextEncoder()
 
 const optional = <C extends t.Mixed>(codec: C) => t.union([codec, t.undefined])
 const fields = t.record(t.string, t.unknown)
@@ -81,7 +99,12 @@ const Envelope = t.type({
 })
 export type Envelope = t.TypeOf<typeof Envelope>
 
-const Marker = t.type({ headwater: t.literal(FORMAT), writer: t.string, opened: t.literal(true) })
+const Marker = t.type({
+  headwater: t.literal(FORMAT),
+  writer: t.string,
+  opened: t.literal(true),
+  workspace: optional(t.string),
+})
 
 /** undefined: nobody of us wrote it. */
 export function envelopeOf(event: StoredEvent): Envelope | undefined {
@@ -96,8 +119,14 @@ export function openedBy(event: StoredEvent): string | undefined {
   return E.isRight(decoded) ? decoded.right.writer : undefined
 }
 
-export function markerOf(writer: string): JsonFields {
-  return { headwater: FORMAT, writer, opened: true }
+/** Whose log it is, as far as the marker says so. */
+export function workspaceOf(marker: StoredEvent): string | undefined {
+  const decoded = Marker.decode(marker.metadata)
+  return E.isRight(decoded) ? decoded.right.workspace : undefined
+}
+
+export function markerOf(writer: string, workspace?: string): JsonFields {
+  return { headwater: FORMAT, writer, opened: true, ...(workspace === undefined ? {} : { workspace }) }
 }
 
 /** `place`: ours. */

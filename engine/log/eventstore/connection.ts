@@ -24,8 +24,8 @@ export interface ProposedEvent {
   readonly type: string
   /** JSON. */
   readonly data: Readonly<Record<string, unknown>>
-  /** JSON. */
-  readonly metadata: Readonly<Record<string, unknown>>
+  /** JSON, or its bytes (no `Buffer`: the client would make JSON of it). */
+  readonly metadata: Readonly<Record<string, unknown>> | Uint8Array
 }
 
 export interface StoredEvent {

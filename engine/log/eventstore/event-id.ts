@@ -10,9 +10,9 @@ export function uuidOf(source: string, id: string): string {
   return UUID.test(id) ? id.toLowerCase() : uuidv5(`${source}\n${id}`)
 }
 
-/** Of an event whose first choice another event has: EventStoreDB takes an id once. */
-export function nextUuid(uuid: string, position: number): string {
-  return uuidv5(`${uuid}\n${position}`)
+/** Of an event whose first choice another event has: EventStoreDB takes an id once. No two writers' are alike. */
+export function nextUuid(uuid: string, writer: string, position: number): string {
+  return uuidv5(`${uuid}\n${writer}\n${position}`)
 }
 
 /** 48 bits that the index looks an id up by; hardly ever alike for two. */

@@ -1,4 +1,4 @@
-import { type Envelope, envelopeOf, openedBy, streamOf } from './codec.ts'
+import { type Envelope, envelopeOf, openedBy, streamOf, workspaceOf } from './codec.ts'
 import type { Followed, StoredEvent } from './connection.ts'
 import { keyOf, uuidOf } from './event-id.ts'
 import type { IndexFile } from './index-file.ts'
@@ -18,6 +18,8 @@ export interface Fed {
   readonly opened: readonly string[]
   /** Streams that forget events by their metadata, where that changed or the log was opened. */
   readonly forgetful: readonly string[]
+  /** Ids of events of ours that never count: earlier writers', come late. */
+  readonly strays: readonly string[]
 }
 
 const METADATA_PREFIX = '$$'
@@ -44,41 +46,55 @@ export class Feed {
   feed(batch: readonly Followed[]): Fed {
     const settled: Fed['settled'][number][] = []
     const opened: string[] = []
+    const strays: string[] = []
     let isForgetfulAsked = false
     this.#index.transaction(() => {
       let commit: number | undefined
+      let arrival = this.#arrival
       for (const followed of batch) {
+        if (followed._tag === 'Event') {
+          const { event } = followed
+          this.#arrival++
+          const writer = openedBy(event)
+          if (writer !== undefined) opened.push(writer)
+          if (this.#noteMetadata(event) || writer !== undefined) isForgetfulAsked = true
+          for (const arrived of this.#settledBy(event, writer, strays)) settled.push(this.#add(arrived))
+        }
+        // Never before a marker that has been taken: read again, it would settle again what it left behind.
+        if (!this.#order.isSettled) continue
         commit = followed._tag === 'Event' ? followed.event.commit : followed.commit
-        if (followed._tag === 'Checkpoint') continue
-        const { event } = followed
-        this.#arrival++
-        const writer = openedBy(event)
-        if (writer !== undefined) opened.push(writer)
-        if (this.#noteMetadata(event) || writer !== undefined) isForgetfulAsked = true
-        for (const arrived of this.#settledBy(event, writer)) settled.push(this.#add(arrived))
+        arrival = this.#arrival
       }
       const { next, writer } = this.#order
-      this.#index.moveCheckpoint({
-        commit: this.#order.isSettled ? commit : undefined,
-        next,
-        writer,
-        arrival: this.#arrival,
-      })
+      this.#index.moveCheckpoint({ commit, next, writer, arrival })
     })
-    return { settled, opened, forgetful: isForgetfulAsked ? this.#index.forgetful() : [] }
+    return { settled, opened, strays, forgetful: isForgetfulAsked ? this.#index.forgetful() : [] }
   }
 
-  #settledBy(event: StoredEvent, opener: string | undefined): readonly Arrived[] {
-    if (opener !== undefined) return this.#order.open(opener)
+  #settledBy(event: StoredEvent, opener: string | undefined, strays: string[]): readonly Arrived[] {
+    if (opener !== undefined) return this.#open(event, opener)
     if (event.stream.startsWith('$')) return []
     this.#index.sawRevision(streamOf(event.stream), event.revision)
     const envelope = envelopeOf(event)
     if (envelope === undefined) return []
+    if (envelope.writer !== this.#order.writer) {
+      this.#index.addStray(event.id)
+      strays.push(event.id)
+      return []
+    }
     const { position, batch } = envelope
     return this.#order.take(envelope.writer, {
       ...{ position, batch, event, envelope },
       arrival: this.#arrival,
     })
+  }
+
+  #open(marker: StoredEvent, opener: string): readonly Arrived[] {
+    const { settled, dropped } = this.#order.open(opener)
+    for (const { event } of dropped) this.#index.addStray(event.id)
+    const workspace = workspaceOf(marker)
+    if (workspace !== undefined) this.#index.noteWorkspace(workspace)
+    return settled
   }
 
   /** Whether it is a stream's metadata. System streams may forget as they like. */

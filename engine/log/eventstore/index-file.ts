@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { IdentityId } from '../../events/identity.ts'
 import type { Appended, Head, StreamReadOptions } from '../log.ts'
+import { Statements, States, StreamRows, type Value } from './index-rows.ts'
 import { SCHEMA, TABLES, VERSION } from './index-schema.ts'
 
 /** Where an event of ours lies: our position, its commit position in `$all`, its revision in our stream. */
@@ -37,13 +38,6 @@ export interface Checkpoint {
   readonly arrival: number
 }
 
-interface StreamRow {
-  readonly id: number
-  readonly revision: number
-  readonly position: number
-  readonly theirs: number
-}
-
 const COLUMNS = 'event.position, event.committed, event.arrival, event.revision'
 
 /**
@@ -52,11 +46,18 @@ const COLUMNS = 'event.position, event.committed, event.arrival, event.revision'
  */
 export class IndexFile {
   readonly #database: DatabaseSync
-  readonly #statements = new Map<string, StatementSync>()
+  readonly #statements: Statements
+  readonly #states: States
+  readonly #streams: StreamRows
   readonly #types = new Map<string, number>()
+  /** There are hardly ever any; undefined: not looked for yet. */
+  #hasStrays: boolean | undefined
 
   constructor(path: string) {
     this.#database = new DatabaseSync(path)
+    this.#statements = new Statements(this.#database)
+    this.#states = new States(this.#statements)
+    this.#streams = new StreamRows(this.#statements)
     this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF')
     if (this.#database.prepare('PRAGMA user_version').get()?.user_version !== VERSION) this.clear()
   }
@@ -64,7 +65,7 @@ export class IndexFile {
   /** As if nothing had been read. */
   clear(): void {
     this.#statements.clear()
-    this.#types.clear()
+    this.#forget()
     this.transaction(() => {
       for (const table of TABLES) this.#database.exec(`DROP TABLE IF EXISTS ${table}`)
       this.#database.exec(SCHEMA)
@@ -75,11 +76,21 @@ export class IndexFile {
     this.#database.exec('BEGIN')
     try {
       work()
+      this.#states.flush()
+      this.#streams.flush()
       this.#database.exec('COMMIT')
     } catch (error) {
+      this.#forget()
       this.#database.exec('ROLLBACK')
       throw error
     }
+  }
+
+  #forget(): void {
+    this.#states.forget()
+    this.#streams.forget()
+    this.#types.clear()
+    this.#hasStrays = undefined
   }
 
   head(): Head {
@@ -106,7 +117,7 @@ export class IndexFile {
     }
   }
 
-  /** `commit`: undefined leaves it where it is. */
+  /** Within a transaction. `commit`: undefined leaves it where it is. */
   moveCheckpoint({ commit, next, writer, arrival }: Checkpoint): void {
     if (commit !== undefined) {
       this.#setState('checkpoint', commit)
@@ -116,20 +127,16 @@ export class IndexFile {
     if (writer !== undefined) this.#setState('writer', writer)
   }
 
+  /** Within a transaction. */
   add(event: Indexed): void {
-    const stream = this.#streamRow(event.stream)
-    const revision = (stream?.revision ?? -1) + 1
     const { position, commit } = event
-    assert.ok(position > (stream?.position ?? 0), 'positions increase')
+    const stream = this.#streams.change(event.stream)
+    assert.ok(position > stream.position, 'positions increase')
+    stream.revision++
+    stream.position = position
     this.#run(
-      `INSERT INTO stream (name, revision, position, theirs) VALUES (?1, ?2, ?3, -1)
-       ON CONFLICT (name) DO UPDATE SET revision = ?2, position = ?3`,
-      [event.stream, revision, position],
-    )
-    this.#run(
-      `INSERT INTO event (position, committed, arrival, revision, stream, type, key)
-       VALUES (?, ?, ?, ?, (SELECT id FROM stream WHERE name = ?), ?, ?)`,
-      [position, commit, event.arrival, revision, event.stream, this.#typeId(event.type), event.key],
+      'INSERT INTO event (position, committed, arrival, revision, stream, type, key) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      [position, commit, event.arrival, stream.revision, stream.id, this.#typeId(event.type), event.key],
     )
     for (const id of event.identities)
       this.#run('INSERT INTO identity (id, position) VALUES (?, ?)', [Buffer.from(id, 'hex'), position])
@@ -139,20 +146,38 @@ export class IndexFile {
     this.#setState('head_event', event.eventId)
   }
 
-  /** Their last revision of a stream, whoever wrote it. */
-  sawRevision(stream: string, theirs: number): void {
-    this.#run(
-      `INSERT INTO stream (name, revision, position, theirs) VALUES (?1, -1, 0, ?2)
-       ON CONFLICT (name) DO UPDATE SET theirs = max(theirs, ?2)`,
-      [stream, theirs],
-    )
+  /** Their last revision of a stream, whoever wrote it; within a transaction. */
+  sawRevision(name: string, theirs: number): void {
+    const stream = this.#streams.change(name)
+    stream.theirs = Math.max(stream.theirs, theirs)
   }
 
   streamHead(stream: string): Appended | undefined {
-    const row = this.#streamRow(stream)
+    const row = this.#streams.find(stream)
     return row === undefined || row.revision < 0
       ? undefined
       : { position: row.position, revision: row.revision }
+  }
+
+  /** An event of ours that never counts has this id: another one can't be told from it by some servers. */
+  addStray(eventId: string): void {
+    this.#hasStrays = true
+    this.#run('INSERT INTO stray (id) VALUES (?) ON CONFLICT DO NOTHING', [eventId])
+  }
+
+  isStray(eventId: string): boolean {
+    this.#hasStrays ??= this.#prepared('SELECT 1 FROM stray LIMIT 1').get() !== undefined
+    return this.#hasStrays && this.#prepared('SELECT 1 FROM stray WHERE id = ?').get(eventId) !== undefined
+  }
+
+  /** Of the first writer that named one. */
+  workspace(): string | undefined {
+    const workspace = this.#state('workspace')
+    return typeof workspace === 'string' ? workspace : undefined
+  }
+
+  noteWorkspace(workspace: string): void {
+    if (this.workspace() === undefined) this.#setState('workspace', workspace)
   }
 
   /** `name`: theirs. */
@@ -171,11 +196,15 @@ export class IndexFile {
 
   /** Their last revision, -1: no such stream. */
   theirRevision(stream: string): number {
-    return this.#streamRow(stream)?.theirs ?? -1
+    return this.#streams.find(stream)?.theirs ?? -1
   }
 
   at(position: number): Row | undefined {
     return this.#rows(`SELECT ${COLUMNS} FROM event WHERE position = ?`, [position])[0]
+  }
+
+  hasKey(key: number): boolean {
+    return this.#prepared('SELECT 1 FROM event WHERE key = ? LIMIT 1').get(key) !== undefined
   }
 
   byKey(key: number): readonly number[] {
@@ -219,17 +248,6 @@ export class IndexFile {
     this.#database.close()
   }
 
-  #streamRow(name: string): StreamRow | undefined {
-    const row = this.#prepared('SELECT id, revision, position, theirs FROM stream WHERE name = ?').get(name)
-    if (row === undefined) return undefined
-    return {
-      id: Number(row.id),
-      revision: Number(row.revision),
-      position: Number(row.position),
-      theirs: Number(row.theirs),
-    }
-  }
-
   #typeId(name: string): number {
     const known = this.#types.get(name)
     if (known !== undefined) return known
@@ -251,7 +269,7 @@ export class IndexFile {
   }
 
   #state(key: string): unknown {
-    return this.#prepared('SELECT value FROM state WHERE key = ?').get(key)?.value
+    return this.#states.get(key)
   }
 
   #numberState(key: string): number | undefined {
@@ -260,23 +278,18 @@ export class IndexFile {
   }
 
   #setState(key: string, value: number | string): void {
-    this.#run('INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)', [key, value])
+    this.#states.set(key, value)
   }
 
   #run(sql: string, values: readonly Value[]): void {
-    this.#prepared(sql).run(...values)
+    this.#statements.run(sql, values)
   }
 
   #prepared(sql: string): StatementSync {
-    const known = this.#statements.get(sql)
-    if (known !== undefined) return known
-    const made = this.#database.prepare(sql)
-    this.#statements.set(sql, made)
-    return made
+    return this.#statements.prepared(sql)
   }
 }
 
-type Value = number | string | Uint8Array
 type Direction = NonNullable<StreamReadOptions['direction']>
 
 function bound(direction: Direction): string {

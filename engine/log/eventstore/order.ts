@@ -12,6 +12,7 @@ export interface Placed {
  * A writer gives its events positions, and sends many at once, so `$all` may hold them in another order. They count in the order
  * of their positions, each when all before it are there. When the next writer opens the log, what is missing by then is missing
  * for ever, atomic appends that aren't whole don't count, and nothing that an earlier writer writes afterwards counts either.
+ * What counts behind a gap, and was never acknowledged, moves up: our positions have none.
  */
 export class Order<Event extends Placed> {
   #writer: string | undefined
@@ -36,14 +37,14 @@ export class Order<Event extends Placed> {
     return this.#pending.size === 0
   }
 
-  /** A writer opened the log: the events that this settles, in order. */
-  open(writer: string): readonly Event[] {
+  /** A writer opened the log: the events that this settles, in order and at their places, and those that never count. */
+  open(writer: string): { readonly settled: readonly Event[]; readonly dropped: readonly Event[] } {
     this.#writer = writer
     const left = [...this.#pending.values()].sort((a, b) => a.position - b.position)
-    const settled = left.filter((event) => this.#isWhole(event))
+    const whole = left.filter((event) => this.#isWhole(event))
+    const dropped = left.filter((event) => !whole.includes(event))
     this.#pending.clear()
-    this.#next = (left.at(-1)?.position ?? this.#next - 1) + 1
-    return settled
+    return { settled: whole.map((event) => ({ ...event, position: this.#next++ })), dropped }
   }
 
   /** An event: those that it settles, in order. */

@@ -2,15 +2,12 @@ import { setTimeout as timer } from 'node:timers/promises'
 import * as E from 'fp-ts/lib/Either.js'
 import { LocalHead } from '../follow.ts'
 import type { LogReader } from '../log.ts'
-import { type Connection, ConnectionFailed, type Followed } from './connection.ts'
-import type { OpenFailure } from './event-store-log.ts'
+import { catchUp } from './catch-up.ts'
+import { type Connection, ConnectionFailed } from './connection.ts'
 import { Feed } from './feed.ts'
 import { IndexFile } from './index-file.ts'
 import { Reads } from './reads.ts'
-
-const FEED_EVENTS = 1_000
-const ATTEMPTS = 6
-const FIRST_PAUSE_MS = 50
+import type { OpenFailure } from './remote-log.ts'
 
 /** A log as it is when it is opened, whoever writes it; what is under way then is not in it. */
 export type LogSnapshot = Pick<LogReader, 'head' | 'read' | 'close'>
@@ -29,7 +26,7 @@ export async function openEventStoreSnapshot(
     index.close()
   }
   try {
-    await readAll(connection, new Feed(index))
+    await catchUp(connection, new Feed(index), undefined)
   } catch (error) {
     await close()
     if (!(error instanceof ConnectionFailed)) throw error
@@ -38,28 +35,4 @@ export async function openEventStoreSnapshot(
   const fetching = { connection, pause: timer }
   const reads = new Reads(index, new LocalHead(index.head()), fetching, closed.signal)
   return E.right({ head: () => reads.head(), read: (options = {}) => reads.read(options), close })
-}
-
-async function readAll(connection: Connection, feed: Feed): Promise<void> {
-  let from = 0
-  for (let failures = 0; ; ) {
-    try {
-      let batch: Followed[] = []
-      for await (const event of connection.readAll(from, Number.MAX_SAFE_INTEGER)) {
-        batch.push({ _tag: 'Event', event })
-        from = event.commit
-        if (batch.length < FEED_EVENTS) continue
-        feed.feed(batch)
-        batch = []
-        failures = 0
-      }
-      feed.feed(batch)
-      return
-    } catch (error) {
-      const isAway = error instanceof ConnectionFailed && error.failure._tag === 'Away'
-      // Whoever isn't there at first is told at once.
-      if (!isAway || from === 0 || ++failures === ATTEMPTS) throw error
-      await timer(FIRST_PAUSE_MS * 2 ** failures)
-    }
-  }
 }

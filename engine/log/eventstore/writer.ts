@@ -1,7 +1,6 @@
 import * as E from 'fp-ts/lib/Either.js'
-import type { LogFailure } from '../log.ts'
-import { type Batch, type Encoded, FORMAT, theirName } from './codec.ts'
-import { type Connection, type ConnectionFailure, causeOf, type ProposedEvent } from './connection.ts'
+import { type Batch, type Encoded, metadataBytes, theirName } from './codec.ts'
+import type { Connection, ConnectionFailure, ProposedEvent } from './connection.ts'
 
 /** An event with its place, to be sent. */
 export interface Outgoing {
@@ -23,8 +22,8 @@ export interface WriterOptions {
   /** Milliseconds for which an append is tried again while the server is away. */
   readonly patienceMs: number
   readonly monotonicMs: () => number
-  /** Told once: what is under way may or may not be in the log. */
-  readonly onStopped: (failure: Extract<LogFailure, { _tag: 'WriterStopped' }>) => void
+  /** Told once, and nothing more is sent: what is under way may or may not be in the log. */
+  readonly onFailed: (stream: string, failure: ConnectionFailure) => void
 }
 
 interface Lane {
@@ -137,8 +136,7 @@ export class Writer {
   #fail(stream: string, failure: ConnectionFailure): void {
     if (this.#isStopped) return
     this.stop()
-    const what = failure._tag === 'WrongExpected' ? 'somebody else writes to it; ' : ''
-    this.#options.onStopped({ _tag: 'WriterStopped', cause: `stream ${stream}: ${what}${causeOf(failure)}` })
+    this.#options.onFailed(stream, failure)
   }
 }
 
@@ -155,6 +153,5 @@ function takeCall(waiting: Outgoing[], maxBytes: number): readonly Outgoing[] {
 }
 
 function proposed({ uuid, type, position, batch, encoded }: Outgoing, writer: string): ProposedEvent {
-  const place = { headwater: FORMAT, writer, position, ...(batch === undefined ? {} : { batch }) }
-  return { id: uuid, type, data: encoded.data, metadata: { ...encoded.envelope, ...place } }
+  return { id: uuid, type, data: encoded.data, metadata: metadataBytes(encoded, { writer, position, batch }) }
 }
