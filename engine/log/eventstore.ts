@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { setTimeout as timer } from 'node:timers/promises'
 import {
   type AllStreamRecordedEvent,
   type AllStreamSubscription,
@@ -12,7 +11,9 @@ import {
   streamNameFilter,
 } from '@eventstore/db-client'
 import * as E from 'fp-ts/lib/Either.js'
+import { answered, letGo } from './eventstore/answered.ts'
 import { Arrivals } from './eventstore/arrivals.ts'
+import { isAway } from './eventstore/away.ts'
 import {
   ConnectionFailed,
   type ConnectionFailure,
@@ -27,10 +28,11 @@ import { type LogSnapshot, openEventStoreSnapshot } from './eventstore/snapshot.
 
 /** Before the name of a stream: its metadata. */
 const METADATA_PREFIX = '$$'
-/** The longest wait for a client to let go of its calls. */
-const DISPOSE_MS = 2_000
+/** Longer than the client gives the server. */
+const ANSWER_MS = 12_000
 /** Events and checkpoints that are handed on at once. */
 const FOLLOWED_BATCH = 500
+const CLOSED: ConnectionFailure = { _tag: 'Refused', cause: 'the connection was closed' }
 const DROPPED: ConnectionFailure = { _tag: 'Away', cause: 'the subscription was dropped' }
 /** Revision that no stream has: an append that expects it is measured by the server, and never made. */
 const NO_REVISION = 2n ** 52n
@@ -86,31 +88,39 @@ type ProbingConnection = Parameters<typeof openEventStoreLog>[0]
  * Reads may go over a client of their own, and wherever a node may go away they must. A client changes its connection when any
  * call fails, while its appends go on over the old one; when these fail too it forgets the appends of both, and throws, where
  * nobody can catch it, at the next answer to one.
+ *
+ * The client forgets an append where the call that carries it ends well, or ends just before the append is put into it, and a read
+ * that is cut off from this side never ends. So nothing here waits for the client alone.
  */
 export function connectionOf(
   client: EventStoreDBClient,
   prefix = '',
   reader: EventStoreDBClient = client,
+  answerMs = ANSWER_MS,
 ): ProbingConnection {
   assert.match(prefix, /^[\w-]*$/)
+  const closing = new AbortController()
+  const { signal: closed } = closing
+  const appending: Appending = {
+    client,
+    answer: (asked) => answered(asked, answerMs, closed),
+  }
   return {
-    append: (stream, expectedRevision, events) => append(client, prefix + stream, expectedRevision, events),
-    readAll: (from, maxCount) => readAll(reader, from, maxCount, prefix),
+    append: (stream, expectedRevision, events) =>
+      append(appending, prefix + stream, expectedRevision, events),
+    readAll: (from, maxCount) => readAll(reader, from, maxCount, prefix, closed),
     follow: (after, signal) => follow(reader, after, signal, prefix),
-    maxAppendBytes: (stream) => maxAppendBytes(client, prefix + stream),
+    maxAppendBytes: (stream) => maxAppendBytes(appending, prefix + stream),
     close: async () => {
-      // A call that was cut off may never tell the client that it is over.
-      const patience = new AbortController()
-      const late = timer(DISPOSE_MS, undefined, patience).catch(() => undefined)
-      const disposed = Promise.all([...new Set([client, reader])].map((each) => each.dispose()))
-      await Promise.race([disposed, late])
-      patience.abort()
+      closing.abort()
+      await letGo(Promise.all([...new Set([client, reader])].map((each) => each.dispose())))
     },
   }
 }
 
 /** What the client says → what the log makes of it. Whatever isn't a failure that may pass is one that stays. */
 export function failureOf(error: unknown): ConnectionFailure {
+  if (error instanceof ConnectionFailed) return error.failure
   if (!(error instanceof Error)) return { _tag: 'Refused', cause: String(error) }
   const cause = error.message
   if (!isCommandError(error)) return { _tag: isAway(error) ? 'Away' : 'Refused', cause }
@@ -150,23 +160,14 @@ export function failureOf(error: unknown): ConnectionFailure {
   }
 }
 
-/** gRPC's CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED, INTERNAL (a stream that was cut off) and UNAVAILABLE. */
-const PASSING_CODES: ReadonlySet<unknown> = new Set([1, 2, 4, 8, 10, 13, 14])
-
-/**
- * Of the client's own: no node of a cluster was found; a channel was closed beneath a call. Where there is no connection it hands
- * gRPC's error on as it is.
- */
-function isAway(error: Error): boolean {
-  if ('code' in error && PASSING_CODES.has(error.code)) return true
-  const { message } = error
-  return /failed to discover|channel has been shut ?down|channel has been closed|premature close/i.test(
-    message,
-  )
+interface Appending {
+  readonly client: EventStoreDBClient
+  /** What is asked comes to, in good time. */
+  readonly answer: <Answer>(asked: Promise<Answer>) => Promise<Answer>
 }
 
 async function append(
-  client: EventStoreDBClient,
+  { client, answer }: Appending,
   stream: string,
   expected: number | 'any',
   events: readonly ProposedEvent[],
@@ -174,7 +175,7 @@ async function append(
   const expectedRevision = expected === 'any' ? expected : expected < 0 ? 'no_stream' : BigInt(expected)
   const proposed = events.map(({ id, type, data, metadata }) => jsonEvent({ id, type, data, metadata }))
   try {
-    const { success } = await client.appendToStream(stream, proposed, { expectedRevision })
+    const { success } = await answer(client.appendToStream(stream, proposed, { expectedRevision }))
     return success
       ? E.right(undefined)
       : E.left({ _tag: 'WrongExpected', cause: 'the stream is not as expected' })
@@ -188,9 +189,13 @@ async function* readAll(
   from: number,
   maxCount: number,
   prefix: string,
+  closed: AbortSignal,
 ): AsyncGenerator<StoredEvent> {
+  if (closed.aborted) throw new ConnectionFailed(CLOSED)
   const position = { commit: BigInt(from), prepare: BigInt(from) }
   const read = client.readAll({ fromPosition: position, maxCount })
+  const stop = (): unknown => read.destroy(new ConnectionFailed(CLOSED))
+  closed.addEventListener('abort', stop, { once: true })
   try {
     for await (const { event } of read) {
       const stored = event === undefined ? undefined : storedOf(event, prefix)
@@ -199,7 +204,8 @@ async function* readAll(
   } catch (error) {
     throw new ConnectionFailed(failureOf(error))
   } finally {
-    await read.cancel()
+    closed.removeEventListener('abort', stop)
+    await letGo(read.cancel())
   }
 }
 
@@ -262,15 +268,18 @@ async function* follow(
   } finally {
     signal.removeEventListener('abort', stop)
     arrivals.end()
-    await subscription.unsubscribe().catch(() => undefined)
+    await letGo(subscription.unsubscribe())
   }
 }
 
 /** The largest append that the server takes, as far as we need to know; left: why it can't be asked. */
-async function maxAppendBytes(client: EventStoreDBClient, stream: string): Promise<E.Either<string, number>> {
+async function maxAppendBytes(
+  { client, answer }: Appending,
+  stream: string,
+): Promise<E.Either<string, number>> {
   const probe = binaryEvent({ type: 'headwater.probe', data: new Uint8Array(LARGEST_APPEND_BYTES) })
   try {
-    await client.appendToStream(stream, probe, { expectedRevision: NO_REVISION })
+    await answer(client.appendToStream(stream, probe, { expectedRevision: NO_REVISION }))
     return E.left('an append that expects a revision that there is not was taken')
   } catch (error) {
     if (error instanceof MaxAppendSizeExceededError) return E.right(error.maxAppendSize)

@@ -1,9 +1,8 @@
-import { randomUUID } from 'node:crypto'
 import { setTimeout as timer } from 'node:timers/promises'
 import * as E from 'fp-ts/lib/Either.js'
 import type { RecordedEvent } from '../../events/event.ts'
 import type { IdentityId } from '../../events/identity.ts'
-import { LocalHead } from '../follow.ts'
+import { LocalHead, whenAborted } from '../follow.ts'
 import {
   type AppendEvent,
   type Appended,
@@ -14,32 +13,22 @@ import {
   type StreamReadOptions,
   type SubscribeOptions,
 } from '../log.ts'
-import { type Assigned, assign, type Limits } from './assign.ts'
+import { Appender, type AppendResult } from './appender.ts'
+import type { Limits } from './assign.ts'
 import { catchUp } from './catch-up.ts'
-import { MARKER_STREAM, MARKER_TYPE, markerOf } from './codec.ts'
-import {
-  type Connection,
-  ConnectionFailed,
-  type ConnectionFailure,
-  causeOf,
-  type Followed,
-} from './connection.ts'
-import { keyOf } from './event-id.ts'
+import { MARKER_STREAM } from './codec.ts'
+import { type Connection, ConnectionFailed, type ConnectionFailure, causeOf } from './connection.ts'
 import { type Fed, Feed } from './feed.ts'
+import { Follower } from './follower.ts'
 import { IndexFile } from './index-file.ts'
+import { isIndexOf, Markers, openRefusal } from './opening.ts'
 import { Reads } from './reads.ts'
+import { Recent } from './recent.ts'
 import type { EventStoreLogOptions, OpenFailure, RemoteLog } from './remote-log.ts'
-import { UnderWay } from './under-way.ts'
-import { Writer } from './writer.ts'
-
-type AppendResult = E.Either<LogFailure, Appended>
 
 const PATIENCE_MS = 60_000
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 5_000
-/** Appends that are put together are kept below this, and below what the server takes. */
-const CALL_BYTES = 768 * 1024
-
 /**
  * Opens the log that an EventStoreDB holds, and takes it over from whoever wrote it before: `$all`, apart from the system's own
  * streams, is the log. Resolves when the index has caught up. The connection is closed with the log, or when it doesn't open.
@@ -62,113 +51,61 @@ export async function openEventStoreLog(
 
 class EventStoreLog implements RemoteLog {
   readonly #connection: Connection
-  readonly #limits: Limits
   readonly #options: EventStoreLogOptions
   readonly #index: IndexFile
   readonly #head: LocalHead
-  readonly #underWay = new UnderWay()
+  readonly #appender: Appender
+  readonly #recent = new Recent()
   readonly #closing = new AbortController()
   readonly #opened = Promise.withResolvers<OpenFailure | undefined>()
   readonly #reads: Reads
-  /** Of this opening: each marker has a name of its own, and what is written under the others doesn't count. */
-  readonly #names = new Set<string>()
-  #name = ''
-  #writer: Writer
-  #feed: Feed
+  readonly #markers: Markers
+  readonly #follower: Follower
   #following: Promise<void> = Promise.resolve()
   #recovering: Promise<void> = Promise.resolve()
   #isOpen = false
   #lost: Extract<LogFailure, { _tag: 'Unavailable' }> | undefined
   #interruptions = 0
-  #nextPosition = 1
-  #received = 0
   #ended: LogFailure | undefined
   #closed: Promise<void> | undefined
 
   constructor(connection: Connection, limits: Limits, options: EventStoreLogOptions) {
     this.#connection = connection
-    this.#limits = limits
     this.#options = options
     this.#index = new IndexFile(options.indexPath)
-    this.#feed = new Feed(this.#index)
     this.#head = new LocalHead(this.#index.head())
     const fetching = { connection, pause: this.#pause }
-    this.#reads = new Reads(this.#index, this.#head, fetching, this.#closing.signal)
-    this.#writer = this.#newWriter()
-  }
-
-  #newWriter(): Writer {
-    const { patienceMs = PATIENCE_MS, clock } = this.#options
-    const writer: Writer = new Writer({
-      connection: this.#connection,
-      name: this.#name,
-      theirRevision: (stream) => this.#index.theirRevision(stream),
-      maxCallBytes: Math.min(CALL_BYTES, this.#limits.maxSentBytes),
-      pause: this.#pause,
-      patienceMs,
-      monotonicMs: () => clock.monotonicMs(),
-      onFailed: (stream, failure) => {
-        if (writer === this.#writer) this.#appendFailed(stream, failure)
-      },
+    this.#reads = new Reads(this.#index, this.#head, fetching, this.#closing.signal, this.#recent)
+    this.#markers = new Markers(connection, options.workspace)
+    this.#follower = new Follower({
+      ...{ connection, index: this.#index, signal: this.#closing.signal, pause: this.#pause },
+      onFed: (fed) => this.#take(fed),
+      onFailed: (error) => this.#lostTouch(error),
     })
-    return writer
+    this.#appender = new Appender({
+      ...{ connection, limits, index: this.#index, pause: this.#pause },
+      patienceMs: options.patienceMs ?? PATIENCE_MS,
+      monotonicMs: () => options.clock.monotonicMs(),
+      onFailed: (stream, failure) => this.#appendFailed(stream, failure),
+    })
   }
 
   /** Catches up with everything that was written before, and takes the log over. */
   async open(): Promise<OpenFailure | undefined> {
     try {
-      await this.#checkIndex()
-      await catchUp(this.#connection, this.#feed, this.#index.checkpoint().commit)
-      this.#feed = new Feed(this.#index)
+      if (!(await isIndexOf(this.#connection, this.#index))) this.#index.clear()
+      await catchUp(this.#connection, new Feed(this.#index), this.#index.checkpoint().commit)
       this.#head.move(this.#index.head())
-      const refusal = await this.#refusal()
+      const refusal = await openRefusal(this.#index, this.#reads, this.#options)
       if (refusal !== undefined) return refusal
     } catch (error) {
       if (!(error instanceof ConnectionFailed)) throw error
       return { _tag: 'Unreachable', cause: error.message }
     }
-    const marked = await this.#mark()
+    const marked = await this.#markers.mark()
     if (marked !== undefined) return { _tag: 'Unreachable', cause: new ConnectionFailed(marked).message }
-    this.#following = this.#follow()
-    const failure = await this.#opened.promise
-    this.#received = this.#index.head().received
-    return failure
-  }
-
-  /** Whoever writes the log now goes on doing so. */
-  async #refusal(): Promise<OpenFailure | undefined> {
-    const { workspace, objection } = this.#options
-    const streams = this.#index.forgetful()
-    if (streams.length > 0) return { _tag: 'Forgetful', streams }
-    const found = this.#index.workspace()
-    if (workspace !== undefined && found !== undefined && found !== workspace)
-      return { _tag: 'OtherWorkspace', expected: workspace, found }
-    const cause = await objection?.(this.#reads)
-    return cause === undefined ? undefined : { _tag: 'Objection', cause }
-  }
-
-  /** Tells `$all` who writes from here on. Each time by another name: a marker that comes late is then known for what it is. */
-  #mark(): Promise<ConnectionFailure | undefined> {
-    const name = randomUUID()
-    this.#name = name
-    this.#names.add(name)
-    const metadata = markerOf(name, this.#options.workspace)
-    const marker = { id: name, type: MARKER_TYPE, data: {}, metadata }
-    return this.#connection
-      .append(MARKER_STREAM, 'any', [marker])
-      .then((marked) => (E.isLeft(marked) ? marked.left : undefined))
-  }
-
-  /** An index of another log, or of one that was since restored from a backup, is made anew. */
-  async #checkIndex(): Promise<void> {
-    const newest = this.#index.newest()
-    if (newest === undefined) return
-    for await (const event of this.#connection.readAll(newest.commit, 1)) {
-      if (event.commit === newest.commit && event.id === newest.eventId) return
-    }
-    this.#index.clear()
-    this.#feed = new Feed(this.#index)
-    this.#head.move(this.#index.head())
+    this.#following = this.#follower.run()
+    return this.#opened.promise
   }
 
   async append(
@@ -177,57 +114,11 @@ class EventStoreLog implements RemoteLog {
   ): Promise<readonly AppendResult[]> {
     const ended = this.#ended ?? this.#lost
     if (ended !== undefined) return appends.map(() => E.left(ended))
-    const assigned = assign(appends, {
-      atomic: options.atomic === true,
-      writer: this.#name,
-      nextPosition: this.#nextPosition,
-      received: this.#received,
-      limits: this.#limits,
-      streamHead: (stream) => this.streamHead(stream),
-      hasUuid: (uuid) => this.#isTaken(uuid),
-    })
-    if (assigned.events.length === 0) return assigned.results
-    return this.#send(assigned)
-  }
-
-  #isTaken(uuid: string): boolean {
-    if (this.#underWay.hasUuid(uuid) || this.#index.hasKey(keyOf(uuid))) return true
-    return this.#index.isStray(uuid)
-  }
-
-  #send({ events, results, nextPosition, received }: Assigned): Promise<readonly AppendResult[]> {
-    this.#nextPosition = nextPosition
-    this.#received = received
-    for (const event of events) {
-      this.#underWay.add(event)
-      this.#writer.submit(event.stream, event.outgoing)
-    }
-    return this.#underWay.wait(nextPosition - 1, results)
+    return this.#appender.append(appends, options.atomic === true)
   }
 
   streamHead(stream: string): Appended | undefined {
-    return this.#underWay.streamHead(stream) ?? this.#index.streamHead(stream)
-  }
-
-  async #follow(): Promise<void> {
-    const { signal } = this.#closing
-    let pauseMs = FIRST_PAUSE_MS
-    while (!signal.aborted) {
-      try {
-        for await (const batch of this.#connection.follow(this.#index.checkpoint().commit, signal)) {
-          if (signal.aborted) return
-          this.#take(batch)
-          pauseMs = FIRST_PAUSE_MS
-        }
-      } catch (error) {
-        if (signal.aborted) return
-        this.#lostTouch(error)
-      }
-      // What isn't settled is read again from the checkpoint.
-      this.#feed = new Feed(this.#index)
-      await this.#pause(pauseMs)
-      pauseMs = Math.min(LONGEST_PAUSE_MS, 2 * pauseMs)
-    }
+    return this.#appender.streamHead(stream)
   }
 
   #lostTouch(error: unknown): void {
@@ -238,28 +129,25 @@ class EventStoreLog implements RemoteLog {
     this.#opened.resolve({ _tag: 'Unreachable', cause })
   }
 
-  #take(batch: readonly Followed[]): void {
-    const fed = this.#feed.feed(batch)
+  #take(fed: Fed): void {
     if (fed.forgetful.length > 0) this.#refuseForgetful(fed.forgetful)
     this.#settle(fed)
     for (const writer of fed.opened) this.#heardOf(writer)
     // The server may have taken ours for that one, and ours is then nowhere.
-    if (fed.strays.some((id) => this.#underWay.hasUuid(id)))
+    if (fed.strays.some((id) => this.#appender.isUnderWay(id)))
       this.#lose('an event that was sent before the log was taken up came late')
   }
 
   #heardOf(writer: string): void {
-    if (writer === this.#name && (this.#lost !== undefined || !this.#isOpen)) this.#begin()
-    else if (!this.#names.has(writer)) {
+    if (writer === this.#markers.name && (this.#lost !== undefined || !this.#isOpen)) this.#begin()
+    else if (!this.#markers.isOurs(writer)) {
       if (this.#isOpen) this.#stop({ _tag: 'WriterStopped', cause: 'another process has opened this log' })
     } else if (this.#lost === undefined) this.#lose('a marker of ours came late')
   }
 
   /** Everything before our marker is in the index, and nothing else counts behind it than what this writer sends. */
   #begin(): void {
-    this.#nextPosition = this.#feed.next
-    this.#received = this.#index.head().received
-    this.#writer = this.#newWriter()
+    this.#appender.begin(this.#markers.name, this.#follower.next)
     if (this.#lost !== undefined) this.#options.onNotice?.('EventStoreDB is there again: events are taken')
     this.#lost = undefined
     this.#isOpen = true
@@ -275,8 +163,9 @@ class EventStoreLog implements RemoteLog {
   #settle({ settled }: Fed): void {
     const head = this.#index.head()
     if (head.position <= this.#head.head().position) return
+    this.#recent.add(settled)
     this.#head.move(head)
-    this.#underWay.settle(settled, head.position)
+    this.#appender.settle(settled, head.position)
   }
 
   #appendFailed(stream: string, failure: ConnectionFailure): void {
@@ -300,16 +189,17 @@ class EventStoreLog implements RemoteLog {
     if (this.#ended !== undefined || this.#lost !== undefined) return
     this.#lost = { _tag: 'Unavailable', cause }
     this.#interruptions++
-    this.#writer.stop()
-    this.#underWay.fail(this.#lost)
+    this.#appender.fail(this.#lost)
     this.#options.onNotice?.(`EventStoreDB: ${cause}. Events are refused until it has been reached again`)
     this.#recovering = this.#recover()
   }
 
   async #recover(): Promise<void> {
     const { signal } = this.#closing
+    const closed = whenAborted(signal)
     for (let pauseMs = FIRST_PAUSE_MS; this.state() === 'away'; pauseMs *= 2) {
-      const failure = await this.#mark()
+      // Closing waits for this, and the client may never answer.
+      const failure = await Promise.race([this.#markers.mark(), closed.promise.then(() => undefined)])
       if (failure === undefined || signal.aborted) return
       if (failure._tag !== 'Away')
         return this.#stop({ _tag: 'WriterStopped', cause: new ConnectionFailed(failure).message })
@@ -319,8 +209,7 @@ class EventStoreLog implements RemoteLog {
 
   #stop(failure: Extract<LogFailure, { _tag: 'WriterStopped' }>): void {
     this.#ended ??= failure
-    this.#writer.stop()
-    this.#underWay.fail(failure)
+    this.#appender.fail(failure)
   }
 
   state(): 'writing' | 'away' | 'stopped' {
@@ -380,9 +269,8 @@ class EventStoreLog implements RemoteLog {
 
   async #close(): Promise<void> {
     // Whatever the server never tells of must not keep the log open.
-    await Promise.race([this.#underWay.idle(), this.#pause(this.#options.patienceMs ?? PATIENCE_MS)])
-    this.#underWay.fail({ _tag: 'LogClosed' })
-    this.#writer.stop()
+    await Promise.race([this.#appender.idle(), this.#pause(this.#options.patienceMs ?? PATIENCE_MS)])
+    this.#appender.fail({ _tag: 'LogClosed' })
     this.#closing.abort()
     await Promise.all([this.#following, this.#recovering])
     await this.#connection.close()

@@ -3,6 +3,7 @@ import type { Followed, StoredEvent } from './connection.ts'
 import { keyOf, uuidOf } from './event-id.ts'
 import type { IndexFile } from './index-file.ts'
 import { Order, type Placed } from './order.ts'
+import type { Settled } from './recent.ts'
 
 interface Arrived extends Placed {
   readonly arrival: number
@@ -12,8 +13,8 @@ interface Arrived extends Placed {
 
 /** What became known by reading on. */
 export interface Fed {
-  /** Keys' UUIDs and streams of the events that have become part of the log. */
-  readonly settled: readonly { readonly uuid: string; readonly stream: string; readonly position: number }[]
+  /** What has become part of the log, in order; `uuid`: what its id comes to. */
+  readonly settled: readonly (Settled & { readonly uuid: string })[]
   /** Who opened the log, in order. */
   readonly opened: readonly string[]
   /** Streams that forget events by their metadata, where that changed or the log was opened. */
@@ -107,19 +108,18 @@ export class Feed {
 
   #add({ event, envelope, position, arrival }: Arrived): Fed['settled'][number] {
     const uuid = uuidOf(envelope.source, envelope.id)
-    const stream = streamOf(event.stream)
-    this.#index.add({
+    const place = this.#index.add({
       position,
       commit: event.commit,
       arrival,
       eventId: event.id,
-      stream,
+      stream: streamOf(event.stream),
       type: event.type,
       received: envelope.received,
       key: keyOf(uuid),
       identities: new Set(envelope.identities.map(({ id }) => id)),
     })
-    return { uuid, stream, position }
+    return { uuid, event, envelope, place }
   }
 }
 

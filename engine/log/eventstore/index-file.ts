@@ -127,8 +127,8 @@ export class IndexFile {
     if (writer !== undefined) this.#setState('writer', writer)
   }
 
-  /** Within a transaction. */
-  add(event: Indexed): void {
+  /** Its place; within a transaction. */
+  add(event: Indexed): Appended {
     const { position, commit } = event
     const stream = this.#streams.change(event.stream)
     assert.ok(position > stream.position, 'positions increase')
@@ -144,6 +144,7 @@ export class IndexFile {
     this.#setState('head_received', event.received)
     this.#setState('head_commit', commit)
     this.#setState('head_event', event.eventId)
+    return { position, revision: stream.revision }
   }
 
   /** Their last revision of a stream, whoever wrote it; within a transaction. */

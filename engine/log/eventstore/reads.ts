@@ -5,6 +5,7 @@ import type { Head, ReadOptions, StreamReadOptions, SubscribeOptions } from '../
 import { keyOf, uuidOf } from './event-id.ts'
 import { type FetchOptions, fetchEvents } from './fetch.ts'
 import type { IndexFile, Row } from './index-file.ts'
+import type { Recent } from './recent.ts'
 
 type Direction = NonNullable<StreamReadOptions['direction']>
 type Batches = AsyncGenerator<readonly RecordedEvent[]>
@@ -18,6 +19,8 @@ interface Range {
 }
 
 const BATCH_EVENTS = 256
+/** Of events that needn't be read. */
+const RECENT_EVENTS = 1_024
 
 /** Reading: the index tells which events, EventStoreDB has them. */
 export class Reads {
@@ -25,9 +28,18 @@ export class Reads {
   readonly #head: HeadSource
   readonly #fetching: FetchOptions
   readonly #closed: AbortSignal
+  readonly #recent: Recent | undefined
 
-  constructor(index: IndexFile, head: HeadSource, fetching: FetchOptions, closed: AbortSignal) {
+  /** `recent`: what needn't be read where events are followed. */
+  constructor(
+    index: IndexFile,
+    head: HeadSource,
+    fetching: FetchOptions,
+    closed: AbortSignal,
+    recent?: Recent,
+  ) {
     this.#index = index
+    this.#recent = recent
     this.#head = head
     this.#fetching = fetching
     this.#closed = closed
@@ -76,11 +88,37 @@ export class Reads {
   subscribe(options: SubscribeOptions): Batches {
     this.assertOpen()
     const signal = AbortSignal.any([options.signal, this.#closed])
-    const read = (from: number, until: number, types: ReadonlySet<string> | undefined): Batches =>
-      this.#batches({ direction: 'forwards', from, until, limit: undefined }, (next, count) =>
-        this.#index.range('forwards', next, count, types),
+    return this.#follow({ ...options, signal })
+  }
+
+  async *#follow(options: SubscribeOptions): Batches {
+    const leave = this.#recent?.join()
+    try {
+      yield* follow(this.#head, (...range) => this.#newest(...range), options)
+    } catch (error) {
+      // Reading is cut off when the log is closed.
+      if (!options.signal.aborted) throw error
+    } finally {
+      leave?.()
+    }
+  }
+
+  /** From the server what isn't among the recent ones. */
+  async *#newest(from: number, until: number, types: ReadonlySet<string> | undefined): Batches {
+    for (let next = from; next <= until; ) {
+      const taken = this.#recent?.take(next, until, RECENT_EVENTS, types)
+      if (taken !== undefined && taken.next > next) {
+        next = taken.next
+        if (taken.events.length > 0) yield taken.events
+        continue
+      }
+      const first = this.#recent?.first() ?? 0
+      const end = first > next ? Math.min(until, first - 1) : until
+      yield* this.#batches({ direction: 'forwards', from: next, until: end, limit: undefined }, (at, count) =>
+        this.#index.range('forwards', at, count, types),
       )
-    return follow(this.#head, read, { ...options, signal })
+      next = end + 1
+    }
   }
 
   #range(direction: Direction, from: number | undefined, limit: number | undefined): Range {

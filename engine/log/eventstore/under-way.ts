@@ -1,6 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js'
 import type { Appended, LogFailure } from '../log.ts'
 import type { AssignedEvent } from './assign.ts'
+import { streamOf } from './codec.ts'
 import type { Fed } from './feed.ts'
 
 type Results = readonly E.Either<LogFailure, Appended>[]
@@ -43,8 +44,9 @@ export class UnderWay {
   /** They are durable, as is everything up to the head. */
   settle(settled: Fed['settled'], head: number): void {
     this.#durable = head
-    for (const { uuid, stream, position } of settled) {
-      if (this.#heads.get(stream)?.position === position) this.#heads.delete(stream)
+    for (const { uuid, event, place } of settled) {
+      const stream = streamOf(event.stream)
+      if (this.#heads.get(stream)?.position === place.position) this.#heads.delete(stream)
       const left = (this.#uuids.get(uuid) ?? 0) - 1
       if (left > 0) this.#uuids.set(uuid, left)
       else this.#uuids.delete(uuid)
