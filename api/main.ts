@@ -45,9 +45,7 @@ import { publishedConfiguration } from './published-configuration.ts'
 import { loadPulls } from './pull/pull-file.ts'
 import { createPulls } from './pull/pulls.ts'
 import { quarantineBodies, resubmitKnown } from './quarantine-bodies.ts'
-
-/** Something that runs and is stopped in reverse order of its start. */
-type Stop = () => Promise<void>
+import { Stops } from './stops.ts'
 
 /** Opens everything, serves until SIGINT or SIGTERM, closes everything. Exit code 1 if it can't start. */
 export async function start(): Promise<void> {
@@ -70,10 +68,13 @@ export async function start(): Promise<void> {
   for (const warning of loaded.right.warnings) logger.warn(warning)
   // Whatever is created holds customers: nobody but its owner reads it, whatever the directory's own mode.
   process.umask(0o077)
-  const stops: Stop[] = []
+  const stops = new Stops((error) => {
+    logger.error(`stopping: ${failureText(error)}`)
+    process.exitCode = 1
+  })
   const stopping = untilSignal()
+  const serving = serve(loaded.right, logger, metrics, stops)
   try {
-    const serving = serve(loaded.right, logger, metrics, stops)
     // A start may have to wait (for room on a full disk); it can be given up all the same.
     await Promise.race([serving, stopping])
     await stopping
@@ -83,19 +84,15 @@ export async function start(): Promise<void> {
     console.error(error instanceof Error && error.name === 'Error' ? error.message : failureText(error))
     process.exitCode = 1
   }
-  for (const stop of stops.reverse()) {
-    // One that fails (a full disk) must not keep the others from closing.
-    await stop().catch((error: unknown) => {
-      logger.error(`stopping: ${failureText(error)}`)
-      process.exitCode = 1
-    })
-  }
+  await stops.run(serving, GIVE_UP_MS)
   logger.info('stopped')
   // Everything is closed; should some handle still be open, it is nobody's.
   setTimeout(() => process.exit(), LINGER_MS).unref()
 }
 
 const LINGER_MS = 2_000
+/** A start that waits for room on a disk is left to it; what else begins is there sooner, a nats-server last. */
+const GIVE_UP_MS = 5_000
 const PARENT_CHECK_MS = 500
 
 function untilSignal(): Promise<void> {
@@ -115,7 +112,7 @@ async function serve(
   configuration: Configuration,
   logger: Logger,
   metrics: EngineMetrics,
-  stops: Stop[],
+  stops: Stops,
 ): Promise<void> {
   const directory = resolve(configuration.dataDirectory)
   const { pullFile } = configuration
@@ -282,7 +279,7 @@ async function openNats(
   logger: Logger,
   engine: Engine,
   metrics: EngineMetrics,
-  stops: Stop[],
+  stops: Stops,
   onConnected: (nats: NatsIntake) => void,
 ): Promise<{ readonly url: string; readonly note: string } | { readonly off: string }> {
   const given = configuration.natsUrl
@@ -327,7 +324,7 @@ const RECONNECT_MS = 2_000
 async function keepConnecting(
   options: NatsOptions,
   logger: Logger,
-  stops: Stop[],
+  stops: Stops,
   onConnected: (nats: NatsIntake) => void,
 ): Promise<boolean> {
   let nats: NatsIntake | undefined
@@ -367,15 +364,20 @@ async function retry(connect: () => Promise<boolean>, logger: Logger, signal: Ab
 const EXPIRE_EVERY_MS = 3_600_000
 
 /** Bodies are kept 30 days; their keys go with them. */
-function expireQuarantine({ quarantine }: Engine, logger: Logger, stops: Stop[]): void {
+function expireQuarantine({ quarantine }: Engine, logger: Logger, stops: Stops): void {
   const expire = async (): Promise<void> => {
     const expired = await quarantine.expire()
     if (E.isLeft(expired)) logger.error(`expiring quarantine failed: ${expired.left._tag}`)
   }
-  void expire()
-  const timer = setInterval(() => void expire(), EXPIRE_EVERY_MS)
+  let expiring = expire()
+  const timer = setInterval(() => {
+    expiring = expire()
+  }, EXPIRE_EVERY_MS)
   timer.unref()
-  stops.push(async () => clearInterval(timer))
+  stops.push(async () => {
+    clearInterval(timer)
+    await expiring
+  })
 }
 
 interface Started {

@@ -72,7 +72,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<E.Eit
   }
   return E.right({
     url: server.url,
-    onConfiguredPort: port === options.port,
+    onConfiguredPort: options.port === 0 || port === options.port,
     stop: async () => {
       await endChild(child, options.stopWithinMs ?? STOP_WITHIN_MS)
       forget(directory)

@@ -123,25 +123,20 @@ async function project(): Promise<void> {
     readsAhead: true,
   })
   keys = opener
-  const checkpoints = startCheckpoints(data.storePath)
   try {
-    while (!stopping.signal.aborted && !(await projectWhileRoom(log, opener, checkpoints))) {
+    while (!stopping.signal.aborted && !(await projectWhileRoom(log, opener))) {
       tell({ kind: 'notice', message: 'the disk is full: the read models wait for room' })
       await sleep(NO_ROOM_MS, undefined, { signal: stopping.signal }).catch(() => undefined)
     }
   } finally {
     opener.close()
     await log.close()
-    await checkpoints.close()
   }
 }
 
 /** False if the disk was full: what the last commit holds is what the next try begins with. */
-async function projectWhileRoom(
-  log: LogReader,
-  opener: KeyReader,
-  checkpoints: Checkpoints,
-): Promise<boolean> {
+async function projectWhileRoom(log: LogReader, opener: KeyReader): Promise<boolean> {
+  const checkpoints = startCheckpoints(data.storePath)
   let store: StoreWriter | undefined
   try {
     store = openStore(checkpoints)
@@ -168,6 +163,8 @@ async function projectWhileRoom(
     projector = undefined
     endOrders()
     store?.close()
+    // The next try may remove the file: a copy still under way then would spoil the one that takes its place.
+    await checkpoints.close()
   }
 }
 

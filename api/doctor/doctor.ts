@@ -4,6 +4,7 @@ import { isLockedElsewhere } from '../../engine/log/embedded/lock.ts'
 import { decodeMasterKey } from '../../engine/privacy/master-key.ts'
 import type { Configuration } from '../configuration.ts'
 import { failureText } from '../failure-place.ts'
+import { EMBEDDED } from '../log-address.ts'
 import { checkAudit } from './audit.ts'
 import { checkCredentials, checkFormat, checkPermissions } from './directory.ts'
 import { checkFileSystem, checkSpace, checkSync } from './disk.ts'
@@ -49,7 +50,9 @@ export async function examine({ env, machine, clock }: Patient): Promise<readonl
     runs = isLockedElsewhere(join(directory, 'log'))
     return runs ? checkRunning(urlOf(env, configuration)) : [ok('engine', 'none runs on this directory')]
   })
-  await check('eventstore', () => checkEventStore(directory, configuration.eventLog))
+  // A running engine has said already where its log is.
+  if (!runs || configuration.eventLog !== EMBEDDED)
+    await check('eventstore', () => checkEventStore(directory, configuration.eventLog))
   if (!runs) await examineFiles(check, { directory, configuration, machine, clock })
   if (!runs) await check('port', async () => [await checkPort(configuration)])
   const natsUrl = configuration.natsUrl ?? (runs ? ownServerUrl(directory) : undefined)

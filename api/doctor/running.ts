@@ -17,7 +17,15 @@ const readiness = t.intersection([
     head: t.number,
     projected: t.number,
   }),
-  t.partial({ audit: t.keyof({ signing: null, refused: null, stopped: null }) }),
+  t.partial({
+    audit: t.keyof({ signing: null, refused: null, stopped: null }),
+    eventstore: t.type({
+      address: t.string,
+      state: t.keyof({ writing: null, away: null, stopped: null }),
+      position: t.number,
+      replica: t.number,
+    }),
+  }),
 ])
 
 type Readiness = t.TypeOf<typeof readiness>
@@ -64,11 +72,19 @@ function running(url: string, { ready, reasons }: Readiness): Finding {
     : fail('engine', `${what}; not ready: ${reasons.join('; ')}`, 'see below')
 }
 
-function judge({ writer, clockTrusted, head, projected, caughtUp }: Readiness): readonly Finding[] {
+function judge({
+  writer,
+  clockTrusted,
+  head,
+  projected,
+  caughtUp,
+  eventstore,
+}: Readiness): readonly Finding[] {
   const behind = Math.max(0, head - projected)
   const lag = `read models at position ${projected} of ${head}`
   return [
     writerFinding(writer),
+    ...(eventstore === undefined ? [] : [eventStoreFinding(eventstore)]),
     clockTrusted
       ? ok('clock', 'trusted')
       : fail(
@@ -100,6 +116,32 @@ function writerFinding(writer: Readiness['writer']): Finding {
         'writer',
         'a write failed: nothing is taken any more',
         'check the disk, then restart the engine: it checks the tail of the log',
+      )
+  }
+}
+
+/** As the engine knows it, whose HEADWATER_LOG need not stand in our environment too. */
+function eventStoreFinding({
+  address,
+  state,
+  position,
+  replica,
+}: NonNullable<Readiness['eventstore']>): Finding {
+  const places = `position ${position} there, ${replica} in log/`
+  switch (state) {
+    case 'writing':
+      return ok('eventstore', `the engine's log is in ${address}: ${places}`)
+    case 'away':
+      return fail(
+        'eventstore',
+        `the engine can't write to ${address}: ${places}`,
+        'start it, or make room for log/; the engine goes on by itself',
+      )
+    case 'stopped':
+      return fail(
+        'eventstore',
+        `the engine writes to ${address} no more: ${places}`,
+        "the engine's own log says why (another engine has opened it, say): see to that, then restart the engine",
       )
   }
 }

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Audit } from '../../engine/audit/audit.ts'
 import type { IdentityId } from '../../engine/events/identity.ts'
+import { addressesIn } from '../../engine/intake/addresses.ts'
 import { isDiskFull } from '../../engine/privacy/sqlite-file.ts'
 import { failureText } from '../failure-place.ts'
 import { type Certificate, certificateCodec, certificateOf, proofsOf } from './certificate.ts'
@@ -129,7 +130,8 @@ class ScheduledErasures implements Erasures {
       return before === undefined ? E.left({ _tag: 'Unknown' }) : E.right(this.#shown(before))
     }
     const people = component.flatMap(({ id }) => keyStore.reveal(id) ?? [])
-    if (reason !== undefined && searchFor(people).inText(reason)) return E.left({ _tag: 'NamesPerson' })
+    const names = (text: string): boolean => searchFor(people).inText(text) || addressesIn(text).length > 0
+    if (reason !== undefined && names(reason)) return E.left({ _tag: 'NamesPerson' })
     const number = `${new Date(requested).toISOString().slice(0, 10)}-${randomBytes(6).toString('hex')}`
     const plan = { ...NO_PLAN, asked: component.map(({ id }) => id) }
     const made = { number, identity, requested, due, reason, plan, state: 'scheduled' } as const

@@ -2,6 +2,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { EventDefinition } from '../../engine/events/codec.ts'
 import { declaredProperties, personalProperties } from '../../engine/events/personal.ts'
 import { registry } from '../../engine/events/registry.ts'
+import { ENGINE_SOURCE } from '../../engine/intake/decider.ts'
 import { SOURCE_PATTERN } from '../../engine/intake/envelope.ts'
 import { parseValue } from '../../engine/intake/parse.ts'
 import type { Incoming } from '../../engine/intake/result.ts'
@@ -28,13 +29,16 @@ export const BINARY = 'binary'
 export function incomingOf(stream: string, event: ProposedEvent, expected: Expected | undefined): Incoming {
   // System events' data are read by this protocol alone, and may hold integers that a double can't.
   const data = event.isJson && !isSystemName(event.type) ? jsonObject(event.data) : undefined
+  const type = keptType({ stream, type: event.type })
   const value = {
     ...contextOf(jsonObject(event.metadata) ?? {}),
     id: event.id,
-    type: keptType({ stream, type: event.type }),
+    type,
     data: data ?? {},
     [KEPT.metadata]: keptBytes(event.metadata),
-    ...(data === undefined || !comesBack(event, data) ? { [KEPT.data]: keptBytes(event.data) } : {}),
+    ...(data === undefined || !comesBack({ ...event, type }, data)
+      ? { [KEPT.data]: keptBytes(event.data) }
+      : {}),
     ...(event.isJson ? {} : { [KEPT.content]: BINARY }),
   }
   return { value, stream: keptStream(stream), expected }
@@ -44,7 +48,9 @@ export function incomingOf(stream: string, event: ProposedEvent, expected: Expec
 function contextOf(metadata: Json): Json {
   const context: Record<string, unknown> = {}
   const source = metadata['$source'] ?? metadata['source']
-  if (typeof source === 'string' && SOURCE_PATTERN.test(source)) context['source'] = source
+  // Another engine that has its log here is no source of that name: it is this one's own.
+  const isSource = typeof source === 'string' && SOURCE_PATTERN.test(source) && source !== ENGINE_SOURCE
+  if (isSource) context['source'] = source
   const correlation = shortText(metadata['$correlationId'])
   if (correlation !== undefined) context['correlation'] = correlation
   const causation = shortText(metadata['$causationId'])

@@ -1,8 +1,13 @@
+import { RESERVED_TYPES } from '../../engine/intake/decider.ts'
 import { DELETED_TYPE, METADATA_TYPE, metastreamOf, originalOf } from './system-names.ts'
 
 /**
- * What system streams and types are called in the log. Not as the protocol has them: a log may lie in an EventStoreDB, or be copied
+ * What streams and types are called in the log that may not have their own name there.
+ *
+ * System streams and their types: not as the protocol has them: a log may lie in an EventStoreDB, or be copied
  * to one, which would heed them, and drop the older events of a metastream.
+ *
+ * Types that the engine alone appends: whoever has their log here is an engine too, whose decisions aren't this one's.
  */
 
 const PREFIX = 'esdb_metadata-'
@@ -12,6 +17,8 @@ const TYPES: readonly (readonly [shown: string, kept: string])[] = [
 ]
 const KEPT_TYPES = new Map(TYPES)
 const SHOWN_TYPES = new Map(TYPES.map(([shown, kept]) => [kept, shown]))
+/** Before a type of an engine's own, and before what would be taken for one. */
+const OTHERS_PREFIX = 'esdb.reserved.'
 
 interface Name {
   readonly stream: string
@@ -29,12 +36,15 @@ export function keptStream(stream: string): string {
 }
 
 export function keptType({ stream, type }: Name): string {
-  return originalOf(stream) === undefined ? type : (KEPT_TYPES.get(type) ?? type)
+  const kept = originalOf(stream) === undefined ? type : (KEPT_TYPES.get(type) ?? type)
+  return RESERVED_TYPES.has(kept) || kept.startsWith(OTHERS_PREFIX) ? `${OTHERS_PREFIX}${kept}` : kept
 }
 
 /** An event of the log as clients know it. */
 export function shownName(event: Name): Name {
-  if (!event.stream.startsWith(PREFIX)) return event
-  const { stream, type } = event
+  const { stream } = event
+  const isOthers = event.type.startsWith(OTHERS_PREFIX)
+  const type = isOthers ? event.type.slice(OTHERS_PREFIX.length) : event.type
+  if (!stream.startsWith(PREFIX)) return isOthers ? { stream, type } : event
   return { stream: metastreamOf(stream.slice(PREFIX.length)), type: SHOWN_TYPES.get(type) ?? type }
 }

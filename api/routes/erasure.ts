@@ -131,7 +131,10 @@ function problemOf(refusal: ErasureRefusal): Problem {
     case 'Unknown':
       return nobody()
     case 'NamesPerson':
-      return invalidBody('/reason', 'The reason names the person: it is kept for ever, and must name nobody.')
+      return invalidBody(
+        '/reason',
+        'The reason names the person, or holds an address: it is kept for ever, and must name nobody.',
+      )
     case 'HeldUp':
       return new Problem('erasure_held_up', `It can't be asked for now: ${refusal.why}.`, {
         headers: { 'retry-after': '30' },

@@ -1,4 +1,4 @@
-import { parsePhoneNumberFromString } from 'libphonenumber-js'
+import { getCountries, getCountryCallingCode, parsePhoneNumberFromString } from 'libphonenumber-js'
 import type { StatedIdentity } from '../events/identity.ts'
 
 /** Mail addresses and telephone numbers in texts that are meant to hold something else. */
@@ -25,6 +25,14 @@ export function plain(text: string): string {
   return decoded(text).normalize('NFKC').trim()
 }
 
+/** Nobody sees them: soft hyphens, zero-width spaces, marks of direction. */
+const UNSEEN = /\p{Cf}/gu
+
+/** As `plain`, and without what is read over, for looking for addresses within. */
+function seen(text: string): string {
+  return ORDINARY.test(text) ? text : plain(text).replaceAll(UNSEEN, '')
+}
+
 function decoded(text: string): string {
   if (!text.includes('%')) return text
   const signed = text.replaceAll(/%(?:25)*40/g, '@').replaceAll(/%(?:25)*2b/gi, '+')
@@ -36,22 +44,34 @@ function decoded(text: string): string {
   }
 }
 
+/** Taking a text apart as a number costs 10 µs and more: whoever sends megabytes of them must not stop everybody else. */
+const MOST_LOOKS = 1_000
+
+/** How many more times texts may be taken apart as numbers. Beyond it whatever begins like one counts as one. */
+export interface Looks {
+  left: number
+}
+
+export function looks(): Looks {
+  return { left: MOST_LOOKS }
+}
+
 /** Each as the key store would know it: mail in lower case, numbers in E.164. */
-export function addressesIn(text: string): readonly StatedIdentity[] {
+export function addressesIn(text: string, budget = looks()): readonly StatedIdentity[] {
   if (!SIGN.test(text)) return ALSO_NONE
-  return mentionsIn(plain(text)).map(({ identity }) => identity)
+  return mentionsIn(seen(text), budget).map(({ identity }) => identity)
 }
 
 /** Whether an amount is a telephone number: it may have a sign for its own sake, so the number must be one that is given out. */
 export function isPhone(text: string): boolean {
-  return SIGN.test(text) && parsePhoneNumberFromString(plain(text), { extract: false })?.isValid() === true
+  return SIGN.test(text) && parsePhoneNumberFromString(seen(text), { extract: false })?.isValid() === true
 }
 
 /** The text with what `named` says in place of each address and number; the same text where there is none. */
 export function withoutAddresses(text: string, named: (identity: StatedIdentity) => string): string {
   if (!SIGN.test(text)) return text
-  const meant = plain(text)
-  const mentions = mentionsIn(meant)
+  const meant = seen(text)
+  const mentions = mentionsIn(meant, looks())
   if (mentions.length === 0) return text
   const written: string[] = []
   let end = 0
@@ -62,9 +82,9 @@ export function withoutAddresses(text: string, named: (identity: StatedIdentity)
   return written.join('') + meant.slice(end)
 }
 
-function mentionsIn(meant: string): readonly Mention[] {
+function mentionsIn(meant: string, budget: Looks): readonly Mention[] {
   const mails = meant.includes('@') ? mailsIn(meant) : NONE
-  const phones = meant.includes('+') ? phonesIn(meant) : NONE
+  const phones = meant.includes('+') ? phonesIn(meant, budget) : NONE
   if (phones.length === 0) return mails
   const free = phones.filter((phone) => !mails.some(({ from, to }) => phone.from < to && from < phone.to))
   return [...mails, ...free].sort((a, b) => a.from - b.from)
@@ -97,14 +117,14 @@ function localStart(meant: string, at: number): number {
   return from
 }
 
-/** E.164: at most 15 digits; fewer than 7 name nobody. */
-const NUMBER = /\+(?:[\s().\-/]{0,2}\d){7,15}(?!\d)/y
+/** E.164: at most 15 digits; fewer than 7 name nobody. Dashes and dots are also those of typographers. */
+const NUMBER = /\+(?:[\s().\-/\u2010-\u2015\u2212\u00b7\u2022]{0,3}\d){7,15}(?!\d)/y
 
-function phonesIn(meant: string): readonly Mention[] {
+function phonesIn(meant: string, budget: Looks): readonly Mention[] {
   const found: Mention[] = []
   for (let at = meant.indexOf('+'); at >= 0; at = meant.indexOf('+', at + 1)) {
     NUMBER.lastIndex = at
-    const number = phoneAt(NUMBER.exec(meant)?.[0])
+    const number = phoneAt(NUMBER.exec(meant)?.[0], budget)
     if (number === undefined) continue
     const { value, length } = number
     found.push({ from: at, to: at + length, identity: { namespace: 'phone', value } })
@@ -112,12 +132,28 @@ function phonesIn(meant: string): readonly Mention[] {
   return found
 }
 
+/** ITU-T E.164: of countries, and of services that have none. */
+const CALLING_CODES: ReadonlySet<string> = new Set([
+  ...getCountries().map((country): string => getCountryCallingCode(country)),
+  ...['800', '808', '870', '878', '881', '882', '883', '888', '979'],
+])
+
+/** Much of what is no number ends here: to take a text apart as one costs a hundred times this look. */
+function hasCallingCode(digits: string): boolean {
+  return [1, 2, 3].some((length) => CALLING_CODES.has(digits.slice(0, length)))
+}
+
 /** More digits may follow, behind a separator: the longest beginning that may be a number. */
-function phoneAt(text: string | undefined): { readonly value: string; readonly length: number } | undefined {
-  if (text === undefined) return undefined
+function phoneAt(
+  text: string | undefined,
+  budget: Looks,
+): { readonly value: string; readonly length: number } | undefined {
+  if (text === undefined || !hasCallingCode(text.replaceAll(/\D/g, ''))) return undefined
   for (let length = text.length; length > MIN_PHONE_LENGTH; length--) {
     if (!/\d/.test(text[length - 1] ?? '') || /\d/.test(text[length] ?? '')) continue
     const value = `+${text.slice(0, length).replaceAll(/\D/g, '')}`
+    if (budget.left <= 0) return { value, length }
+    budget.left -= 1
     if (parsePhoneNumberFromString(value, { extract: false })?.isPossible() === true) return { value, length }
   }
   return undefined

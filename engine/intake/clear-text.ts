@@ -4,7 +4,7 @@ import { kindOf, unreachable } from '../events/codec-kinds.ts'
 import type { FieldKind } from '../events/fields.ts'
 import { NAMESPACE_PATTERN, type StatedIdentity } from '../events/identity.ts'
 import { personalProperties, propertyCodecs } from '../events/personal.ts'
-import { addressesIn, isPhone, plain } from './addresses.ts'
+import { addressesIn, isPhone, looks, plain } from './addresses.ts'
 import type { StatedEnvelope } from './envelope.ts'
 
 /**
@@ -134,6 +134,7 @@ class Finding {
   #refusal: string | undefined
   #isNamed = false
   #isUnnamed = false
+  readonly #looks = looks()
 
   constructor(event: Judged) {
     this.#event = event
@@ -230,10 +231,10 @@ class Finding {
   }
 
   #names(text: string): boolean {
-    const addresses = addressesIn(text)
+    const addresses = addressesIn(text, this.#looks)
     if (addresses.length === 0) return this.#isStated(text)
     this.#addresses ??= []
-    this.#addresses.push(...addresses)
+    this.#addresses.push(...addresses.slice(0, MOST_ADDRESSES - this.#addresses.length))
     return true
   }
 
@@ -242,6 +243,9 @@ class Finding {
     return false
   }
 }
+
+/** Of one event, looked up among those that were erased: it is refused or sealed whoever the others are. */
+const MOST_ADDRESSES = 200
 
 const IDENTITY_ID = /^[0-9a-f]{32}$/
 

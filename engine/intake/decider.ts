@@ -73,7 +73,7 @@ interface DeciderOptions {
 }
 
 /** Types that only the engine appends: a sender that could would forge its decisions. */
-const RESERVED: ReadonlySet<string> = new Set([
+export const RESERVED_TYPES: ReadonlySet<string> = new Set([
   'clock.advanced',
   'event.quarantined',
   'event.resubmitted',
@@ -82,7 +82,7 @@ const RESERVED: ReadonlySet<string> = new Set([
 ])
 
 /** The source of the engine's own events. */
-const ENGINE_SOURCE = 'headwater'
+export const ENGINE_SOURCE = 'headwater'
 
 /** Stands for a source that can't be told. */
 const UNKNOWN = 'unknown'
@@ -148,7 +148,7 @@ export class Decider {
       const message = `the source ${ENGINE_SOURCE} is the engine's own: its ids must not be taken by others`
       return refuse(incoming, envelope.source, 'reserved_source', message, size)
     }
-    if (RESERVED.has(envelope.type)) {
+    if (RESERVED_TYPES.has(envelope.type)) {
       return refuse(
         incoming,
         defaultSource,

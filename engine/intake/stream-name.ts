@@ -119,7 +119,7 @@ export function personalName(name: string, event: Pick<Nameable, 'stated' | 'def
     return "the stream's name holds an identity of the event: names last for ever, so they must name nobody"
   if (addressesOf(texts).length > 0 || addressesIn(name).length > 0)
     return "the stream's name holds an address: names last for ever, so they must name nobody"
-  if (head !== undefined && PERSONAL_CATEGORIES.has(head) && !IDENTITY_ID.test(rest))
+  if (head !== undefined && PERSONAL_CATEGORIES.has(head) && rest !== NOBODY && !IDENTITY_ID.test(rest))
     return `streams of the category ${head} are people's: they are named by identity ids alone`
   return undefined
 }

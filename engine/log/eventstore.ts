@@ -90,7 +90,7 @@ type ProbingConnection = Parameters<typeof openEventStoreLog>[0]
  * nobody can catch it, at the next answer to one.
  *
  * The client forgets an append where the call that carries it ends well, or ends just before the append is put into it, and a read
- * that is cut off from this side never ends. So nothing here waits for the client alone.
+ * that is cut off from this side ends as if it were whole. So nothing here waits for the client alone.
  */
 export function connectionOf(
   client: EventStoreDBClient,
@@ -219,11 +219,14 @@ function storedOf(event: AllStreamRecordedEvent, prefix: string): StoredEvent | 
   assert.equal(position.commit, position.prepare, 'commit and prepare position differ')
   return {
     stream: system + name.slice(prefix.length),
-    revision: safeInteger(revision),
+    revision: revision === TOMBSTONE_REVISION ? Number.MAX_SAFE_INTEGER : safeInteger(revision),
     commit: safeInteger(position.commit),
     ...{ id, type, data, metadata },
   }
 }
+
+/** EventStoreDB's greatest: nothing follows it in its stream. */
+const TOMBSTONE_REVISION = 2n ** 63n - 1n
 
 /** Never rounded. */
 export function safeInteger(value: bigint): number {

@@ -6,7 +6,6 @@ import type { IdentityId } from '../events/identity.ts'
 import { BlockEncoder } from './embedded/block-encoder.ts'
 import type { EmbeddedLog } from './embedded/embedded.ts'
 import { MAX_EVENT_BYTES } from './embedded/format.ts'
-import { ConnectionFailed } from './eventstore/connection.ts'
 import type { RemoteLog } from './eventstore/remote-log.ts'
 import {
   type AppendEvent,
@@ -18,7 +17,7 @@ import {
   type StreamReadOptions,
   type SubscribeOptions,
 } from './log.ts'
-import { newEventOf, Waiting } from './mirrored-parts.ts'
+import { causeOf, ReplicaFiller } from './mirrored-filler.ts'
 
 /** How the remote log and its replica stand to each other. */
 export interface MirrorStatus {
@@ -42,7 +41,6 @@ export interface MirrorOptions {
 
 type AppendResult = E.Either<LogFailure, Appended>
 
-const RETRY_MS = 1_000
 /** For what is under way, when the log is closed. */
 const CLOSE_PATIENCE_MS = 10_000
 const CLOSED: LogFailure = { _tag: 'LogClosed' }
@@ -67,27 +65,24 @@ export async function openMirroredLog(
 class Mirrored implements MirroredLog {
   readonly #remote: RemoteLog
   readonly #replica: EmbeddedLog
-  readonly #options: MirrorOptions
-  readonly #waiting = new Waiting()
   readonly #measuring = new BlockEncoder()
   readonly #closing = new AbortController()
+  readonly #filler: ReplicaFiller
   readonly #copying: Promise<void>
   readonly #appending = new Set<Promise<unknown>>()
-  /** The replica has no room: nothing is taken before it has what the remote log has. */
-  #stuck: Extract<LogFailure, { _tag: 'DiskFull' }> | undefined
-  #stopped: Extract<LogFailure, { _tag: 'WriterStopped' }> | undefined
   #closed: Promise<void> | undefined
 
   constructor(remote: RemoteLog, replica: EmbeddedLog, options: MirrorOptions) {
     this.#remote = remote
     this.#replica = replica
-    this.#options = options
-    this.#copying = this.#copy()
+    const { signal } = this.#closing
+    this.#filler = new ReplicaFiller({ remote, replica, signal, onNotice: options.onNotice })
+    this.#copying = this.#filler.run()
   }
 
   /** Throws where the replica can't be filled. */
   async caughtUp(): Promise<void> {
-    const failure = await this.#waiting.until(this.#remote.head().position, this.#replica.head().position)
+    const failure = await this.#filler.until(this.#remote.head().position)
     if (failure === undefined) return
     await this.close()
     throw new Error(`log/ can't be filled from EventStoreDB: ${causeOf(failure)}`)
@@ -105,7 +100,7 @@ class Mirrored implements MirroredLog {
   }
 
   async #append(events: readonly AppendEvent[], atomic: boolean): Promise<readonly AppendResult[]> {
-    const refusal = this.#closed === undefined ? (this.#stopped ?? this.#stuck) : CLOSED
+    const refusal = this.#closed === undefined ? this.#filler.refusal() : CLOSED
     if (refusal !== undefined) return events.map(() => E.left(refusal))
     const large = events.map(({ event }) => this.#tooLarge(event))
     const first = large.find((failure) => failure !== undefined)
@@ -131,8 +126,7 @@ class Mirrored implements MirroredLog {
   /** What is durable in the remote log alone isn't acknowledged: it can't be read yet. */
   async #copied(results: readonly AppendResult[]): Promise<readonly AppendResult[]> {
     const last = Math.max(0, ...results.map((result) => (E.isRight(result) ? result.right.position : 0)))
-    const refusal = last > this.#replica.head().position ? (this.#stopped ?? this.#stuck) : undefined
-    const failure = refusal ?? (await this.#waiting.until(last, this.#replica.head().position))
+    const failure = await this.#filler.until(last)
     if (failure === undefined) return results
     const { position } = this.#replica.head()
     return results.map((result) =>
@@ -140,96 +134,20 @@ class Mirrored implements MirroredLog {
     )
   }
 
-  async #copy(): Promise<void> {
-    const { signal } = this.#closing
-    while (!signal.aborted && this.#stopped === undefined) {
-      try {
-        const from = this.#replica.head().position + 1
-        for await (const batch of this.#remote.subscribe({ from, signal })) {
-          await this.#store(batch)
-          if (signal.aborted || this.#stopped !== undefined) return
-        }
-      } catch (error) {
-        if (signal.aborted) return
-        const cause = error instanceof Error ? error.message : String(error)
-        if (!(error instanceof ConnectionFailed)) {
-          this.#stop(cause)
-          return
-        }
-        this.#options.onNotice?.(`log/ can't follow EventStoreDB for now: ${cause}`)
-        await this.#pause()
-      }
-    }
-  }
-
-  /** Tried again until there is room for all of them. */
-  async #store(batch: readonly RecordedEvent[]): Promise<void> {
-    for (let left = batch; left.length > 0; left = this.#beyondReplica(left)) {
-      if (this.#closing.signal.aborted) return
-      const gap = this.#gapBefore(left)
-      if (gap !== undefined) {
-        this.#stop(gap)
-        return
-      }
-      const results = await this.#replica.append(left.map((event) => ({ event: newEventOf(event) })))
-      const { position } = this.#replica.head()
-      this.#waiting.reached(position)
-      const failed = results.find(E.isLeft)?.left
-      if (failed?._tag === 'DiskFull') await this.#wait(failed)
-      else if (failed !== undefined) this.#stop(causeOf(failed))
-      else this.#check(left, results)
-      if (this.#stopped !== undefined) return
-    }
-    if (this.#stuck !== undefined) this.#options.onNotice?.('there is room for log/ again: events are taken')
-    this.#stuck = undefined
-  }
-
-  #beyondReplica(events: readonly RecordedEvent[]): readonly RecordedEvent[] {
-    const { position } = this.#replica.head()
-    return events.filter((event) => event.position > position)
-  }
-
-  #gapBefore(events: readonly RecordedEvent[]): string | undefined {
-    const next = this.#replica.head().position + 1
-    const found = events.find(({ position }, i) => position !== next + i)
-    return found && `position ${found.position} follows a gap, which log/ can't hold`
-  }
-
-  #check(events: readonly RecordedEvent[], results: readonly AppendResult[]): void {
-    for (const [i, { position, revision }] of events.entries()) {
-      const result = results[i]
-      const isSame = result !== undefined && E.isRight(result) && result.right.revision === revision
-      if (!isSame) this.#stop(`the event at position ${position} has another revision than in log/`)
-    }
-  }
-
-  async #wait(failure: Extract<LogFailure, { _tag: 'DiskFull' }>): Promise<void> {
-    if (this.#stuck === undefined)
-      this.#options.onNotice?.("there is no room for log/: events are refused until it has EventStoreDB's")
-    this.#stuck = failure
-    this.#waiting.fail(failure)
-    await this.#pause()
-  }
-
-  #stop(cause: string): void {
-    const failure = { _tag: 'WriterStopped', cause } as const
-    this.#stopped ??= failure
-    this.#options.onNotice?.(`log/ follows EventStoreDB no more: ${cause}`)
-    this.#waiting.fail(failure)
-  }
-
-  async #pause(): Promise<void> {
-    await timer(RETRY_MS, undefined, { signal: this.#closing.signal }).catch(() => undefined)
-  }
-
   mirror(): MirrorStatus {
-    const state = this.#stopped === undefined ? this.#remote.state() : 'stopped'
     return {
-      state: state === 'writing' && this.#stuck !== undefined ? 'away' : state,
+      state: this.#state(),
       remote: this.#remote.head().position,
       replica: this.#replica.head().position,
       interruptions: this.#remote.interruptions(),
     }
+  }
+
+  #state(): MirrorStatus['state'] {
+    const refusal = this.#filler.refusal()
+    if (refusal?._tag === 'WriterStopped') return 'stopped'
+    const state = this.#remote.state()
+    return state === 'writing' && refusal !== undefined ? 'away' : state
   }
 
   /** Also of events that the replica is still to get: who can't read them yet can't be told whether they are the same. */
@@ -309,13 +227,9 @@ class Mirrored implements MirroredLog {
     await Promise.race([Promise.allSettled(this.#appending), late])
     patience.abort()
     this.#closing.abort()
-    this.#waiting.fail(CLOSED)
-    await this.#copying
-    await this.#remote.close()
+    this.#filler.fail(CLOSED)
+    // What is being read of the remote log is cut off by closing it.
+    await Promise.all([this.#copying, this.#remote.close()])
     await this.#replica.close()
   }
-}
-
-function causeOf(failure: LogFailure): string {
-  return 'cause' in failure ? failure.cause : failure._tag
 }

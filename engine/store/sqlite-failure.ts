@@ -19,7 +19,10 @@ export class StoreUnusable extends Error {
   }
 }
 
-/** Deletes the file with all that SQLite keeps beside it. Its writer must be closed; readers notice by themselves. */
+/**
+ * Deletes the file with all that SQLite keeps beside it. Its writer must be closed, and `Checkpoints` of
+ * it: they would take the new file's WAL for the old one's. Readers notice by themselves.
+ */
 export function removeSqliteStore(path: string): void {
   // The database first: SQLite discards a journal or WAL whose database is gone, but never notices a WAL that is.
   for (const suffix of ['', '-journal', '-wal', '-shm']) rmSync(path + suffix, { force: true })

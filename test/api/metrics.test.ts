@@ -44,6 +44,8 @@ describe('the metrics of an engine', () => {
   const clock = manualClock(10_000)
   const metrics = engineMetrics(clock)
   const store = createMemoryStore()
+  const directory = mkdtempSync(join(tmpdir(), 'headwater-metrics-'))
+  afterAll(() => rmSync(directory, { recursive: true }))
   let position = 7
   metrics.observe(
     {
@@ -59,7 +61,7 @@ describe('the metrics of an engine', () => {
       quarantine: { usedBytes: 8 },
       store: store.reader([]),
     },
-    { directory: tmpdir(), version: '1.2.3', queueEvents: 30, queueBytes: 40 },
+    { directory, version: '1.2.3', queueEvents: 30, queueBytes: 40 },
   )
   let world: World
   beforeEach(async () => {

@@ -488,10 +488,14 @@ describe('the environment', () => {
   })
 })
 
+const remote = (state: string) => ({ address: 'esdb://store:2113', state, position: 9, replica: 8 })
+
 describe('a running engine', () => {
   test('is asked, not touched; one that doesn’t answer where it should is a failure', async () => {
     const engine = new EngineProcess(port, data, WITHOUT_NATS)
     await engine.start()
+    // Its HEADWATER_LOG stands in its own environment only.
+    writeFileSync(join(data, 'log.replica'), 'esdb://store:2113\n')
     try {
       const { code, checks } = await doctor()
       expect(failures({ checks })).toEqual([])
@@ -514,6 +518,8 @@ describe('a running engine', () => {
     } finally {
       await engine.kill('SIGKILL')
     }
+    expect(failures(await doctor())[0]).toMatch(/^eventstore: log\/ is a replica of esdb:\/\/store:2113/)
+    rmSync(join(data, 'log.replica'))
     const after = await doctor()
     expect(of(after.checks, 'engine')[0]?.message).toBe('none runs on this directory')
     expect(failures(after)).toEqual([])
@@ -528,6 +534,9 @@ describe('a running engine', () => {
     [{ head: 900_000 }, 'lag', 'warn', 'position 7 of 900000'],
     [{ ready: false, reasons: ['it is tired'] }, 'engine', 'fail', 'not ready: it is tired'],
     [{ writer: 'odd' }, 'engine', 'fail', 'what answers there is not Headwater'],
+    [{ eventstore: remote('writing') }, 'eventstore', 'ok', 'esdb://store:2113: position 9 there, 8 in log/'],
+    [{ eventstore: remote('away') }, 'eventstore', 'fail', "can't write to esdb://store:2113"],
+    [{ eventstore: remote('stopped') }, 'eventstore', 'fail', 'writes to esdb://store:2113 no more'],
   ])('that says %j', async (change, check, status, message) => {
     const well = {
       ready: true,

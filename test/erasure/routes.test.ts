@@ -79,6 +79,7 @@ describe('what is asked', () => {
     [{ identity: `email:${EMAIL}`, waitHours: 1 }],
     [{ identity: `email:${EMAIL}`, reason: 'x'.repeat(1_001) }],
     [{ identity: `email:${EMAIL}`, reason: `for ${EMAIL}` }],
+    [{ identity: `email:${EMAIL}`, reason: 'asked by dpo@corp.example' }],
   ])('%j is refused', async (body) => {
     const answer = await post(body)
     expect(answer).toMatchObject({ status: 400, body: { type: 'urn:headwater:problem:invalid_body' } })

@@ -20,7 +20,7 @@ afterEach(async () => {
 const NO_NATS = { NATS_URL: 'nats://127.0.0.1:1', HEADWATER_DUPLICATES: 'off' }
 const LANES = 6
 const LONG = process.env['HEADWATER_TEST_LONG'] !== undefined
-const MORE = LONG ? 500 : 25
+const MORE = LONG ? 500 : 8
 
 interface Answer {
   readonly results?: readonly { readonly status: string; readonly position?: number }[]

@@ -2,7 +2,13 @@
  * Theorem: what EventStoreDB's client appends is an event like any other here, and what came by other ways is read by it; known
  * types are validated, names name nobody, and what was erased is absent.
  */
-import { binaryEvent, type EventStoreDBClient, jsonEvent } from '@eventstore/db-client'
+import {
+  binaryEvent,
+  type EventStoreDBClient,
+  eventTypeFilter,
+  jsonEvent,
+  START,
+} from '@eventstore/db-client'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { headwaterBackend } from '../../api/esdb/headwater-backend.ts'
 import type { EsdbServer } from '../../api/esdb/server.ts'
@@ -134,6 +140,36 @@ describe('an event appended by the client', () => {
     expect(String(await rejection(client.appendToStream('thing-1', other)))).toMatch(/id_reused/)
     const elsewhere = jsonEvent({ id: ID, type: 'thing.done', data: { n: 1 } })
     expect(String(await rejection(client.appendToStream('thing-2', elsewhere)))).toMatch(/id_reused/)
+  })
+
+  test('of another engine, whose log lies here, is as it wrote it, and decides nothing here', async () => {
+    const types = [
+      'person.erased',
+      'event.quarantined',
+      'clock.advanced',
+      'esdb.reserved.person.erased',
+      'cdp.page',
+    ]
+    const metadata = { source: 'headwater', id: 'erased-1' }
+    const sent = types.map((type) => jsonEvent({ type, data: { erased: ['e1'], name: 'Home' }, metadata }))
+    await client.appendToStream('person-2026', sent)
+    // An event that names nobody has a stream of this name.
+    await client.appendToStream('profile-none', jsonEvent({ type: 'cdp.page', data: {} }))
+    const seen = await collect(client.readStream('person-2026'))
+    expect(seen.map(({ type }) => type)).toEqual(types)
+    expect(seen.map(({ data }) => data)).toEqual(sent.map(({ data }) => data))
+    expect(seen.map(({ metadata: its }) => its)).toEqual(sent.map(() => metadata))
+    const filter = eventTypeFilter({ prefixes: ['person.'] })
+    const subscription = client.subscribeToAll({ fromPosition: START, filter })
+    for await (const { event } of subscription) {
+      expect(event?.type).toBe('person.erased')
+      break
+    }
+    const kept = await world.events()
+    expect(kept.slice(0, 4).map(({ type }) => type)).toEqual(
+      types.slice(0, 4).map((type) => `esdb.reserved.${type}`),
+    )
+    expect(new Set(kept.map(({ source }) => source))).toEqual(new Set(['esdb']))
   })
 
   test('to a log without room is unavailable, and taken when there is', async () => {

@@ -5,6 +5,7 @@
 
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { jsonEvent } from '@eventstore/db-client'
 import * as E from 'fp-ts/lib/Either.js'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { EsdbServer } from '../../api/esdb/server.ts'
@@ -49,6 +50,20 @@ const placeOf = (result: E.Either<LogFailure, Appended>) =>
   E.isRight(result) ? result.right.position : result.left._tag
 
 const user = { id: identityId(1), namespace: 'user' }
+
+it('goes on, and opens again, where somebody ends a stream that is none of its own', async () => {
+  const log = await open()
+  const client = clientOf(server)
+  closing.push(() => client.dispose())
+  await client.appendToStream('foreign-1', jsonEvent({ type: 'thing.done', data: {} }))
+  await client.tombstoneStream('foreign-1')
+  const [first] = await log.append(appends(anEvent({})))
+  expect(first && placeOf(first)).toBe(1)
+  await log.close()
+  rmSync(join(directory.path, 'log-index.sqlite'))
+  const again = await open()
+  expect(again.head().position).toBe(1)
+})
 
 it('has everything once when connections are cut while it is written', async () => {
   const between = await proxy()

@@ -15,7 +15,7 @@ logContract('embedded log that mirrors one in EventStoreDB', async () => {
   const server = await serve(memoryBackend(), { maxAppendBytes: 4 * 1024 * 1024 })
   const log = await openMirroredLog(
     await openedOn(server, directory.path),
-    await opened(join(directory.path, 'log'), { files: unsyncedFiles }),
+    await opened(join(directory.path, 'log'), { files: unsyncedFiles, chunkBytes: 64 * 1024 }),
   )
   return {
     log,

@@ -31,6 +31,10 @@ const ADDRESSES = [
   'for jane.doe＠example.com, by hand',
   '+442079460018',
   'ring +44 (20) 7946-0018 at noon',
+  // As copied from a page: with invisible characters, and the dashes of typographers.
+  'jane\u00ad.doe@\u200bexample\u200b.com',
+  '+\u206044\u201120\u20117946\u20130018',
+  '+44  20 / 7946 · 0018',
 ]
 /** What is one where the event names that person. */
 const OWN = ['lead:lead-of-jane', '020 7946 0018', '442079460018']

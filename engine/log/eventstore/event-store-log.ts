@@ -197,14 +197,15 @@ class EventStoreLog implements RemoteLog {
   async #recover(): Promise<void> {
     const { signal } = this.#closing
     const closed = whenAborted(signal)
-    for (let pauseMs = FIRST_PAUSE_MS; this.state() === 'away'; pauseMs *= 2) {
-      // Closing waits for this, and the client may never answer.
+    for (let pauseMs = FIRST_PAUSE_MS; this.state() === 'away' && !signal.aborted; pauseMs *= 2) {
+      // Closing waits for this, and the server may never answer.
       const failure = await Promise.race([this.#markers.mark(), closed.promise.then(() => undefined)])
-      if (failure === undefined || signal.aborted) return
+      if (failure === undefined) break
       if (failure._tag !== 'Away')
-        return this.#stop({ _tag: 'WriterStopped', cause: new ConnectionFailed(failure).message })
-      await this.#pause(Math.min(LONGEST_PAUSE_MS, pauseMs))
+        this.#stop({ _tag: 'WriterStopped', cause: new ConnectionFailed(failure).message })
+      else await this.#pause(Math.min(LONGEST_PAUSE_MS, pauseMs))
     }
+    closed.stop()
   }
 
   #stop(failure: Extract<LogFailure, { _tag: 'WriterStopped' }>): void {

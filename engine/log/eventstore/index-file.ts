@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { IdentityId } from '../../events/identity.ts'
-import type { Appended, Head, StreamReadOptions } from '../log.ts'
+import type { Appended, Head } from '../log.ts'
+import { bound, type Direction, marks, ordered } from './index-queries.ts'
 import { Statements, States, StreamRows, type Value } from './index-rows.ts'
 import { SCHEMA, TABLES, VERSION } from './index-schema.ts'
 
@@ -289,18 +290,4 @@ export class IndexFile {
   #prepared(sql: string): StatementSync {
     return this.#statements.prepared(sql)
   }
-}
-
-type Direction = NonNullable<StreamReadOptions['direction']>
-
-function bound(direction: Direction): string {
-  return direction === 'forwards' ? '>=' : '<='
-}
-
-function ordered(direction: Direction): string {
-  return `ORDER BY event.position ${direction === 'forwards' ? 'ASC' : 'DESC'}`
-}
-
-function marks(values: ReadonlySet<string>): string {
-  return [...values].map(() => '?').join(', ')
 }
