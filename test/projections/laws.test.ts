@@ -166,10 +166,10 @@ test.each(defining.map((each) => [each.name, each] as const))(
       }
       seen += definedCells(projection, sample)
     })
-    const found = fc.check(property, { numRuns: LONG ? 10_000 : 40 })
+    const found = fc.check(property, { numRuns: LONG ? 10_000 : 100 })
     const base = projections.find((each) => each.name === name) ?? projection
     if (found.failed) throw keptForEver(base, broken, found)
-    expect(seen).toBeGreaterThan(10)
+    expect(seen).toBeGreaterThan(5)
   },
 )
 
