@@ -4,18 +4,16 @@ import { type EsdbFindings, noEsdbFindings } from './esdb/findings.ts'
 import { EsdbLab } from './esdb/lab.ts'
 import { measureAdapter, measureBatches, measureFlood, measureReads, measureSingles } from './esdb/parts.ts'
 import { esdbPlanOf } from './esdb/plan.ts'
-import { measureWithin } from './interruption.ts'
 import { presentLibrary, type Table } from './library-page.ts'
 import { shown } from './log/findings.ts'
 import { median } from './main/findings.ts'
 import { commitOf, describeMachine } from './main/machine.ts'
+import { measureParts, type Parts } from './parts.ts'
 import type { BenchOptions } from './question.ts'
 import { type Report, resultOf } from './report.ts'
 
-type Part = (lab: EsdbLab, findings: EsdbFindings) => Promise<void>
-
 /** By the names that `--only` takes. */
-const PARTS: readonly (readonly [name: string, about: string, part: Part])[] = [
+const PARTS: Parts<EsdbLab, EsdbFindings> = [
   ['single', '1,000 appends of one event in flight', measureSingles],
   ['batch', 'appends of 100 events', measureBatches],
   ['flood', '10,000 appends at once', measureFlood],
@@ -38,25 +36,11 @@ export async function benchEsdb(options: BenchOptions): Promise<number> {
   const plan = esdbPlanOf(options.quick)
   const lab = new EsdbLab(plan, systemClock, options.say)
   const findings = noEsdbFindings()
-  try {
-    const measure = () => measureAll(lab, findings, options.only)
-    const why = await measureWithin(plan.deadlineMs, measure, () => lab.abort(), findings.failures)
-    return why === 'signal' ? 130 : present(lab, findings, options)
-  } finally {
-    await lab.close()
-  }
-}
-
-async function measureAll(lab: EsdbLab, findings: EsdbFindings, only: readonly string[]): Promise<void> {
-  for (const [name, about, measure] of PARTS) {
-    if (lab.aborted) break
-    if (only.length > 0 && !only.includes(name)) continue
-    lab.say(`${name}: ${about} …`)
-    await measure(lab, findings).catch((error: unknown) => {
-      if (!lab.aborted)
-        findings.failures.push(`${name}: ${error instanceof Error ? error.message : String(error)}`)
-    })
-  }
+  const { deadlineMs } = plan
+  return measureParts(
+    { lab, findings, parts: PARTS, deadlineMs, present: () => present(lab, findings, options) },
+    options,
+  )
 }
 
 export function esdbReportOf(findings: EsdbFindings, about: Pick<Report, 'commit' | 'machine'>): Report {

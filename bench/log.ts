@@ -1,5 +1,4 @@
 import { systemClock } from '../engine/clock.ts'
-import { measureWithin } from './interruption.ts'
 import { presentLibrary, type Table } from './library-page.ts'
 import { measureAppends } from './log/appending.ts'
 import { LOG_FIGURES, type LogFigureKey } from './log/figures.ts'
@@ -12,13 +11,12 @@ import { measureReads } from './log/reading.ts'
 import { measureSealed } from './log/sealing.ts'
 import { measureSingles, measureWriters } from './log/singles.ts'
 import { commitOf, describeMachine } from './main/machine.ts'
+import { measureParts, type Parts } from './parts.ts'
 import type { BenchOptions } from './question.ts'
 import { type Report, resultOf } from './report.ts'
 
-type Part = (lab: LogLab, findings: LogFindings) => Promise<void>
-
 /** By the names that `--only` takes. Those with the large log come last: its page cache and memory disturb the others. */
-const PARTS: readonly (readonly [name: string, about: string, part: Part])[] = [
+const PARTS: Parts<LogLab, LogFindings> = [
   ['append', 'durable appends of 1,000 events against everybody else', measureAppends],
   ['single', 'one event a commit against the bytes alone', measureSingles],
   ['writers', '64 writers of one event each', measureWriters],
@@ -41,25 +39,11 @@ export async function benchLog(options: BenchOptions): Promise<number> {
   const plan = logPlanOf(options.quick)
   const lab = new LogLab(plan, systemClock, options.say)
   const findings = noLogFindings()
-  try {
-    const measure = () => measureAll(lab, findings, options.only)
-    const why = await measureWithin(plan.deadlineMs, measure, () => lab.abort(), findings.failures)
-    return why === 'signal' ? 130 : present(lab, findings, options)
-  } finally {
-    await lab.close()
-  }
-}
-
-async function measureAll(lab: LogLab, findings: LogFindings, only: readonly string[]): Promise<void> {
-  for (const [name, about, measure] of PARTS) {
-    if (lab.aborted) break
-    if (only.length > 0 && !only.includes(name)) continue
-    lab.say(`${name}: ${about} …`)
-    await measure(lab, findings).catch((error: unknown) => {
-      if (!lab.aborted)
-        findings.failures.push(`${name}: ${error instanceof Error ? error.message : String(error)}`)
-    })
-  }
+  const { deadlineMs } = plan
+  return measureParts(
+    { lab, findings, parts: PARTS, deadlineMs, present: () => present(lab, findings, options) },
+    options,
+  )
 }
 
 export function logReportOf(findings: LogFindings, about: Pick<Report, 'commit' | 'machine'>): Report {

@@ -1,6 +1,6 @@
-import { measureWithin } from './interruption.ts'
 import { presentLibrary } from './library-page.ts'
 import { commitOf, describeMachine } from './main/machine.ts'
+import { measureParts, type Parts } from './parts.ts'
 import { measureAsking } from './project/asking.ts'
 import { measureEmmett } from './project/emmett.ts'
 import {
@@ -16,10 +16,8 @@ import { measureRebuilds } from './project/rebuilding.ts'
 import type { BenchOptions } from './question.ts'
 import { type Report, resultOf } from './report.ts'
 
-type Part = (lab: ProjectLab, findings: ProjectFindings) => Promise<void>
-
 /** By the names that `--only` takes. The last asks an engine that finds the read models which the first has left. */
-const PARTS: readonly (readonly [name: string, about: string, part: Part])[] = [
+const PARTS: Parts<ProjectLab, ProjectFindings> = [
   ['rebuild', 'the whole catalogue and one projection from the log’s beginning', measureRebuilds],
   ['emmett', 'one projection against Emmett’s rebuild on PostgreSQL', measureEmmett],
   ['live', 'events in order against late, repeated and contradicting ones', measureLive],
@@ -37,29 +35,11 @@ export async function benchProject(options: BenchOptions): Promise<number> {
   const plan = projectPlanOf(options.quick)
   const lab = new ProjectLab(plan, options.say)
   const findings = noProjectFindings()
-  try {
-    const measure = () => measureAll(lab, findings, options.only)
-    const why = await measureWithin(plan.deadlineMs, measure, () => lab.abort(), findings.failures)
-    return why === 'signal' ? 130 : present(lab, findings, options)
-  } finally {
-    lab.close()
-  }
-}
-
-async function measureAll(
-  lab: ProjectLab,
-  findings: ProjectFindings,
-  only: readonly string[],
-): Promise<void> {
-  for (const [name, about, measure] of PARTS) {
-    if (lab.signal.aborted) break
-    if (only.length > 0 && !only.includes(name)) continue
-    lab.say(`${name}: ${about} …`)
-    await measure(lab, findings).catch((error: unknown) => {
-      if (!lab.signal.aborted)
-        findings.failures.push(`${name}: ${error instanceof Error ? error.message : String(error)}`)
-    })
-  }
+  const { deadlineMs } = plan
+  return measureParts(
+    { lab, findings, parts: PARTS, deadlineMs, present: () => present(lab, findings, options) },
+    options,
+  )
 }
 
 export function projectReportOf(

@@ -24,6 +24,10 @@ export class ProjectLab {
     return this.#stopping.signal
   }
 
+  get aborted(): boolean {
+    return this.signal.aborted
+  }
+
   /** What an engine is started on. */
   get home(): string {
     return join(this.directory, 'home')
