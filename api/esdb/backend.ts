@@ -108,3 +108,20 @@ export interface EsdbBackend {
   /** Catches up, then goes on live, without a gap or repetition, until `signal` aborts. */
   follow(follow: Follow): AsyncIterable<readonly Followed[]>
 }
+
+/** Whether a stream with this head is as an append expects it. */
+export function holds(
+  expectation: Expectation,
+  head: Pick<NonNullable<Appended>, 'revision'> | undefined,
+): boolean {
+  switch (expectation.kind) {
+    case 'any':
+      return true
+    case 'no_stream':
+      return head === undefined
+    case 'stream_exists':
+      return head !== undefined
+    case 'revision':
+      return head?.revision === expectation.revision
+  }
+}

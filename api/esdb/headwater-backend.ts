@@ -6,19 +6,20 @@ import type { AtomicIntake, IntakeResult, Refusal } from '../../engine/intake/re
 import { personalName } from '../../engine/intake/stream-name.ts'
 import type { Expected, Log } from '../../engine/log/log.ts'
 import type { Opener } from '../../engine/privacy/privacy.ts'
-import type {
-  AllRead,
-  Appended,
-  AppendedBeside,
-  AppendFailure,
-  Direction,
-  EsdbBackend,
-  EsdbRecord,
-  Expectation,
-  Follow,
-  Followed,
-  ProposedEvent,
-  StreamRead,
+import {
+  type AllRead,
+  type Appended,
+  type AppendedBeside,
+  type AppendFailure,
+  type Direction,
+  type EsdbBackend,
+  type EsdbRecord,
+  type Expectation,
+  type Follow,
+  type Followed,
+  holds,
+  type ProposedEvent,
+  type StreamRead,
 } from './backend.ts'
 import { incomingOf } from './headwater-event.ts'
 import { recordOf } from './headwater-record.ts'
@@ -173,19 +174,6 @@ function nameRefusal(stream: string): string | undefined {
   if (isKeptName(name)) return 'streams of this category hold the metadata of others'
   if (Buffer.byteLength(name) > MAX_NAME_BYTES) return `a stream's name has at most ${MAX_NAME_BYTES} bytes`
   return original === undefined ? undefined : personalName(original, NOBODY)
-}
-
-function holds(expectation: Expectation, head: Appended): boolean {
-  switch (expectation.kind) {
-    case 'any':
-      return true
-    case 'no_stream':
-      return head === undefined
-    case 'stream_exists':
-      return head !== undefined
-    case 'revision':
-      return head?.revision === expectation.revision
-  }
 }
 
 function expectedOf(expectation: Expectation): Expected | undefined {

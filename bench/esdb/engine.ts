@@ -4,7 +4,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { EngineDidNotStart } from '../main/engine-process.ts'
+import { EngineDidNotStart, engineEnvironment } from '../main/engine-process.ts'
 import type { ServerChild } from './child.ts'
 
 const LAUNCHER = join(import.meta.dirname, '..', '..', 'api', 'headwater.mjs')
@@ -18,7 +18,10 @@ export async function startEngine(directory: string): Promise<ServerChild> {
   const output = openSync(printed, 'a')
   // A file, not a pipe: reading what the engine logs would cost the cores that are measured.
   const child = spawn(process.execPath, [LAUNCHER, 'start'], {
-    env: environment(join(directory, 'data'), port),
+    env: engineEnvironment(join(directory, 'data'), {
+      HEADWATER_ESDB_PORT: String(port),
+      HEADWATER_ESDB_ANONYMOUS: 'loopback',
+    }),
     stdio: ['ignore', output, output],
   })
   closeSync(output)
@@ -29,22 +32,6 @@ export async function startEngine(directory: string): Promise<ServerChild> {
   } catch (error) {
     await stop()
     throw error
-  }
-}
-
-/** Every other setting at its default, whatever the caller's environment says; only ports are free ones. */
-function environment(data: string, port: number): NodeJS.ProcessEnv {
-  const { PATH, LOG_LEVEL } = process.env
-  return {
-    PATH,
-    LOG_LEVEL,
-    HEADWATER_DATA: data,
-    HEADWATER_PORT: '0',
-    HEADWATER_NATS_PORT: '0',
-    HEADWATER_ESDB_PORT: String(port),
-    HEADWATER_ESDB_ANONYMOUS: 'loopback',
-    // As under `npm start`: the engine then stops when its parent is gone, should the bench be killed.
-    npm_lifecycle_event: 'start',
   }
 }
 

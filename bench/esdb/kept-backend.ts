@@ -1,5 +1,5 @@
 import * as E from 'fp-ts/lib/Either.js'
-import type { EsdbBackend, EsdbRecord, Expectation, Followed } from '../../api/esdb/backend.ts'
+import { type EsdbBackend, type EsdbRecord, type Followed, holds } from '../../api/esdb/backend.ts'
 import { LocalHead } from '../../engine/log/follow.ts'
 
 /** Of one answer to a reader. */
@@ -13,7 +13,7 @@ export function keptBackend(): EsdbBackend {
   return {
     async append(stream, expectation, events) {
       const current = heads.get(stream)
-      if (!holds(expectation, current?.revision))
+      if (!holds(expectation, current))
         return E.left({ _tag: 'WrongExpectedVersion', current: current?.revision })
       let revision = current?.revision ?? -1
       for (const event of events)
@@ -53,18 +53,5 @@ export function keptBackend(): EsdbBackend {
         next = last.position
       }
     },
-  }
-}
-
-function holds(expectation: Expectation, current: number | undefined): boolean {
-  switch (expectation.kind) {
-    case 'any':
-      return true
-    case 'no_stream':
-      return current === undefined
-    case 'stream_exists':
-      return current !== undefined
-    case 'revision':
-      return current === expectation.revision
   }
 }

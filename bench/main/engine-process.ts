@@ -37,7 +37,7 @@ export async function startEngineProcess(directory: string): Promise<EngineProce
   const output = openSync(printed, 'a')
   // A file, not a pipe: reading what the engine logs would cost the cores that are measured.
   const child = spawn(process.execPath, [LAUNCHER, 'start'], {
-    env: environment(data),
+    env: engineEnvironment(data, { HEADWATER_WRITE_KEY: WRITE_KEY, HEADWATER_READ_TOKEN: READ_TOKEN }),
     stdio: ['ignore', output, output],
   })
   closeSync(output)
@@ -62,8 +62,8 @@ export async function startEngineProcess(directory: string): Promise<EngineProce
   }
 }
 
-/** Every setting at its default, whatever the caller's environment says; only ports are free ones. */
-function environment(data: string): NodeJS.ProcessEnv {
+/** Every setting but these at its default, whatever the caller's environment says; only ports are free ones. */
+export function engineEnvironment(data: string, own: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const { PATH, LOG_LEVEL } = process.env
   return {
     PATH,
@@ -71,10 +71,9 @@ function environment(data: string): NodeJS.ProcessEnv {
     HEADWATER_DATA: data,
     HEADWATER_PORT: '0',
     HEADWATER_NATS_PORT: '0',
-    HEADWATER_WRITE_KEY: WRITE_KEY,
-    HEADWATER_READ_TOKEN: READ_TOKEN,
     // As under `npm start`: the engine then stops when its parent is gone, should the bench be killed.
     npm_lifecycle_event: 'start',
+    ...own,
   }
 }
 

@@ -298,7 +298,9 @@ class GroupingIntake implements EngineIntake, AtomicIntake {
     if (first !== undefined && isBatch(first)) return this.#passAlone(first, first.members)
     const fresh: AcceptedEntry[] = []
     const refused: RefusedEntry[] = []
-    for (const [index, entry] of group.entries()) {
+    for (let index = 0; index < group.length; index++) {
+      const entry = group[index]
+      assert(entry !== undefined)
       // A group that failed as a whole has settled those too that waited in it.
       if (entry.told) continue
       if (isSuppressed(entry)) turn(entry, this.#decide(entry.decided.incoming, entry.decided.source))

@@ -1,13 +1,14 @@
 import * as E from 'fp-ts/lib/Either.js'
-import type {
-  Appended,
-  AppendedBeside,
-  AppendFailure,
-  EsdbBackend,
-  EsdbRecord,
-  Expectation,
-  Followed,
-  ProposedEvent,
+import {
+  type Appended,
+  type AppendedBeside,
+  type AppendFailure,
+  type EsdbBackend,
+  type EsdbRecord,
+  type Expectation,
+  type Followed,
+  holds,
+  type ProposedEvent,
 } from '../../api/esdb/backend.ts'
 import { LocalHead } from '../../engine/log/follow.ts'
 
@@ -51,7 +52,7 @@ export function memoryBackend({ createdMs = 0, nowMs, hold }: Options = {}): Esd
     const made = events.length === 0 ? undefined : repetition(before, expectation, events)
     if (made !== undefined) return made
     const current = before.at(-1)
-    if (!holds(expectation, current?.revision))
+    if (!holds(expectation, current))
       return E.left({ _tag: 'WrongExpectedVersion', current: current?.revision })
     if (beside !== undefined && of(beside.stream).at(-1)?.revision !== beside.revision)
       return E.left({ _tag: 'WrongExpectedVersion', current: current?.revision })
@@ -97,19 +98,6 @@ export function memoryBackend({ createdMs = 0, nowMs, hold }: Options = {}): Esd
         await head.beyond(next, signal)
       }
     },
-  }
-}
-
-function holds(expectation: Expectation, current: number | undefined): boolean {
-  switch (expectation.kind) {
-    case 'any':
-      return true
-    case 'no_stream':
-      return current === undefined
-    case 'stream_exists':
-      return current !== undefined
-    case 'revision':
-      return current === expectation.revision
   }
 }
 
