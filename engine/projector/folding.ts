@@ -122,7 +122,8 @@ export class Folding {
       [Symbol.asyncIterator]()
     let next = events.next()
     for (;;) {
-      const arriving = this.#rebuilds.orArriving(this.#erasings.orArriving(next))
+      // Told to stop, it does nothing more that was asked for: what is under way wouldn't go on, and would be asked for ever.
+      const arriving = signal.aborted ? next : this.#rebuilds.orArriving(this.#erasings.orArriving(next))
       const batch = await this.#commitUntil(arriving, signal)
       if (batch === 'ordered') continue
       if (batch === 'erasing') {

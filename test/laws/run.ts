@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import fc from 'fast-check'
+import type fc from 'fast-check'
 import { systemClock } from '../../engine/clock.ts'
 import type { AnyProjection } from '../../engine/projector/projection.ts'
 import { projectionUnder } from '../../engine/projector/projection-under.ts'
@@ -8,9 +8,9 @@ import { projections } from '../../projections/catalog.ts'
 import { definitions } from '../projections/defined.ts'
 import { arbitrarySample, definedSample } from '../projections/generate.ts'
 import { configuration } from '../projections/given.ts'
-import { LAWS, type LawName, type Sample } from './projection-laws.ts'
+import type { Sample } from './projection-laws.ts'
 import { keepForEver } from './regressions.ts'
-import { lawsOf } from './which-laws.ts'
+import { trySamples } from './try-samples.ts'
 
 /**
  * `node test/laws/run.ts --runs 10000`: so many samples of each projection, also with fields and objects defined.
@@ -79,29 +79,18 @@ function doneBefore(): readonly (readonly [string, number])[] {
 function tryChunk({ name, projection, samples }: Subject): void {
   const before = done.get(name) ?? 0
   if (before >= runs || broken.has(name) || !inTime()) return
-  let failing: LawName = 'order'
-  const property = fc.property(samples, (sample) => {
-    for (const law of lawsOf(projection)) {
-      try {
-        LAWS[law](projection, sample)
-      } catch (error) {
-        // What fails last is the smallest.
-        failing = law
-        throw error
-      }
-    }
-  })
-  const found = fc.check(property, { numRuns: CHUNK, seed: before })
-  tried += found.numRuns
+  const chunk = trySamples(projection, samples, { numRuns: CHUNK, seed: before })
+  tried += chunk.samples
   done.set(name, before + CHUNK)
   if (values.progress !== undefined) writeFileSync(values.progress, JSON.stringify(Object.fromEntries(done)))
-  if (!found.failed) return
+  if (chunk.broken === undefined) return
   broken.add(name)
-  const file = keepForEver(projection.name, failing, found.counterexample?.[0])
-  console.log(`${name} breaks the law of ${failing}, ${file} shows how: ${told(found.errorInstance)}`)
+  const { law, sample, error } = chunk.broken
+  const file = keepForEver(projection.name, law, sample)
+  console.log(`${name}: ${told(error)}; ${file} shows how`)
 }
 
 /** What differs may be long, and stands in the file. */
-function told(error: unknown): string {
-  return error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)
+function told({ message }: Error): string {
+  return message.split('\n')[0] ?? ''
 }

@@ -1,5 +1,5 @@
 import type { AnyProjection } from '../../engine/projector/projection.ts'
-import { LAWS, type LawName } from './projection-laws.ts'
+import { LAW_NAMES, type LawName } from './projection-laws.ts'
 
 /** Projections that count: repeats are removed before they get there. */
 const COUNTING: ReadonlyMap<string, string> = new Map([
@@ -13,6 +13,5 @@ const COUNTING: ReadonlyMap<string, string> = new Map([
 ])
 
 export function lawsOf({ name }: AnyProjection): readonly LawName[] {
-  const all = Object.keys(LAWS) as LawName[]
-  return all.filter((law) => law !== 'duplication and overlap' || !COUNTING.has(name))
+  return LAW_NAMES.filter((law) => law !== 'duplication and overlap' || !COUNTING.has(name))
 }

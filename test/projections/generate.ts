@@ -201,25 +201,30 @@ export const arbitraryPublished: fc.Arbitrary<readonly DecodedEvent[]> = fc
     return [...(ranked ? registered : []), ...(staged ? [published] : []), ...ruled]
   })
 
-/** Mostly of one type, so that they are about the same, with some of any other. */
+/** Mostly of one type, so that they are about the same, with some of any other; often few. */
 function relatedEvents(
   projection: AnyProjection,
   arbitraryEvent: (type: string) => fc.Arbitrary<DecodedEvent>,
 ): fc.Arbitrary<DecodedEvent[]> {
   const types = projection.handles === 'every' ? ['cdp.page', 'acme.custom', '__proto__'] : projection.handles
-  const any = fc.oneof(...types.map(arbitraryEvent))
-  return fc.constantFrom(...types).chain((type) => {
-    const one = fc.oneof({ arbitrary: arbitraryEvent(type), weight: 3 }, { arbitrary: any, weight: 1 })
-    return fc.array(one, { minLength: 1, maxLength: 12 })
+  const ofTypes = types.map(arbitraryEvent)
+  const any = fc.oneof(...ofTypes)
+  const histories = ofTypes.map((ofOne) => {
+    const one = fc.oneof({ arbitrary: ofOne, weight: 3 }, { arbitrary: any, weight: 1 })
+    const upTo = (maxLength: number) => fc.array(one, { minLength: 1, maxLength })
+    return fc.oneof(upTo(6), upTo(12))
   })
+  return fc.oneof(...histories)
 }
 
-/** `chances` are enough for the events. */
+/** Enough for the events. */
+const chances = fc.array(fc.nat({ max: 1_000 }), { minLength: 12, maxLength: 12 })
+
 export function arbitrarySample(projection: AnyProjection): fc.Arbitrary<Sample> {
   return fc.record({
     events: relatedEvents(projection, arbitraryEvent),
     published: arbitraryPublished,
-    chances: fc.array(fc.nat({ max: 1_000 }), { minLength: 12, maxLength: 12 }),
+    chances,
   })
 }
 
@@ -238,7 +243,7 @@ export function definedSample(projection: AnyProjection): fc.Arbitrary<Sample> {
   return fc.record({
     events: relatedEvents(projection, definedEvent),
     published,
-    chances: fc.array(fc.nat({ max: 1_000 }), { minLength: 12, maxLength: 12 }),
+    chances,
   })
 }
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { catalogue, type EventOf, type EventType } from '../../engine/events/catalogue.ts'
 import type { EventDefinition } from '../../engine/events/codec.ts'
 import type { IdentityId, StatedIdentity } from '../../engine/events/identity.ts'
@@ -54,7 +54,7 @@ export function event(type: string, data: Data, stated: Stated = {}): DecodedEve
 
 /** What the key store would make of an identity: random there, stable here. */
 export function idOf({ namespace, value }: StatedIdentity): IdentityId {
-  return createHash('sha256').update(`${namespace} ${value}`).digest('hex').slice(0, 32)
+  return hash('sha256', `${namespace} ${value}`).slice(0, 32)
 }
 
 export const NO_CONFIGURATION: Configuration = { all: () => [] }
@@ -69,18 +69,19 @@ export function configuration(...published: readonly DecodedEvent[]): Configurat
 
 export type States = ReadonlyMap<string, unknown>
 
-/** Folds each key's events in the order given; an event that can't be folded changes nothing. */
+/** Folds each key's events in the order given, on top of what was folded before. */
 export function fold(
   projection: AnyProjection,
   events: readonly DecodedEvent[],
   config: Configuration = NO_CONFIGURATION,
+  before: States = new Map(),
 ): States {
-  const states = new Map<string, unknown>()
+  const states = new Map(before)
   for (const each of events) {
     if (!handles(projection, each)) continue
     for (const key of projection.keys(each)) {
-      const before = states.get(key) ?? projection.initial(key)
-      states.set(key, projection.reduce(before, each, config, key))
+      const state = states.get(key) ?? projection.initial(key)
+      states.set(key, projection.reduce(state, each, config, key))
     }
   }
   return states

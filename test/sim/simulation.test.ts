@@ -4,9 +4,10 @@
  * was acknowledged is in the log once, with its content, where the answer said; nothing else is; checkpoints only go forward;
  * readers see no less than they ask for; held builds serve only when they are told to; the read models, whenever a process has
  * ended and at rest, equal a plain fold of the log from its beginning by what was published; a rebuild comes to the same
- * digests; and what is folded as of an earlier moment is what was served then.
+ * digests; what is folded as of an earlier moment is what was served then; and what has ended does nothing any more.
  */
 import { describe, expect, test } from 'vitest'
+import { goesOn } from './goes-on.ts'
 import { reportOf } from './report.ts'
 import { scriptOf } from './script.ts'
 import { shardOf } from './shard.ts'
@@ -27,6 +28,7 @@ describe('simulated engine', () => {
         if (outcome.violation !== undefined) expect.fail(await reportOf(seed, outcome))
         for (const [what, count] of outcome.seen) seen.set(what, (seen.get(what) ?? 0) + count)
       }
+      expect(await goesOn(), 'what has ended goes on').toBe(false)
     })
   }
 

@@ -10,53 +10,145 @@ export type Data = Record<string, unknown>
 
 /** Valid data of a definition's newest version, personal properties and a few that it doesn't know included. */
 export function arbitraryData(definition: EventDefinition): fc.Arbitrary<Data> {
-  const unknown = fc.dictionary(
-    fc.constantFrom('x_colour', 'x_size', 'x_score', 'x_nested'),
-    arbitraryJson(),
-    {
-      maxKeys: 3,
-      noNullPrototype: true,
-    },
-  )
-  return fc
-    .tuple(arbitraryOf(definition.codec), unknown)
-    .map(([data, extra]) => ({ ...asData(data), ...extra }))
+  const draw = drawOf(definition.codec)
+  const drawData: Draw<Data> = (chances) => {
+    const data = asData(draw(chances))
+    for (const name of UNKNOWN) if (chances.nextInt(0, 7) === 0) data[name] = drawJson(chances)
+    return data
+  }
+  return new Drawn(drawData, (value): value is Data => definition.codec.is(value))
 }
 
 /** Valid values of a codec. */
 export function arbitraryOf(codec: t.Mixed): fc.Arbitrary<unknown> {
+  return new Drawn(drawOf(codec), (value): value is unknown => codec.is(value))
+}
+
+type Draw<T> = (chances: fc.Random) => T
+
+const UNKNOWN = ['x_colour', 'x_size', 'x_score', 'x_nested']
+
+/**
+ * What a function draws from fast-check's chances: many times faster than a tree of arbitraries, one for each property. What is
+ * tried in place of a value that fails are parts of it.
+ */
+class Drawn<T> extends fc.Arbitrary<T> {
+  readonly #draw: Draw<T>
+  readonly #isValid: (value: unknown) => value is T
+
+  constructor(draw: Draw<T>, isValid: (value: unknown) => value is T) {
+    super()
+    this.#draw = draw
+    this.#isValid = isValid
+  }
+
+  generate(chances: fc.Random): fc.Value<T> {
+    return new fc.Value(this.#draw(chances), undefined)
+  }
+
+  canShrinkWithoutContext(value: unknown): value is T {
+    return this.#isValid(value)
+  }
+
+  shrink(value: T): fc.Stream<fc.Value<T>> {
+    return new fc.Stream(smaller(value))
+      .filter((each): each is T => this.#isValid(each))
+      .map((each) => new fc.Value(each, undefined))
+  }
+}
+
+/** One in so many values is at an edge of what there is. */
+const EDGE = 4
+
+function drawn<T>(arbitrary: fc.Arbitrary<T>, chances: fc.Random): T {
+  return arbitrary.generate(chances, EDGE).value
+}
+
+function drawOf(codec: t.Mixed): Draw<unknown> {
   const kind = kindOf(codec)
   switch (kind.kind) {
     case 'personal':
-      return arbitraryOf(kind.codec.inner)
+      return drawOf(kind.codec.inner)
     case 'field':
-      return arbitraryField(kind.codec.kind)
+      return drawField(kind.codec.kind)
     case 'object':
-      return arbitraryObject(kind.props, kind.required)
-    case 'intersection':
-      return fc.tuple(...kind.parts.map(arbitraryOf)).map((parts) => Object.assign({}, ...parts) as Data)
-    case 'union':
-      return fc.oneof(...kind.members.map(arbitraryOf))
+      return drawObject(kind.props, kind.required)
+    case 'intersection': {
+      const parts = kind.parts.map(drawOf)
+      return (chances) => Object.assign({}, ...parts.map((draw) => draw(chances)))
+    }
+    case 'union': {
+      const members = kind.members.map(drawOf)
+      return (chances) => picked(members, chances)(chances)
+    }
     case 'array':
-      return fc.array(arbitraryOf(kind.element), { maxLength: 4 })
+      return drawArray(drawOf(kind.element))
     case 'dictionary':
-      return fc.dictionary(fc.string({ minLength: 1, maxLength: 5 }), arbitraryOf(kind.value), { maxKeys: 4 })
+      return drawDictionary(drawOf(kind.value))
     case 'literal':
-      return fc.constant(kind.value)
+      return () => kind.value
     case 'choice':
-      return fc.constantFrom(...kind.values)
+      return (chances) => picked(kind.values, chances)
     case 'any_object':
-      return fc.dictionary(fc.string({ minLength: 1, maxLength: 8 }), arbitraryJson(), { maxKeys: 4 })
+      return drawDictionary((chances) => drawJson(chances))
     case 'any_array':
-      return fc.array(arbitraryJson(), { maxLength: 4 })
+      return drawArray((chances) => drawJson(chances))
     case 'boolean':
-      return fc.boolean()
+      return (chances) => chances.nextInt(0, 1) === 1
     case 'null':
-      return fc.constant(null)
+      return () => null
     case 'unknown':
-      return arbitraryJson()
+      return (chances) => drawJson(chances)
     default:
       return unreachable(kind)
+  }
+}
+
+function drawArray(draw: Draw<unknown>): Draw<unknown[]> {
+  return (chances) => Array.from({ length: chances.nextInt(0, 4) }, () => draw(chances))
+}
+
+function drawDictionary(draw: Draw<unknown>): Draw<Data> {
+  return (chances) => Object.fromEntries(drawn(names, chances).map((name) => [name, draw(chances)]))
+}
+
+/** Of optional properties now a third, now all. */
+function drawObject(props: Readonly<Record<string, t.Mixed>>, required: boolean): Draw<Data> {
+  const draws = Object.entries(props).map(([name, inner]) => [name, drawOf(inner)] as const)
+  return (chances) => {
+    const data: Data = {}
+    const stated = required ? MOST_STATED : chances.nextInt(LEAST_STATED, MOST_STATED)
+    for (const [name, draw] of draws) {
+      if (required || chances.nextInt(1, MOST_STATED) <= stated) data[name] = draw(chances)
+    }
+    return data
+  }
+}
+
+const LEAST_STATED = 2
+const MOST_STATED = 6
+
+function picked<T>(values: readonly T[], chances: fc.Random): T {
+  return values[chances.nextInt(0, values.length - 1)] as T
+}
+
+/** What is less than a value and like it: fewer properties, elements and characters, then smaller ones. */
+function* smaller(value: unknown): Generator<unknown> {
+  if (Array.isArray(value)) {
+    for (const i of value.keys()) yield value.toSpliced(i, 1)
+    for (const [i, each] of value.entries()) for (const less of smaller(each)) yield value.with(i, less)
+  } else if (typeof value === 'object' && value !== null) {
+    const entries = Object.entries(value)
+    for (const i of entries.keys()) yield Object.fromEntries(entries.toSpliced(i, 1))
+    for (const [i, [name, each]] of entries.entries())
+      for (const less of smaller(each)) yield Object.fromEntries(entries.with(i, [name, less]))
+  } else if (typeof value === 'string' && value !== '') {
+    const characters = [...value]
+    const lengths = new Set([0, Math.floor(characters.length / 2), characters.length - 1])
+    for (const length of lengths) yield characters.slice(0, length).join('')
+  } else if (typeof value === 'number' && value !== 0) {
+    yield 0
+    if (Math.abs(value) > 1) yield Math.trunc(value / 2)
   }
 }
 
@@ -69,52 +161,69 @@ export const instantText = fc
   .date({ min: new Date('1971-01-01T00:00:00Z'), max: new Date('2100-01-01T00:00:00Z'), noInvalidDate: true })
   .map((date) => date.toISOString())
 
-function arbitraryField(kind: FieldKind): fc.Arbitrary<unknown> {
-  switch (kind) {
-    case 'text':
-      return fc.string({ unit: 'grapheme', maxLength: 30 })
-    case 'id':
-      return fc.string({ minLength: 1, maxLength: 30 }).filter((value) => value.trim() !== '')
-    case 'amount':
-      return fc.oneof(
-        fc.integer(),
-        fc.double({ min: -1e10, max: 1e10, noNaN: true }),
-        fc.double({ min: -1e-7, max: 1e-7, noNaN: true }),
-        decimalText,
-      )
-    case 'finite':
-      return fc.double({ noNaN: true, noDefaultInfinity: true })
-    case 'integer':
-      return fc.maxSafeInteger()
-    case 'instant':
-      return fc.oneof(
-        instantText,
-        instantText.map((text) => `${text.slice(0, 19)}+05:30`),
-        instantText.map((text) => text.slice(0, 19).replace('T', ' ')),
-        instantText.map((text) => text.slice(0, 10)),
-      )
-    case 'day':
-      return instantText.map((text) => text.slice(0, 10))
-    case 'time_zone':
-      return fc.constantFrom('UTC', 'Europe/London', 'America/Sao_Paulo', 'Asia/Kathmandu')
-    case 'currency':
-      return fc.constantFrom('EUR', 'GBP', 'JPY', 'USD')
-    case 'country':
-      return fc.constantFrom('AU', 'BR', 'DE', 'GB')
+/** Few of them, so that events agree and tie. */
+const commonTexts = ['x', 'y', '', 'é', ' X ']
+const texts = fc.string({ unit: 'grapheme', maxLength: 30, size: 'small' })
+const ids = fc.string({ minLength: 1, maxLength: 30, size: 'small' }).filter((value) => value.trim() !== '')
+const amounts = fc.oneof(
+  fc.integer(),
+  fc.double({ min: -1e10, max: 1e10, noNaN: true }),
+  fc.double({ min: -1e-7, max: 1e-7, noNaN: true }),
+  decimalText,
+)
+const finite = fc.double({ noNaN: true, noDefaultInfinity: true })
+const integers = fc.maxSafeInteger()
+const INSTANTS: readonly ((text: string) => string)[] = [
+  (text) => text,
+  (text) => `${text.slice(0, 19)}+05:30`,
+  (text) => text.slice(0, 19).replace('T', ' '),
+  (text) => text.slice(0, 10),
+]
+const names = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 5 }), { maxLength: 4 })
+
+/** JSON values that survive JSON: no -0. */
+function drawJson(chances: fc.Random, depth = 2): unknown {
+  switch (chances.nextInt(depth === 0 ? 2 : 0, 5)) {
+    case 0:
+      return drawArray(() => drawJson(chances, depth - 1))(chances)
+    case 1:
+      return drawDictionary(() => drawJson(chances, depth - 1))(chances)
+    case 2:
+      return null
+    case 3:
+      return chances.nextInt(0, 1) === 1
+    case 4:
+      return drawn(finite, chances) + 0
     default:
-      return unreachable(kind)
+      return drawField('text')(chances)
   }
 }
 
-function arbitraryObject(props: Readonly<Record<string, t.Mixed>>, required: boolean): fc.Arbitrary<Data> {
-  const model = Object.fromEntries(Object.entries(props).map(([name, inner]) => [name, arbitraryOf(inner)]))
-  const options = { noNullPrototype: true, ...(required ? {} : { requiredKeys: [] }) }
-  return fc.record<Data>(model, options) as fc.Arbitrary<Data>
-}
-
-/** JSON values that survive JSON: no -0. */
-function arbitraryJson(): fc.Arbitrary<unknown> {
-  return fc.jsonValue({ maxDepth: 2 }).map((value) => JSON.parse(JSON.stringify(value)) as unknown)
+function drawField(kind: FieldKind): Draw<unknown> {
+  switch (kind) {
+    case 'text':
+      return (chances) => (chances.nextInt(0, 1) === 0 ? picked(commonTexts, chances) : drawn(texts, chances))
+    case 'id':
+      return (chances) => drawn(ids, chances)
+    case 'amount':
+      return (chances) => drawn(amounts, chances)
+    case 'finite':
+      return (chances) => drawn(finite, chances)
+    case 'integer':
+      return (chances) => drawn(integers, chances)
+    case 'instant':
+      return (chances) => picked(INSTANTS, chances)(drawn(instantText, chances))
+    case 'day':
+      return (chances) => drawn(instantText, chances).slice(0, 10)
+    case 'time_zone':
+      return (chances) => picked(['UTC', 'Europe/London', 'America/Sao_Paulo', 'Asia/Kathmandu'], chances)
+    case 'currency':
+      return (chances) => picked(['EUR', 'GBP', 'JPY', 'USD'], chances)
+    case 'country':
+      return (chances) => picked(['AU', 'BR', 'DE', 'GB'], chances)
+    default:
+      return unreachable(kind)
+  }
 }
 
 function asData(value: unknown): Data {
