@@ -26,7 +26,7 @@ const PARTS: Parts<ProjectLab, ProjectFindings> = [
 
 const METHOD: readonly string[] = [
   'The log is the simulator’s steady mix (bench/simulator/traffic.ts), sent through the intake, so that personal parts are sealed: two thirds are page and product views.',
-  'Each fold and each rebuild is a process of its own, counted without the start of Node and the opening of the log. A rebuild is what the engine does on a new store: identities, all rows with their indexes, one checkpoint.',
+  'Each fold and each rebuild is a process of its own, counted without the start of Node and the opening of the log. A rebuild of all is what the engine does on a new store: identities, all rows with their indexes, one checkpoint. A rebuild of one is what `headwater rebuild` does: a build made beside the one that serves, where it is known who belongs together, until its digest is compared and it serves.',
   'Live: the whole engine in one process, in batches of 100 with 5,000 events under way, until the read models hold all of them. Late events come up to 2,000 deliveries after their time.',
 ]
 

@@ -8,6 +8,7 @@ interface Answers {
   readonly 'fill-child.ts': Filled
   readonly 'fold-child.ts': Folded
   readonly 'rebuild-child.ts': Folded
+  readonly 'beside-child.ts': Folded
   readonly 'live-child.ts': Lived
 }
 

@@ -3,10 +3,12 @@ import * as E from 'fp-ts/lib/Either.js'
 import { systemClock } from '../../engine/clock.ts'
 import type { RecordedEvent } from '../../engine/events/event.ts'
 import { registry } from '../../engine/events/registry.ts'
+import { DEFAULT_RULES } from '../../engine/identity/identity.ts'
 import { openEmbeddedLog } from '../../engine/log/embedded/embedded.ts'
 import { LazyEvent } from '../../engine/privacy/lazy-event.ts'
 import { openOpener } from '../../engine/privacy/opener.ts'
 import type { AnyProjection, DecodedEvent } from '../../engine/projector/projection.ts'
+import { createProjector, type Projector, type ProjectorOptions } from '../../engine/projector/projector.ts'
 import { projections } from '../../projections/catalog.ts'
 import type { Folded } from './child.ts'
 
@@ -29,6 +31,20 @@ export async function openHistory(directory: string) {
 /** `all`, or the one of this name. */
 export function chosenProjections(name: string): readonly AnyProjection[] {
   return name === 'all' ? projections : projections.filter((projection) => projection.name === name)
+}
+
+/** The projector that the engine runs, over a history. */
+export function projectorOf(
+  name: string,
+  options: Pick<ProjectorOptions, 'log' | 'store' | 'open' | 'onCommit'>,
+): Projector {
+  return createProjector({
+    ...options,
+    projections: chosenProjections(name),
+    rules: DEFAULT_RULES,
+    clock: systemClock,
+    onBuild: () => undefined,
+  })
 }
 
 /** Measures what the rest of this process does until `events` are folded. */

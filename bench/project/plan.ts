@@ -22,7 +22,7 @@ export const ASKED_EVENTS = 5_000_000
 const FULL: ProjectPlan = {
   quick: false,
   deadlineMs: 570_000,
-  log: { events: 400_000, people: 16_000 },
+  log: { events: 800_000, people: 32_000 },
   rounds: 2,
   oneRounds: 5,
   emmettEvents: 20_000,

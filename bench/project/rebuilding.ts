@@ -38,11 +38,19 @@ export async function measureRebuilds(lab: ProjectLab, findings: ProjectFindings
 }
 
 async function measureOne(lab: ProjectLab, findings: ProjectFindings): Promise<void> {
-  const rates = await ratesOf(lab, ONE)
-  const rate = median(rates)
+  const { plan, signal } = lab
+  const directory = await lab.data()
+  const store = lab.newStore()
+  const whole = await runChild('rebuild-child.ts', [directory, ONE, store], signal)
+  const folded: Folded[] = []
+  for (let round = 0; round < plan.oneRounds; round++)
+    folded.push(await runChild('beside-child.ts', [directory, ONE, store], signal))
+  const rate = median(folded.map(perS))
   if (rate === undefined) return
-  findings.measured.set('one', ofEvents(rate, 'events/s', lab.plan.log.events))
-  findings.notes.push(`${ONE} alone: ${rates.map(shown).join(', ')} events/s, identities included.`)
+  findings.measured.set('one', ofEvents(rate, 'events/s', plan.log.events))
+  findings.notes.push(
+    `${ONE} beside the build that serves, compared with it and switched to: ${folded.map(perS).map(shown).join(', ')} events/s (${shown(cpuUs(folded))} µs of CPU an event); alone in a new store, identities included: ${shown(perS(whole))}.`,
+  )
 }
 
 /** Of one projection, rebuilt again and again. */
