@@ -106,7 +106,8 @@ const DEMO = object({
   state: {
     type: 'string',
     enum: ['absent', 'loading', 'loaded', 'failed'],
-    description: 'absent: nobody has asked for it since the start. failed: asking again goes on.',
+    description:
+      'absent: nobody has asked for it since the start. failed: it stopped midway, maybe before a restart; asking again goes on.',
   },
   sent: { ...INTEGER, description: 'Events acknowledged so far.' },
   total: { ...INTEGER, description: 'Events in all; 0 until that is known.' },

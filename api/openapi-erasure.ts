@@ -59,7 +59,10 @@ export function requestErasureSchema(): FastifySchema {
     {
       identity: { ...STRING, description: 'namespace:value, or the id of an identity or profile.' },
       wait: { type: 'number', minimum: 0, maximum: 720, description: 'Hours; 0: at once.' },
-      reason: { ...STRING, description: 'Kept in the log for ever: it must name nobody.' },
+      reason: {
+        ...STRING,
+        description: 'Kept in the log for ever: it must name nobody, and is left out if it does.',
+      },
     },
     ['identity'],
   )
@@ -68,7 +71,8 @@ export function requestErasureSchema(): FastifySchema {
     summary: 'Has a person forgotten: mapping, keys, read models, quarantine',
     description:
       'The whole profile that the identity belongs to is erased, as it is when the wait is over. Asked again, the ' +
-      'erasure that is under way answers; a shorter wait brings it forward. It needs both credentials.',
+      'erasure that is under way answers; a shorter wait brings it forward. Read models that lag behind the log hold up ' +
+      'carrying it out, not asking. It needs both credentials.',
     access: 'admin',
     body,
     answer: ANSWER,

@@ -2,12 +2,14 @@ import * as t from 'io-ts'
 import {
   CONNECTION_HELP,
   type Command,
+  CommandFailed,
+  type ExitCode,
   optionTable,
   readArguments,
   type Terminal,
   UsageError,
 } from './command.ts'
-import { askOk, decodeAnswer, findConnection } from './connection.ts'
+import { answered, ask, askOk, decodeAnswer, findConnection } from './connection.ts'
 import { findPerson, nobody, statedIdentity, WHO_HELP } from './person.ts'
 import { printable, valueText } from './printable.ts'
 
@@ -30,20 +32,38 @@ const identity = t.intersection([
 ])
 type Identity = t.TypeOf<typeof identity>
 
-const changesAnswer = t.type({
-  position: t.number,
-  data: t.array(change),
-  identities: t.type({ joined: t.array(identity), left: t.array(identity), because: causes }),
-})
+const changesAnswer = t.intersection([
+  t.type({ position: t.number, data: t.array(change) }),
+  /** Of profiles alone. */
+  t.partial({
+    identities: t.type({ joined: t.array(identity), left: t.array(identity), because: causes }),
+  }),
+])
 type ChangesAnswer = t.TypeOf<typeof changesAnswer>
+
+/** Where the rows of each record view are asked for, by the name that other commands know it by. */
+export const RECORD_VIEWS: Readonly<Record<string, string>> = {
+  lead: 'leads',
+  account: 'accounts',
+  contact: 'contacts',
+  opportunity: 'opportunities',
+  case: 'cases',
+  campaign: 'campaigns',
+  campaign_member: 'campaign-members',
+  quarantine: 'quarantine',
+}
+const PEOPLE: ReadonlySet<string> = new Set(['profile', 'profiles'])
 
 export const changes: Command = {
   help: `Usage: headwater changes <email | namespace:value | id> [--from <moment>] [--to <moment>] [--json]
+       headwater changes <view> <id> [--from <moment>] [--to <moment>] [--json]
 
-Says what changed in a profile between two moments: field by field what it was and what it became, and because of which
-events. A moment is a day, an RFC 3339 instant, or a position of the log.
+Says what changed between two moments, in a profile or in a record of another view: field by field what it was and what
+it became, and because of which events. A moment is a day, an RFC 3339 instant, or a position of the log.
 
 ${WHO_HELP}
+A record is stated by its view and its id: ${Object.keys(RECORD_VIEWS).slice(0, 6).join(', ')},
+${Object.keys(RECORD_VIEWS).slice(6).join(', ')}, or the name of an object that a department has defined.
 
 ${optionTable([
   ['--from <moment>', 'the earlier moment; default: before everything'],
@@ -55,26 +75,55 @@ ${optionTable([
 
 ${CONNECTION_HELP}
 
-Exit codes: 0 answered · 1 nobody was known by that then, or no answer · 2 wrong command line`,
+Exit codes: 0 answered · 1 nothing was known by that then, or no answer · 2 wrong command line`,
   run: async (args, terminal) => {
     const { values, positionals } = readArguments(args, {
       ...{ from: { type: 'string' }, to: { type: 'string' }, by: { type: 'string' } },
       json: { type: 'boolean' },
     })
-    const [who, ...others] = positionals
-    if (who === undefined || others.length > 0) throw new UsageError('changes takes one identity')
-    const stated = statedIdentity(who)
+    const [first, second, ...others] = positionals
+    if (first === undefined || others.length > 0)
+      throw new UsageError('changes takes one identity, or a view and an id')
     const query = queryOf(values)
+    if (second === undefined && viewNamed(first) !== undefined)
+      throw new UsageError(`${first} is a view: behind it the record's id is needed`)
+    if (second === undefined || PEOPLE.has(first)) {
+      const stated = statedIdentity(second ?? first)
+      const connection = await findConnection(terminal)
+      const { identity: known, profile } = await findPerson(connection, stated)
+      const id = known ?? profile
+      if (id === undefined) return nobody(terminal, 'changes', stated)
+      const path = `/v1/profiles/${encodeURIComponent(id)}/changes?${query}`
+      return tell(terminal, await askOk(connection, { path }), values)
+    }
+    const view = viewNamed(first)
+    const place = view ?? `objects/${encodeURIComponent(first)}`
+    const path = `/v1/${place}/${encodeURIComponent(second)}/changes?${query}`
     const connection = await findConnection(terminal)
-    const person = await findPerson(connection, stated)
-    const id = person.identity ?? person.profile
-    if (id === undefined) return nobody(terminal, 'changes', stated)
-    const path = `/v1/profiles/${encodeURIComponent(id)}/changes?${query}`
-    const body = await askOk(connection, { path })
-    if (values.json) terminal.out(JSON.stringify(body))
-    else print(terminal, decodeAnswer(changesAnswer, body))
-    return 0
+    const reply = await ask(connection, { path })
+    // The past may know an object that is defined no more, so the engine says no more than that there is nothing.
+    if (reply.status === 404 && view === undefined) throw new CommandFailed(unknownObject(first))
+    return tell(terminal, answered(connection, reply), values)
   },
+}
+
+/** Where a view is asked for, by either of its names. */
+function viewNamed(view: string): string | undefined {
+  return Object.entries(RECORD_VIEWS).find((names) => names.includes(view))?.[1]
+}
+
+function unknownObject(name: string): string {
+  return `there was no such record, or no object ${printable(name)}; views are ${Object.keys(RECORD_VIEWS).join(', ')}`
+}
+
+function tell(
+  terminal: Terminal,
+  body: unknown,
+  { json }: { readonly json?: boolean | undefined },
+): ExitCode {
+  if (json) terminal.out(JSON.stringify(body))
+  else print(terminal, decodeAnswer(changesAnswer, body))
+  return 0
 }
 
 interface Stated {
@@ -98,7 +147,9 @@ function queryOf({ from, to, by }: Stated): string {
   return String(query)
 }
 
-function print(terminal: Terminal, { data, identities }: ChangesAnswer): void {
+const NOBODY = { joined: [], left: [], because: [] }
+
+function print(terminal: Terminal, { data, identities = NOBODY }: ChangesAnswer): void {
   const { joined, left, because } = identities
   if (joined.length > 0) terminal.out(`${terminal.style.bold('joined')}: ${joined.map(nameOf).join(', ')}`)
   if (left.length > 0) terminal.out(`${terminal.style.bold('left')}: ${left.map(nameOf).join(', ')}`)

@@ -113,16 +113,32 @@ export async function ask(connection: Connection, request: Request): Promise<Rep
 
 /** The body of a successful answer; throws `CommandFailed` with what the engine says otherwise. */
 export async function askOk(connection: Connection, request: Request): Promise<unknown> {
-  const reply = await ask(connection, request)
+  return answered(connection, await ask(connection, request))
+}
+
+/** The same of an answer that is here already. */
+export function answered(connection: Connection, reply: Reply): unknown {
   if (reply.status >= 200 && reply.status < 300) return reply.body
   throw new CommandFailed(refusalText(connection, reply))
 }
 
-const problem = t.partial({ title: t.string, detail: t.string })
+const fault = t.intersection([
+  t.type({ message: t.string }),
+  t.partial({ parameter: t.string, path: t.string }),
+])
+const problem = t.partial({ title: t.string, detail: t.string, errors: t.array(fault) })
+type StatedProblem = t.TypeOf<typeof problem>
+
+/** What each fault is, where the detail doesn't say so. */
+function saidOf({ title, detail, errors = [] }: StatedProblem): readonly (string | undefined)[] {
+  const faults = errors.filter(({ message }) => message !== detail)
+  const texts = faults.map(({ parameter, path, message }) => `${parameter ?? path ?? ''} ${message}`.trim())
+  return [title, detail, texts.length === 0 ? undefined : texts.join('; ')]
+}
 
 export function refusalText(connection: Connection, reply: Reply): string {
   const decoded = problem.decode(reply.body)
-  const said = decoded._tag === 'Right' ? [decoded.right.title, decoded.right.detail] : []
+  const said = decoded._tag === 'Right' ? saidOf(decoded.right) : []
   const text = [`HTTP ${reply.status}`, ...said.filter((part) => part !== undefined)].join(': ')
   if (reply.status !== 401 && reply.status !== 403) return text
   const missing = connection.readToken === undefined ? 'no read token was found' : 'is the read token right?'

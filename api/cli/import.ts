@@ -153,7 +153,7 @@ async function runImport(
 
 async function openSender(terminal: Terminal, mapping: CompiledMapping, values: Values): Promise<Sender> {
   if (values.nats === undefined) return createHttpSender(await findConnection(terminal, values.url))
-  const { openPublisher } = await import('../../engine/intake/nats.ts')
+  const { openPublisher } = await import('../../engine/intake/nats/publisher.ts')
   try {
     const publisher = await openPublisher(values.nats)
     return createNatsSender(publisher, { source: mapping.mapping.source, target: values.nats })

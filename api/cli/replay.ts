@@ -41,6 +41,8 @@ const OPTIONS = {
 } as const
 
 const MANIFEST = 'replay.json'
+const NOTHING_YET =
+  'nothing had reached the engine by then; --by occurred takes what had happened, as far as is known today'
 
 export const replay: Command = {
   help: `Usage: headwater replay --until <moment> --out <directory> [--projections <names>] [--by occurred] [--json]
@@ -178,6 +180,7 @@ async function run(
     erasedSince,
   }
   writeFileSync(join(out, MANIFEST), `${JSON.stringify(manifest, undefined, 2)}\n`)
+  if (at.position === 0) terminal.err(`headwater replay: ${NOTHING_YET}`)
   if (json) terminal.out(JSON.stringify(manifest))
   else print(terminal, replayed, out)
   return 0

@@ -32,7 +32,7 @@ export function demoElement(signal, { offer }) {
           h(
             'p',
             { class: 'form-error', role: 'alert' },
-            'Loading stopped with an error; the engine’s log says which.',
+            'Loading stopped midway. Loading again adds what is missing; if it stops again, the engine’s log says why.',
           ),
           ...offerParts(press),
         )

@@ -4,15 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Audit } from '../../engine/audit/audit.ts'
 import type { IdentityId } from '../../engine/events/identity.ts'
-import { addressesIn } from '../../engine/intake/addresses.ts'
 import { isDiskFull } from '../../engine/privacy/sqlite-file.ts'
 import { failureText } from '../failure-place.ts'
 import { type Certificate, certificateCodec, certificateOf, proofsOf } from './certificate.ts'
 import { ErasureHeldUp, ErasureUnfinished } from './held-up.ts'
-import { type ErasureState, NO_PLAN, type StoredErasure } from './operations-file.ts'
+import { type ErasureState, NO_PLAN, type Plan, type StoredErasure } from './operations-file.ts'
 import { reapplyErasures } from './reapply.ts'
-import { carryOut, componentOf, type ErasingParts } from './steps.ts'
-import { searchFor } from './values.ts'
+import { carryOut, componentSoFar, type ErasingParts, isNaming, LAGGING } from './steps.ts'
 import { type Finding, verifyErasure } from './verify.ts'
 
 /** An erasure as it is told. Instants are ms since 1970 UTC. */
@@ -49,8 +47,8 @@ export interface ErasureRequest {
 
 export interface Erasures {
   /**
-   * Schedules the erasure of the person whom this identity belongs to. Asked again it answers the one that is under
-   * way, or done; a shorter wait brings it forward.
+   * Schedules the erasure of the person whom this identity belongs to, durably; read models that lag behind hold up carrying it
+   * out, not this. Asked again it answers the one that is under way, or done; a shorter wait brings it forward.
    */
   request(request: ErasureRequest): Promise<E.Either<ErasureRefusal, Erasure>>
   /** Newest first. */
@@ -83,8 +81,8 @@ const AGAIN_MS = 60_000
 const OVERDUE_MS = 15 * 60_000
 /** The longest that Node's timers can wait. */
 const MAX_TIMER_MS = 2 ** 31 - 1
-/** How long whoever asks waits for read models that lag behind. */
-const ASKED_WITHIN_MS = 10_000
+/** How long whoever asks waits for read models that lag behind, to be told of what is under way already. */
+const ASKED_WITHIN_MS = 2_000
 /** A tree head covers an event within a second or so. */
 const PROOF_WITHIN_MS = 5_000
 /** One that takes longer is cut off, and completed at the next start. */
@@ -115,37 +113,34 @@ class ScheduledErasures implements Erasures {
   }
 
   async #request({ identity, waitMs, reason }: ErasureRequest): Promise<E.Either<ErasureRefusal, Erasure>> {
-    const { records, clock, keyStore } = this.#parts
-    const component = await componentOf(this.#parts, identity, ASKED_WITHIN_MS).catch(heldUp)
-    if (component instanceof ErasureHeldUp) return E.left({ _tag: 'HeldUp', why: component.message })
+    const { log, store, records, clock, keyStore } = this.#parts
+    const isWhole = await store.waitFor(log.head().position, ASKED_WITHIN_MS)
+    const component = await componentSoFar(this.#parts, identity)
+    // Who belongs to the person is settled when it is carried out; here it only tells who was linked since.
+    const asked = isWhole ? { asked: component.map(({ id }) => id) } : {}
     const ids = new Set([identity, ...component.map(({ id }) => id)])
     const requested = clock.nowMs()
     const due = requested + waitMs
     const open = records.open().find((each) => ids.has(each.identity) || isPlanned(each, ids))
-    if (open !== undefined) {
-      return E.right(this.#shown(this.#askedAgain(open, { due, asked: component.map(({ id }) => id) })))
-    }
+    if (open !== undefined) return E.right(this.#shown(this.#askedAgain(open, due, asked)))
     if (component.length === 0) {
       const before = records.list().find((each) => each.state === 'done' && isPlanned(each, ids))
-      return before === undefined ? E.left({ _tag: 'Unknown' }) : E.right(this.#shown(before))
+      if (before !== undefined) return E.right(this.#shown(before))
+      // Nobody knows it; but whom it belongs to may be in what isn't folded yet.
+      return E.left(isWhole ? { _tag: 'Unknown' } : { _tag: 'HeldUp', why: LAGGING })
     }
-    const people = component.flatMap(({ id }) => keyStore.reveal(id) ?? [])
-    const names = (text: string): boolean => searchFor(people).inText(text) || addressesIn(text).length > 0
-    if (reason !== undefined && names(reason)) return E.left({ _tag: 'NamesPerson' })
+    if (reason !== undefined && isNaming(keyStore, reason, component)) return E.left({ _tag: 'NamesPerson' })
     const number = `${new Date(requested).toISOString().slice(0, 10)}-${randomBytes(6).toString('hex')}`
-    const plan = { ...NO_PLAN, asked: component.map(({ id }) => id) }
+    const plan = { ...NO_PLAN, ...asked }
     const made = { number, identity, requested, due, reason, plan, state: 'scheduled' } as const
     records.put({ ...made, finished: undefined, certificate: undefined })
     this.#schedule()
     return E.right(this.#shown({ ...made, finished: undefined, certificate: undefined }))
   }
 
-  #askedAgain(
-    open: StoredErasure,
-    { due, asked }: { readonly due: number; readonly asked: string[] },
-  ): StoredErasure {
+  #askedAgain(open: StoredErasure, due: number, asked: Pick<Plan, 'asked'>): StoredErasure {
     if (open.state !== 'scheduled') return open
-    const again = { ...open, due: Math.min(due, open.due), plan: { ...open.plan, asked } }
+    const again = { ...open, due: Math.min(due, open.due), plan: { ...open.plan, ...asked } }
     this.#parts.records.put(again)
     this.#schedule()
     return again
@@ -267,6 +262,9 @@ class ScheduledErasures implements Erasures {
     for (const erasure of erasures) {
       const certificate = JSON.stringify(certificateOf(erasure, { workspace, finished, keys }))
       records.put({ ...erasure, state: 'done', finished, certificate })
+      const before = begun.find(({ number }) => number === erasure.number)
+      if (erasure.reason !== before?.reason)
+        onNotice('warn', `erasure ${erasure.number}: its reason named the person, and was left out`)
       onNotice('info', `erasure ${erasure.number} is done`)
     }
   }
@@ -304,9 +302,4 @@ function certificateIn({ certificate }: StoredErasure): Certificate | undefined 
 
 function isPlanned({ plan }: StoredErasure, ids: ReadonlySet<IdentityId>): boolean {
   return plan.rounds.some(({ identities }) => identities.some(({ id }) => ids.has(id)))
-}
-
-function heldUp(error: unknown): ErasureHeldUp {
-  if (error instanceof ErasureHeldUp) return error
-  throw error
 }

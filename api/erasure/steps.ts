@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Clock } from '../../engine/clock.ts'
 import type { Identity, IdentityId, StatedIdentity } from '../../engine/events/identity.ts'
+import { addressesIn } from '../../engine/intake/addresses.ts'
 import type { EngineIntake } from '../../engine/intake/intake.ts'
 import type { Quarantine } from '../../engine/intake/quarantine.ts'
 import type { Log } from '../../engine/log/log.ts'
@@ -107,9 +108,33 @@ async function withRounds(
       position: null,
     }
     const rounds = [...erasure.plan.rounds, added]
-    next.push(kept(parts, { ...erasure, state: 'executing', plan: { ...erasure.plan, rounds } }))
+    const plan = { ...erasure.plan, rounds }
+    next.push(
+      kept(parts, { ...erasure, state: 'executing', plan, reason: reasonFor(parts, erasure, identities) }),
+    )
   }
   return next
+}
+
+/** Some identities weren't known when it was asked for: a reason that names one of them doesn't get into the log. */
+function reasonFor(
+  { keyStore }: Pick<ErasingParts, 'keyStore'>,
+  { reason, plan }: StoredErasure,
+  identities: readonly Identity[],
+): string | undefined {
+  // Once it is there, it is there.
+  if (reason === undefined || plan.rounds.length > 0) return reason
+  return isNaming(keyStore, reason, identities) ? undefined : reason
+}
+
+/** True if a text names one of them, or holds any address. */
+export function isNaming(
+  keyStore: Pick<ErasingKeyStore, 'reveal'>,
+  text: string,
+  identities: readonly Identity[],
+): boolean {
+  const people = identities.flatMap(({ id }) => keyStore.reveal(id) ?? [])
+  return searchFor(people).inText(text) || addressesIn(text).length > 0
 }
 
 async function newlyKnown(
@@ -122,13 +147,18 @@ async function newlyKnown(
 }
 
 /** The identities of a person's profile that are still known, once the read models hold all that the log holds now. */
-export async function componentOf(
-  { log, store, keyStore }: Pick<ErasingParts, 'log' | 'store' | 'keyStore'>,
+async function componentOf(parts: ErasingParts, identity: IdentityId): Promise<readonly Identity[]> {
+  if (!(await hasCaughtUp(parts.store, parts.log.head().position))) throw new ErasureHeldUp(LAGGING)
+  return componentSoFar(parts, identity)
+}
+
+export const LAGGING = 'the read models lag behind the log'
+
+/** The same as far as the read models have come. */
+export async function componentSoFar(
+  { store, keyStore }: Pick<ErasingParts, 'store' | 'keyStore'>,
   identity: IdentityId,
-  withinMs?: number,
 ): Promise<readonly Identity[]> {
-  if (!(await hasCaughtUp(store, log.head().position, withinMs)))
-    throw new ErasureHeldUp('the read models lag behind the log')
   const { value } = await store.members([identity])
   return (value.get(identity)?.members ?? [identity]).flatMap((id) => {
     const stated = keyStore.reveal(id)
@@ -136,13 +166,8 @@ export async function componentOf(
   })
 }
 
-/** Without `withinMs` as long as it takes, if only they get on: they may be folded anew from a long log. */
-async function hasCaughtUp(
-  store: Pick<StoreReader, 'builds' | 'waitFor'>,
-  head: number,
-  withinMs: number | undefined,
-): Promise<boolean> {
-  if (withinMs !== undefined) return store.waitFor(head, withinMs)
+/** Waits as long as it takes, if only they get on: they may be folded anew from a long log. */
+async function hasCaughtUp(store: Pick<StoreReader, 'builds' | 'waitFor'>, head: number): Promise<boolean> {
   for (let before = ''; ; ) {
     if (await store.waitFor(head, STANDSTILL_MS)) return true
     const { position, value } = await store.builds()

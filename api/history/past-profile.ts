@@ -52,6 +52,7 @@ export function pastProfiles(
     if (E.isLeft(found)) return found
     const { id, members, events } = found.right
     if (events.length === 0) return E.right(undefined)
+    const open = openingOnce(openEvent)
     return E.right({
       id,
       members,
@@ -64,11 +65,23 @@ export function pastProfiles(
           { projection: own, key: id, atoms: members, config },
           events,
           moment,
-          openEvent,
+          open,
         )
         return { projection: own, state, rows: storedRows(own, id, rows) }
       },
     })
+  }
+}
+
+/** For several folds of the same events: what one has decrypted, the next finds open. */
+function openingOnce(openEvent: ApiDeps['openEvent']): ApiDeps['openEvent'] {
+  const opened = new Map<RecordedEvent, ReturnType<ApiDeps['openEvent']>>()
+  return (recorded) => {
+    const known = opened.get(recorded)
+    if (known !== undefined) return known
+    const event = openEvent(recorded)
+    opened.set(recorded, event)
+    return event
   }
 }
 

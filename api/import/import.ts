@@ -9,13 +9,20 @@ import {
   type DeliveryLimits,
   type SettledEvent,
 } from './delivery.ts'
-import { type InputFailure, type InputFile, type InputItem, openInput, readInput } from './input-file.ts'
+import {
+  beginsWith,
+  type InputFailure,
+  type InputFile,
+  type InputItem,
+  openInput,
+  readInput,
+} from './input-file.ts'
 import { type Issue, type IssueList, openIssueList } from './issues.ts'
 import type { CompiledMapping, Mapper, OutgoingEvent } from './mapper.ts'
 import { mappingHash } from './mapping-codec.ts'
-import { NO_TALLY, type Progress, readProgress, removeProgress, sameImport } from './progress-file.ts'
+import { type ImportIdentity, NO_TALLY, readProgress, removeProgress, sameImport } from './progress-file.ts'
 import { createProgressKeeper, type ProgressKeeper } from './progress-keeper.ts'
-import { type ImportReport, newRun, note, type Run, reportOf } from './run.ts'
+import { type ImportReport, newRun, note, type Resumed, type Run, reportOf } from './run.ts'
 import type { Sender } from './sender.ts'
 
 export interface ImportOptions {
@@ -39,7 +46,7 @@ export interface ImportOptions {
   /** Every readable row, those of an earlier run included; cells in the order of the mapping's columns. */
   readonly onRow?: ((cells: readonly string[]) => void) | undefined
   readonly onProgress?: ((status: ImportStatus) => void) | undefined
-  /** Something that doesn't stop the import: progress can't be kept. */
+  /** Something that doesn't stop the import: progress can't be kept, or isn't of the file as it is now. */
   readonly onWarning?: ((message: string) => void) | undefined
 }
 
@@ -81,8 +88,7 @@ export async function importFile(options: ImportOptions): Promise<Either<FailedI
     target: options.sender.target,
   }
   const { progressFile } = options
-  const kept = progressFile === undefined || options.restart ? undefined : await readProgress(progressFile)
-  let resume = kept !== undefined && sameImport(identity, kept) ? kept : startOf(options, identity)
+  let resume = (await keptOf(options, identity)) ?? startOf(options)
   for (;;) {
     const issues = openIssueList(options.reportFile, resume !== undefined)
     if ('why' in issues) {
@@ -105,12 +111,22 @@ export async function importFile(options: ImportOptions): Promise<Either<FailedI
   }
 }
 
+/**
+ * Where an interrupted import of this file goes on; undefined: there was none. Rows are counted, so what they were read from must
+ * stand there still: the file may have been replaced meanwhile.
+ */
+async function keptOf(options: ImportOptions, identity: ImportIdentity): Promise<Resumed | undefined> {
+  const { progressFile, restart, file, onWarning } = options
+  const kept = progressFile === undefined || restart ? undefined : await readProgress(progressFile)
+  if (kept === undefined || !sameImport(identity, kept)) return undefined
+  if (await beginsWith(file, kept.read)) return kept
+  onWarning?.(`${file} is another since the import was interrupted: it begins with the first row`)
+  return undefined
+}
+
 /** Where an import without progress of its own begins; undefined: at the first row. */
-function startOf(
-  { acknowledgedRow = 0 }: ImportOptions,
-  identity: Omit<Progress, 'acknowledgedRow' | 'tally'>,
-): Progress | undefined {
-  return acknowledgedRow === 0 ? undefined : { ...identity, acknowledgedRow, tally: NO_TALLY }
+function startOf({ acknowledgedRow = 0 }: ImportOptions): Resumed | undefined {
+  return acknowledgedRow === 0 ? undefined : { acknowledgedRow, tally: NO_TALLY }
 }
 
 interface Pass {
@@ -119,7 +135,7 @@ interface Pass {
   readonly run: Run
   readonly issues: IssueList
   readonly keeper: ProgressKeeper
-  readonly resume: Progress | undefined
+  readonly resume: Resumed | undefined
 }
 
 /** `OtherLog`: the log doesn't hold what the progress file says was acknowledged; begin anew. */
@@ -136,8 +152,8 @@ async function runOnce(pass: Pass): Promise<PassEnd> {
   const probe: OutgoingEvent[] = []
   let delivery = skipTo === 0 ? newDelivery(pass) : undefined
   const { input } = options.mapping.mapping
-  const items = readInput(pass.file, input, (bytesRead) => {
-    run.bytesRead = bytesRead
+  const items = readInput(pass.file, input, (read) => {
+    run.read = read
   })
   for await (const item of items) {
     if (item._tag === 'Failed') return (await delivery?.finish()) ?? unreadable(item.failure)
@@ -205,7 +221,8 @@ function newDelivery(pass: Pass): Delivery {
   return deliveryOf(pass, (throughRow, settled) => {
     for (const event of settled) note(run, issues, event)
     run.acknowledgedRow = throughRow
-    keeper.save(throughRow, run.tally)
+    const { read, tally } = run
+    keeper.save({ acknowledgedRow: throughRow, read, tally })
   })
 }
 
@@ -256,7 +273,7 @@ async function confirmsProbe(pass: Pass, probe: readonly OutgoingEvent[]): Promi
 
 function tell({ options, file, run }: Pass): void {
   options.onProgress?.({
-    bytesRead: run.bytesRead,
+    bytesRead: run.read.bytes,
     sizeBytes: file.fingerprint.sizeBytes,
     rows: run.rows,
     events: run.events,

@@ -51,13 +51,22 @@ export type InputItem =
 /** What to read and how; `columns` are required, `optional` may be absent. */
 export type InputFormat = Pick<Mapping['input'], 'format' | 'columns' | 'optional' | 'delimiter'>
 
-/** Identifies the content of a file well enough to resume: its size and the SHA-256 of its first MiB. */
+/** Tells files from each other at a glance: size and the SHA-256 of the first MiB. Who goes on within a file needs a `Prefix`. */
 export interface Fingerprint {
   readonly sizeBytes: number
   readonly sha256: string
 }
 
+/** The beginning of a file: how many bytes, and their SHA-256. */
+export interface Prefix {
+  readonly bytes: number
+  readonly sha256: string
+}
+
+export const NO_BYTES: Prefix = { bytes: 0, sha256: createHash('sha256').digest('hex') }
+
 const FINGERPRINT_BYTES = 1024 * 1024
+const CHUNK_BYTES = 256 * 1024
 const GZIP_MAGIC = [0x1f, 0x8b] as const
 
 /** A file whose head was looked at. It is read in pieces, never whole. */
@@ -89,18 +98,36 @@ export async function openInput(path: string): Promise<Either<InputFailure, Inpu
   }
 }
 
+/** True if a file still begins with what was read of it before. */
+export async function beginsWith(path: string, { bytes, sha256 }: Prefix): Promise<boolean> {
+  if (bytes === 0) return true
+  const hash = createHash('sha256')
+  let found = 0
+  try {
+    const chunks = createReadStream(path, { end: bytes - 1, highWaterMark: CHUNK_BYTES })
+    for await (const chunk of chunks as AsyncIterable<Buffer>) {
+      hash.update(chunk)
+      found += chunk.length
+    }
+  } catch {
+    // Whoever reads it next is told why it can't be read.
+    return false
+  }
+  return found === bytes && hash.digest('hex') === sha256
+}
+
 /**
- * The rows of a file, in order. `onBytes` hears how much of the file itself (compressed, if it is) was read. The last item
- * may be a failure; nothing comes after it.
+ * The rows of a file, in order. `onRead` hears what of the file itself (compressed, if it is) was read, always at least all
+ * that the rows handed out came from. The last item may be a failure; nothing comes after it.
  */
 export async function* readInput(
   file: InputFile,
   format: InputFormat,
-  onBytes: (bytesRead: number) => void = () => {},
+  onRead: (read: Prefix) => void = () => {},
 ): AsyncGenerator<InputItem> {
   const end = file.endByte === undefined ? {} : { end: file.endByte - 1 }
-  const raw = createReadStream(file.path, { highWaterMark: 256 * 1024, ...end })
-  const bytes = countBytes(raw, onBytes)
+  const raw = createReadStream(file.path, { highWaterMark: CHUNK_BYTES, ...end })
+  const bytes = tellBytes(raw, onRead)
   let inflated: Readable = bytes
   if (file.gzip) {
     // The error reaches whoever reads; the callback is only there because pipeline asks for it.
@@ -115,17 +142,19 @@ export async function* readInput(
   }
 }
 
-function countBytes(raw: Readable, onBytes: (bytesRead: number) => void): Readable {
-  let bytesRead = 0
+function tellBytes(raw: Readable, onRead: (read: Prefix) => void): Readable {
+  const hash = createHash('sha256')
+  let bytes = 0
   return Readable.from(
     (async function* () {
       for await (const chunk of raw as AsyncIterable<Buffer>) {
-        bytesRead += chunk.length
-        onBytes(bytesRead)
+        bytes += chunk.length
+        hash.update(chunk)
+        onRead({ bytes, sha256: hash.copy().digest('hex') })
         yield chunk
       }
     })(),
-    { objectMode: false, highWaterMark: 256 * 1024 },
+    { objectMode: false, highWaterMark: CHUNK_BYTES },
   )
 }
 

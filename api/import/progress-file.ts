@@ -1,7 +1,7 @@
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import * as t from 'io-ts'
-import type { Fingerprint } from './input-file.ts'
+import type { Fingerprint, Prefix } from './input-file.ts'
 
 /** What a run counts. `accepted`: taken by a queue in front of the engine. */
 export interface Tally {
@@ -21,15 +21,21 @@ export interface Progress {
   readonly target: string
   /** The prelude, and every event of the rows up to and including this one (from 1), is acknowledged. */
   readonly acknowledgedRow: number
+  /** What those rows were read from, and what was read ahead: only a file that begins so is gone on with. */
+  readonly read: Prefix
   readonly tally: Tally
 }
 
+/** Which file, mapping and engine progress is of. */
+export type ImportIdentity = Pick<Progress, 'fingerprint' | 'mappingHash' | 'target'>
+
 const codec = t.type({
-  progress: t.literal(1),
+  progress: t.literal(2),
   fingerprint: t.type({ sizeBytes: t.number, sha256: t.string }),
   mappingHash: t.string,
   target: t.string,
   acknowledgedRow: t.number,
+  read: t.type({ bytes: t.number, sha256: t.string }),
   tally: t.type({
     appended: t.number,
     duplicates: t.number,
@@ -55,7 +61,7 @@ export async function writeProgress(path: string, progress: Progress): Promise<v
   const temporary = `${path}.new`
   const handle = await open(temporary, 'w')
   try {
-    await handle.writeFile(`${JSON.stringify({ progress: 1, ...progress }, null, 2)}\n`)
+    await handle.writeFile(`${JSON.stringify({ progress: 2, ...progress }, null, 2)}\n`)
     await handle.datasync()
   } finally {
     await handle.close()
@@ -68,8 +74,8 @@ export async function removeProgress(path: string): Promise<void> {
   await rm(path, { force: true }).catch(() => undefined)
 }
 
-/** True if this progress is of the same file, mapping and target, so that an import may go on from it. */
-export function sameImport(a: Omit<Progress, 'acknowledgedRow' | 'tally'>, b: Progress): boolean {
+/** True if this progress is of the same mapping and target and, at a glance, of the same file. */
+export function sameImport(a: ImportIdentity, b: Progress): boolean {
   return (
     a.fingerprint.sizeBytes === b.fingerprint.sizeBytes &&
     a.fingerprint.sha256 === b.fingerprint.sha256 &&

@@ -1,10 +1,10 @@
 import type { Clock } from '../../engine/clock.ts'
 import { messageOf } from './input-file.ts'
-import { type Progress, type Tally, writeProgress } from './progress-file.ts'
+import { type ImportIdentity, type Progress, writeProgress } from './progress-file.ts'
 
 /** Saves progress now and then, one write at a time, and the newest at the end. */
 export interface ProgressKeeper {
-  save(acknowledgedRow: number, tally: Tally): void
+  save(progress: Omit<Progress, keyof ImportIdentity>): void
   /** Resolves when the newest is on the disk, or with why it isn't: an import goes on without it. */
   close(): Promise<string | undefined>
 }
@@ -14,7 +14,7 @@ const SAVE_EVERY_MS = 1_000
 
 export function createProgressKeeper(
   path: string | undefined,
-  identity: Omit<Progress, 'acknowledgedRow' | 'tally'>,
+  identity: ImportIdentity,
   clock: Clock,
 ): ProgressKeeper {
   let newest: Progress | undefined
@@ -33,8 +33,8 @@ export function createProgressKeeper(
       })
   }
   return {
-    save: (acknowledgedRow, tally) => {
-      newest = { ...identity, acknowledgedRow, tally }
+    save: (progress) => {
+      newest = { ...identity, ...progress }
       if (clock.monotonicMs() - lastMs >= SAVE_EVERY_MS) write()
     },
     close: async () => {

@@ -1,4 +1,5 @@
 import type { SettledEvent } from './delivery.ts'
+import { NO_BYTES, type Prefix } from './input-file.ts'
 import type { Issue, IssueList } from './issues.ts'
 import { NO_TALLY, type Progress, type Tally } from './progress-file.ts'
 
@@ -17,6 +18,9 @@ export interface ImportReport extends Tally {
   readonly elapsedMs: number
 }
 
+/** Where an import goes on. */
+export type Resumed = Pick<Progress, 'acknowledgedRow' | 'tally'>
+
 /** What one pass over the file counts. */
 export interface Run {
   rows: number
@@ -25,11 +29,11 @@ export interface Run {
   tally: Tally
   acknowledgedRow: number
   position: number
-  bytesRead: number
+  read: Prefix
   waiting: string | undefined
 }
 
-export function newRun(resume?: Progress | undefined): Run {
+export function newRun(resume?: Resumed | undefined): Run {
   return {
     rows: 0,
     refusedRows: 0,
@@ -37,7 +41,7 @@ export function newRun(resume?: Progress | undefined): Run {
     tally: resume?.tally ?? NO_TALLY,
     acknowledgedRow: resume?.acknowledgedRow ?? 0,
     position: 0,
-    bytesRead: 0,
+    read: NO_BYTES,
     waiting: undefined,
   }
 }
@@ -74,7 +78,7 @@ function reasonOf(result: SettledEvent['result']): { reason: string; message: st
 export function reportOf(
   run: Run,
   issues: readonly Issue[],
-  resume: Progress | undefined,
+  resume: Resumed | undefined,
   elapsedMs: number,
 ): ImportReport {
   const { tally } = run

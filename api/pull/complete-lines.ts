@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import type { InputFormat } from '../import/input-file.ts'
+import type { InputFormat, Prefix } from '../import/input-file.ts'
 
 /** What a file that may still be written holds in whole records. */
 export interface Complete {
@@ -10,12 +10,6 @@ export interface Complete {
   readonly all: Prefix
   /** True if the file still begins with what was read before. */
   readonly continues: boolean
-}
-
-/** The beginning of a file: how many bytes, and their SHA-256. */
-export interface Prefix {
-  readonly bytes: number
-  readonly sha256: string
 }
 
 const NEWLINE = 0x0a

@@ -56,7 +56,10 @@ function conditions({ etag, lastModified }: UrlMark): readonly (readonly [string
 
 type Refused = Omit<Extract<Fetched, { _tag: 'Failed' }>, '_tag'>
 
-/** What is asked of one origin isn't told to another, and nothing is asked in clear that was asked under TLS. */
+/**
+ * What is asked of one origin isn't told to another, nothing is asked in clear that was asked under TLS, and whoever answers
+ * can't have others asked for it (who only this machine may reach, say) but those that the operator names.
+ */
 async function follow(
   pull: UrlPull,
   first: URL,
@@ -78,6 +81,8 @@ async function follow(
       return { why: 'it redirects to no http or https address' }
     if (at.protocol === 'https:' && next.protocol === 'http:')
       return { why: 'it redirects from https to http' }
+    if (next.origin !== first.origin && !pull.redirectsTo.includes(next.origin))
+      return { why: 'it redirects to another origin, which redirectsTo does not name' }
     at = next
   }
   return { why: `it redirects more than ${MAX_REDIRECTS} times` }

@@ -1,5 +1,5 @@
-import { readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { lstat, readdir, realpath, stat } from 'node:fs/promises'
+import { join, sep } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type { FailedImport } from '../import/import.ts'
 import { type InputFile, messageOf, openInput } from '../import/input-file.ts'
@@ -12,7 +12,10 @@ import { importInput, marksOf, type PullContext, RunTotals } from './run-import.
 
 interface Found {
   readonly name: string
+  /** Without links. */
   readonly path: string
+  /** A link that leads out of the folder: whoever may drop files must not have others read for them. */
+  readonly isOutside: boolean
   readonly inode: string
   readonly sizeBytes: number
   readonly modifiedMs: number
@@ -108,15 +111,24 @@ function issueOf(file: string, failed: NonNullable<FileMark['failed']>): PullIss
 async function filesIn({ folder, files }: FolderPull): Promise<readonly Found[]> {
   const names = (await readdir(folder)).filter((name) => files.test(name) && !UNFINISHED.test(name)).sort()
   const found: Found[] = []
+  const inside = join(await realpath(folder), sep)
   for (const name of names.slice(0, MAX_FILES)) {
-    const path = join(folder, name)
     // Gone again since, or a link to nowhere: not ours to mind.
-    const stats = await stat(path, { bigint: true }).catch(() => undefined)
-    if (stats?.isFile() !== true) continue
-    const [sizeBytes, modifiedMs] = [Number(stats.size), Number(stats.mtimeMs)]
-    found.push({ name, path, inode: String(stats.ino), sizeBytes, modifiedMs })
+    const file = await fileAt(name, join(folder, name), inside).catch(() => undefined)
+    if (file !== undefined) found.push(file)
   }
   return found
+}
+
+async function fileAt(name: string, link: string, inside: string): Promise<Found | undefined> {
+  const path = await realpath(link)
+  const isOutside = !path.startsWith(inside)
+  const stats = await stat(path, { bigint: true })
+  if (!stats.isFile()) return undefined
+  // Of what lies elsewhere nothing is told, not even its size.
+  const { ino, size, mtimeMs } = isOutside ? await lstat(link, { bigint: true }) : stats
+  const [sizeBytes, modifiedMs] = [Number(size), Number(mtimeMs)]
+  return { name, path, isOutside, inode: String(ino), sizeBytes, modifiedMs }
 }
 
 /** Marks of files that are there no more, but for those that may have been renamed. True if there were any. */
@@ -153,6 +165,7 @@ async function pullFile(
   if (same && !shut && (!rested || own.failed !== undefined || own.doneBytes === own.sizeBytes))
     return undefined
   const before = work.byInode.get(file.inode) ?? own
+  if (file.isOutside) return failed(work, file, undefined, OUTSIDE)
   const opened = await openInput(file.path)
   if (E.isLeft(opened)) return shut ? undefined : failed(work, file, before, opened.left)
   if (opened.right.gzip) return importWhole(work, file, opened.right)
@@ -170,6 +183,8 @@ async function pullFile(
     return failed(work, file, before, { reason: 'not_readable', message: messageOf(error) })
   }
 }
+
+const OUTSIDE = { reason: 'outside_folder', message: 'is a link that leads out of the folder' } as const
 
 function restedMs(file: Found, { clock }: PullContext): number {
   return clock.nowMs() - file.modifiedMs

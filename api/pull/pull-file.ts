@@ -24,6 +24,7 @@ const address = pattern(
   'an http or https address without user and password',
   /^https?:\/\/[^\s/@]+(?:[/?]\S*)?$/i,
 )
+const origin = pattern('an origin such as https://files.example', /^https?:\/\/[^\s/@?#]+$/i)
 const headerValue = pattern('a header value', /^[\t\x20-\x7e]{1,4096}$/)
 
 const highWater = closed(
@@ -47,6 +48,7 @@ const pull = keyed('Pull', {
     {
       headers: t.readonly(t.record(t.string, headerValue)),
       highWater,
+      redirectsTo: t.readonlyArray(origin),
       timeout: duration(SECOND_MS, DAY_MS / 24),
       maxMiB: t.number,
     },
@@ -117,9 +119,19 @@ async function compile(
   if (!URL.canParse(stated.url.replaceAll('{highWater}', ''))) {
     problems.push({ path: 'url', message: 'is no address' })
   }
+  const redirectsTo = originsOf(stated.redirectsTo ?? [], problems)
   if (problems.length > 0) return E.left(problems)
   const limits = { timeoutMs: durationMs(timeout) ?? 0, maxBytes: Math.ceil(maxMiB * MIB) }
-  return E.right({ ...common, ...limits, kind: 'url', url: stated.url, headers, highWater: column })
+  const asked = { url: stated.url, headers, redirectsTo, highWater: column }
+  return E.right({ ...common, ...limits, kind: 'url', ...asked })
+}
+
+function originsOf(stated: readonly string[], problems: Problem[]): readonly string[] {
+  return stated.map((text, at) => {
+    if (URL.canParse(text)) return new URL(text).origin
+    problems.push({ path: `redirectsTo[${at}]`, message: 'is no address' })
+    return text
+  })
 }
 
 function globOf(files: string): RegExp {

@@ -27,6 +27,8 @@ export interface UrlPull extends CommonPull {
   readonly url: string
   /** May hold credentials. */
   readonly headers: readonly (readonly [name: string, value: string])[]
+  /** Origins beside its own that it may redirect to. */
+  readonly redirectsTo: readonly string[]
   readonly highWater: HighWaterColumn | undefined
   readonly timeoutMs: number
   readonly maxBytes: number

@@ -15,7 +15,7 @@ export function registerDemo(app: FastifyInstance, deps: ApiDeps): void {
     decodeQuery(queryPairs(request.url), {})
     const loader = loaderOf(deps)
     const { state } = loader.status()
-    // While it is under way, and after a failure, what the log holds is its own.
+    // While it is under way, and where it stopped midway, what the log holds is its own.
     if (state === 'loaded' || (state === 'absent' && deps.log.head().position > 0)) throw notEmpty()
     loader.start()
     deps.logger.info({}, 'loading the demo company')

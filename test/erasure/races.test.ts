@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import { expect, test } from 'vitest'
 import { openEngine } from '../../api/engine.ts'
-import { createErasures } from '../../api/erasure/erasures.ts'
+import { createErasures, type Erasure } from '../../api/erasure/erasures.ts'
 import { openErasureRecords } from '../../api/erasure/operations-file.ts'
 import { searchFor } from '../../api/erasure/values.ts'
 import { systemClock } from '../../engine/clock.ts'
@@ -67,6 +67,62 @@ test('taken back while the read models are waited for, it is not carried out', a
     expect(erasures.list()).toMatchObject([{ state: 'cancelled', certificate: undefined }])
     expect(world.keyStore.find('email', EMAIL)).toBe(identity)
     expect(world.log.head().position).toBe(1)
+  } finally {
+    await erasures.close()
+    await world.close()
+    directory.remove()
+  }
+})
+
+test('asked for while the read models lag, it is kept over a restart, and carried out once they hold everything', async () => {
+  const world = intakeWorld()
+  const directory = temporaryDirectory()
+  const notices: string[] = []
+  let members: readonly string[] = []
+  const start = (hasCaughtUp: boolean) =>
+    createErasures({
+      ...world,
+      ...{ records: openErasureRecords(directory.path), workspace: 'default', clock: systemClock },
+      onNotice: (_, message) => notices.push(message),
+      store: {
+        waitFor: async () => hasCaughtUp,
+        members: async ([id = '']) => {
+          const profile = { profile: id, members: hasCaughtUp ? members : [id] }
+          return { position: 0, received: 0, value: new Map([[id, profile]]) }
+        },
+        builds: async () => ({ position: 0, received: 0, value: [] }),
+      },
+      reads: { forget: async () => undefined, erase: async () => ({ position: 0, keys: 0, purged: true }) },
+    })
+  let erasures = start(false)
+  try {
+    await world.sendOne({ ...jane, data: { userId: 'xylograph', traits: { email: EMAIL } } })
+    const identity = world.keyStore.find('email', EMAIL) ?? expect.fail('she is known')
+    const user = world.keyStore.find('user', 'xylograph') ?? expect.fail('she is known')
+    members = [identity, user]
+    const stranger = await erasures.request({ identity: 'ab'.repeat(16), waitMs: 0 })
+    expect(stranger).toMatchObject({ left: { _tag: 'HeldUp' } })
+    const named = await erasures.request({ identity, waitMs: 0, reason: `asked by ${EMAIL}` })
+    expect(named).toMatchObject({ left: { _tag: 'NamesPerson' } })
+    // Nothing tells yet that the user id is hers.
+    const asked = await erasures.request({ identity, waitMs: 60_000, reason: 'asked by xylograph' })
+    expect(asked).toMatchObject({ right: { state: 'scheduled' } })
+    const again = await erasures.request({ identity, waitMs: 0 })
+    expect(again).toMatchObject({ right: { state: 'scheduled' } })
+    expect(erasures.list()).toHaveLength(1)
+    await erasures.close()
+    expect(world.keyStore.find('email', EMAIL)).toBe(identity)
+    erasures = start(true)
+    await erasures.resume()
+    await expect.poll(() => erasures.list()).toMatchObject([{ state: 'done' }])
+    const [{ certificate }] = erasures.list() as [Erasure]
+    expect(certificate?.identities.map(({ id }) => id).sort()).toEqual([...members].sort())
+    expect(certificate?.linkedSince).toBeUndefined()
+    expect(certificate?.reason).toBe(null)
+    expect(notices).toContainEqual(expect.stringContaining('left out'))
+    const events = await world.events()
+    expect(JSON.stringify(events.filter(({ type }) => type === 'person.erased'))).not.toContain('xylograph')
+    expect(world.keyStore.find('user', 'xylograph')).toBeUndefined()
   } finally {
     await erasures.close()
     await world.close()

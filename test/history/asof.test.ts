@@ -12,7 +12,8 @@ import { pastProfiles } from '../../api/history/past-profile.ts'
 import type { RecordedEvent } from '../../engine/events/event.ts'
 import { registry } from '../../engine/events/registry.ts'
 import { toPlain } from '../../engine/log/recorded.ts'
-import { openEvent } from '../../engine/privacy/sealing.ts'
+import { LazyEvent } from '../../engine/privacy/lazy-event.ts'
+import type { Opener } from '../../engine/privacy/privacy.ts'
 import { counts, foldEntity, type Moment } from '../../engine/projector/asof.ts'
 import { ConfigurationState } from '../../engine/projector/configuration.ts'
 import { projections } from '../../projections/catalog.ts'
@@ -45,8 +46,9 @@ async function servedFrom(world: IntakeWorld, events: readonly RecordedEvent[]) 
   return served
 }
 
+/** As the process opens them. */
 function openOf(world: IntakeWorld) {
-  return (event: RecordedEvent) => openEvent(event, world.keyStore, registry)
+  return (event: RecordedEvent) => new LazyEvent(event, world.keyStore, registry)
 }
 
 async function checkMoment(
@@ -107,6 +109,30 @@ describe('a profile', () => {
       ),
       { numRuns: RUNS },
     )
+  })
+
+  test('opens each event once, whatever is folded of it', async () => {
+    const traits = { email: 'jane@example.com', phone: '+442079460018' }
+    const jane = { id: '1', source: 'web', type: 'cdp.identify', time: new Date(NOON).toISOString() }
+    const told = [{ event: { ...jane, data: { userId: 'u1', traits } }, afterMs: 0 }]
+    await withStory(told, async (world, events) => {
+      let decrypted = 0
+      const counting: Opener = {
+        open: (part, event) => {
+          decrypted += 1
+          return world.keyStore.open(part, event)
+        },
+      }
+      const openEvent = (event: RecordedEvent) => new LazyEvent(event, counting, registry)
+      const byName = new Map(projections.map((projection) => [projection.name, projection]))
+      const past = pastProfiles({ log: world.log, projections: byName, openEvent })
+      const { position, received } = world.log.head()
+      const [id = ''] = events[0]?.identities.map((identity) => identity.id) ?? []
+      const found = await past(id, { by: 'received', position, received })
+      const then = E.isRight(found) ? found.right : undefined
+      for (const projection of PEOPLE) expect(then?.fold(projection)).toEqual(then?.fold(projection))
+      expect(decrypted).toBe(events[0]?.sealed.length)
+    })
   })
 
   test('goes by the configuration of that moment', async () => {

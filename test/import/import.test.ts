@@ -277,6 +277,24 @@ describe('an import that was stopped', () => {
     }
   })
 
+  test('begins anew where the file was replaced by one of equal size and beginning, and says so', async () => {
+    // Longer than what a glance at the first MiB tells.
+    const rowAt = (at: number) => `r${at},${'x'.repeat(20_000)}\n`
+    const rows = Array.from({ length: 100 }, (_, at) => rowAt(at))
+    const file = files.write('large.csv', `a,b\n${rows.join('')}`)
+    await stopAfter(8, { file })
+    const { acknowledgedRow } = JSON.parse(readFileSync(progressFile, 'utf8'))
+    expect(acknowledgedRow).toBeGreaterThan(60)
+    // Another row, where the glance doesn't reach and reading had been.
+    files.write('large.csv', `a,b\n${rows.with(60, rowAt(60).replace('r60', 'q60')).join('')}`)
+    const warnings: string[] = []
+    const report = orThrow(await run({ file, progressFile, onWarning: (message) => warnings.push(message) }))
+    expect(report).toMatchObject({ resumedAfterRow: undefined, rows: 100 })
+    expect(warnings).toEqual([expect.stringContaining('is another since')])
+    // The prelude, a hundred rows of the first file as far as it got, and the one that was changed.
+    expect(engine.log.size).toBe(102)
+  })
+
   test('a report file that is gone on with has every refused row once', async () => {
     const reportFile = files.path('resumed.ndjson')
     await stopAfter(5, { reportFile })

@@ -83,6 +83,14 @@ test('digests are the same again, and others at another position', async () => {
     expect(digest).not.toBe(first.manifest.builds[at].digest)
 })
 
+test('of a moment before everything it says that there is nothing, and how else to ask', async () => {
+  const { code, said, manifest } = await replayed('--until', '2000-01-01', '--projections', 'profile')
+  expect(code).toBe(0)
+  expect(manifest).toMatchObject({ position: 0, builds: [{ rows: 0 }] })
+  expect(said).toContain('--by occurred')
+  expect((await replayed('--until', '3', '--projections', 'profile')).said).toBe('')
+})
+
 test('what it refuses', async () => {
   const { version } = projections.find(({ name }) => name === 'profile') ?? { version: 0 }
   expect(await replayed('--until', '3', '--projections', `profile@${version}`)).toMatchObject({ code: 0 })

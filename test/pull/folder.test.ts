@@ -5,10 +5,12 @@
  */
 import {
   appendFileSync,
+  mkdirSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
@@ -91,6 +93,32 @@ describe('a file', () => {
     appendFileSync(path, '\nr3,x\n')
     expect(await run({ finalLineAfterMs: 60_000 })).toMatchObject({ rows: 1, refusedRows: 0 })
     expect(await world.taken()).toEqual(names(1, 3))
+  })
+
+  test('that a link leads to is read within the folder, and reported once, unread, outside of it', async () => {
+    const outside = temporaryFiles()
+    const linked = `${world.drop.directory}-link`
+    try {
+      symlinkSync(outside.write('secret.csv', 'a,b\ns1,x\n'), world.drop.path('a.csv'))
+      mkdirSync(world.drop.path('dated'))
+      writeFileSync(world.drop.path('dated/b.csv'), 'a,b\nr1,x\n')
+      symlinkSync('dated/b.csv', world.drop.path('b.csv'))
+      symlinkSync(world.drop.directory, linked)
+      const first = await run({ folder: linked })
+      expect(first).toMatchObject({ outcome: 'partial', rows: 1 })
+      expect(first.issues).toEqual([
+        { kind: 'unreadable', file: 'a.csv', reason: 'outside_folder', message: expect.any(String) },
+      ])
+      appendFileSync(outside.path('secret.csv'), 's2,x\n')
+      expect(await run({ folder: linked })).toMatchObject({ outcome: 'nothing_new', issues: [] })
+      expect(await world.taken()).toEqual(['r1'])
+      rmSync(world.drop.path('a.csv'))
+      world.drop.write('a.csv', 'a,b\nr2,x\n')
+      expect(await run({ folder: linked })).toMatchObject({ outcome: 'imported', rows: 1 })
+    } finally {
+      outside.remove()
+      rmSync(linked, { force: true })
+    }
   })
 
   test('that was replaced is read anew, shorter, longer or of the same size', async () => {

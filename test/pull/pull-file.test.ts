@@ -37,6 +37,7 @@ test('paths are relative to the file, headers take secrets from the environment,
         url: `${WEB.url}?since={highWater}`,
         headers: { authorization: `Bearer ${variable('TOKEN')}` },
         highWater: { column: 'b', as: 'number' },
+        redirectsTo: ['HTTPS://Files.example:443', 'http://127.0.0.1:8080'],
       },
     ]),
   )
@@ -48,6 +49,7 @@ test('paths are relative to the file, headers take secrets from the environment,
   expect(url).toMatchObject({
     ...{ kind: 'url', everyMs: 60_000, timeoutMs: 300_000, maxBytes: 256 * 1024 * 1024 },
     headers: [['authorization', 'Bearer tok-123']],
+    redirectsTo: ['https://files.example', 'http://127.0.0.1:8080'],
     highWater: { index: 1, as: 'number', initial: '' },
   })
 })
@@ -55,6 +57,16 @@ test('paths are relative to the file, headers take secrets from the environment,
 describe('refused', () => {
   test.each<[string, unknown, string]>([
     ['no JSON', '[', 'is not JSON'],
+    [
+      'a path to redirect to',
+      [{ ...WEB, redirectsTo: ['https://x.example/y'] }],
+      '[0].redirectsTo[0]: expected an origin',
+    ],
+    [
+      'no address to redirect to',
+      [{ ...WEB, redirectsTo: ['https://['] }],
+      '[0].redirectsTo[0]: is no address',
+    ],
     ['no list', {}, 'expected Pulls'],
     ['a misspelt property', [{ ...FOLDER, evry: 1 }], '[0].evry: unknown property'],
     ['neither or both', [{ ...FOLDER, url: 'http://x' }], '[0]: needs exactly one of folder, url'],

@@ -73,6 +73,7 @@ export function urlPull(url: string, change: Partial<UrlPull> = {}): UrlPull {
     everyMs: 10,
     url,
     headers: [],
+    redirectsTo: [],
     highWater: undefined,
     timeoutMs: 5_000,
     maxBytes: 1024 * 1024,

@@ -204,7 +204,7 @@ describe('credentials', () => {
       request.url === '/export.csv'
         ? response.writeHead(307, { location: '/moved.csv' }).end()
         : response.writeHead(302, { location: `${other.url}/theirs.csv` }).end()
-    expect(await run({ headers })).toMatchObject({ outcome: 'imported' })
+    expect(await run({ headers, redirectsTo: [other.url] })).toMatchObject({ outcome: 'imported' })
     expect(server.asked.map(({ headers: got }) => got.authorization)).toEqual(
       Array(2).fill('Bearer secret-token'),
     )
@@ -224,6 +224,21 @@ describe('credentials', () => {
     expect(told).not.toMatch(/secret-token|in-the-address/)
     await pulls.stop()
   })
+})
+
+test('an origin that was not named is not asked, whoever redirects to it', async () => {
+  const other = await peer((_, response) => response.end(CSV))
+  const named = await peer((_, response) => response.writeHead(302, { location: `${other.url}/x` }).end())
+  server.handler = (request, response) =>
+    response.writeHead(302, { location: `${request.url === '/far' ? named.url : other.url}/x` }).end()
+  const ran = await run()
+  expect(ran).toMatchObject({ outcome: 'failed', error: expect.stringContaining('another origin') })
+  expect(ran.error).not.toContain(other.url)
+  const onwards = urlPull(`${server.url}/far`, { redirectsTo: [named.url] })
+  expect(await runOnce(onwards, world.context())).toMatchObject({ outcome: 'failed' })
+  expect([named.asked.length, other.asked.length]).toEqual([1, 0])
+  other.close()
+  named.close()
 })
 
 describe('a mark', () => {
