@@ -123,7 +123,7 @@ const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'changes',
-    summary: 'what changed in a profile between two moments, and because of which events',
+    summary: 'what changed in a profile or record between two moments, and because of which events',
     load: async () => (await import('./cli/changes.ts')).changes,
   },
   {

@@ -133,6 +133,10 @@ const TABLE = {
   esdbTlsKey: optionalText('HEADWATER_ESDB_TLS_KEY', 'none', {
     about: 'Private key of that certificate, a PEM file.',
   }),
+  esdbTlsClientCa: optionalText('HEADWATER_ESDB_TLS_CLIENT_CA', 'none', {
+    about:
+      "Authority of EventStoreDB's clients, a PEM file: who connects needs a user certificate signed by it, beside the credentials.",
+  }),
   esdbAnonymous: choice('HEADWATER_ESDB_ANONYMOUS', 'off', {
     about:
       "loopback: EventStoreDB's clients without credentials may read and append, as far as they can connect to this machine's loopback; off: nobody may.",
@@ -268,6 +272,7 @@ function readAll(read: <T>(setting: Setting<T>) => T): Configuration {
     esdbPort: read(TABLE.esdbPort),
     esdbTlsCert: read(TABLE.esdbTlsCert),
     esdbTlsKey: read(TABLE.esdbTlsKey),
+    esdbTlsClientCa: read(TABLE.esdbTlsClientCa),
     esdbAnonymous: read(TABLE.esdbAnonymous),
     bodyLimitBytes: read(TABLE.bodyLimitBytes),
     eventLimitBytes: read(TABLE.eventLimitBytes),

@@ -124,7 +124,7 @@ export interface ApiDeps {
   readonly erasureWaitHours?: number | undefined
   /** Of the package, for the documentation. */
   readonly version: string
-  /** Puts an event's personal parts back in place, as far as their keys exist. */
+  /** Puts an event's personal parts back in place, as far as their keys exist; maybe only when its data is asked for. */
   openEvent(recorded: RecordedEvent): OpenedEvent
   /** Normalises an identity's value as the intake does, so that look-ups find it. */
   normaliseIdentity(namespace: string, value: string): string

@@ -40,6 +40,7 @@ import type { Pasts } from './past/past.ts'
 import { createPasts } from './past/pasts.ts'
 import { threadPastBuilder } from './past/thread-builder.ts'
 import { type ServedProjections, servedProjections } from './served-projections.ts'
+import { keysObjection } from './taking-over.ts'
 import { createVersions, type Versions } from './versions/versions.ts'
 
 /** Raise it when a data directory of the release before can't be opened any more as it is. */
@@ -124,7 +125,10 @@ export async function openEngine(options: EngineOptions): Promise<E.Either<Engin
   if (format !== undefined) return E.left(format)
   // What they will hold is synced by those who write it; that they are there at all must survive a power cut too.
   for (const part of ['log', 'keys', 'quarantine']) makeDurably(join(directory, part))
-  const opened = await openLog(options)
+  const opened = await openLog({
+    ...options,
+    objection: (remote, isUnknown) => keysObjection(remote, { ...options, isUnknown }),
+  })
   if (E.isLeft(opened)) return opened
   try {
     return E.right(await assemble(options, opened.right))

@@ -8,9 +8,11 @@ import type { AuditStatus, SignedTreeHead } from '../engine/audit/audit.ts'
 import { systemClock } from '../engine/clock.ts'
 import type { RecordedEvent } from '../engine/events/event.ts'
 import { registry } from '../engine/events/registry.ts'
-import type { NatsIntake, NatsOptions } from '../engine/intake/nats.ts'
-import { openNatsIntake, publishText, StreamCaptures } from '../engine/intake/nats.ts'
+import { StreamCaptures } from '../engine/intake/nats/direct.ts'
+import { openNatsIntake, publishText } from '../engine/intake/nats/nats-intake.ts'
+import type { NatsIntake, NatsOptions } from '../engine/intake/nats/options.ts'
 import { normaliseIdentity } from '../engine/intake/normalise.ts'
+import { LazyEvent } from '../engine/privacy/lazy-event.ts'
 import { decodeMasterKey } from '../engine/privacy/master-key.ts'
 import { openEvent } from '../engine/privacy/sealing.ts'
 import { projections } from '../projections/catalog.ts'
@@ -131,6 +133,7 @@ async function serve(
       onNotice: (level, message) => logger[level](message),
     }),
   )
+  stops.beforehand(() => engine.mirror?.hurry())
   stops.push(engine.stop)
   stops.push(treeHeads.stop)
   metrics.observe(engine, { ...configuration, directory, version: packageVersion() })
@@ -143,6 +146,7 @@ async function serve(
     url: () => address,
     writeKey: credentials.right.writeKey,
     readToken: credentials.right.readToken,
+    directory,
     clock: systemClock,
     onNotice: (level, message) => logger[level](message),
   })
@@ -251,7 +255,8 @@ function depsOf(
     metrics: metrics.registry,
     logger,
     version: packageVersion(),
-    openEvent: open,
+    // Of those that are folded for an answer most are looked at from outside only.
+    openEvent: (recorded) => new LazyEvent(recorded, keyStore, registry),
     normaliseIdentity: (namespace, value) => normaliseIdentity(namespace, value),
     publishedConfiguration: publishedConfiguration(log, projections, open),
     erasures: engine.erasures,
@@ -301,6 +306,7 @@ async function openNats(
     workspace: configuration.workspace,
     mode: configuration.natsIntake,
     intake: metrics.timedForNats(engine.intake),
+    clock: systemClock,
     onStatus: (status) => {
       metrics.onNatsStatus(status)
       logger.info(`nats: ${status}`)

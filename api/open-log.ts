@@ -5,6 +5,7 @@ import type { Clock } from '../engine/clock.ts'
 import { type Compression, type EmbeddedLog, openEmbeddedLog } from '../engine/log/embedded/embedded.ts'
 import type { OpenFailure } from '../engine/log/embedded/recovery.ts'
 import type { OpenFailure as RemoteFailure } from '../engine/log/eventstore/remote-log.ts'
+import type { Head, LogReader } from '../engine/log/log.ts'
 import { type MirroredLog, openMirroredLog } from '../engine/log/mirrored.ts'
 import { replicaObjection } from '../engine/log/mirrored-parts.ts'
 import { makeDurably, writeDurably } from './backup/durable-files.ts'
@@ -18,6 +19,13 @@ export interface OpenLogOptions {
   readonly indexMemoryBytes?: number | undefined
   /** `embedded`, the default, or EventStoreDB's connection string. */
   readonly eventLog?: string | undefined
+  /**
+   * Asked before a log in an EventStoreDB is taken over from whoever writes it: why not to, undefined for nothing. `isUnknown`: nothing
+   * in the data directory says that it has been its log before.
+   */
+  readonly objection?:
+    | ((remote: Pick<LogReader, 'head' | 'at'>, isUnknown: boolean) => Promise<string | undefined>)
+    | undefined
   readonly onNotice: (level: 'info' | 'warn' | 'error', message: string) => void
 }
 
@@ -88,10 +96,11 @@ async function openEmbedded(options: OpenLogOptions): Promise<E.Either<string, E
 }
 
 async function openMirror(
-  { directory, workspace, clock, onNotice }: OpenLogOptions,
+  options: OpenLogOptions,
   eventLog: string,
   replica: EmbeddedLog,
 ): Promise<E.Either<string, MirroredLog>> {
+  const { directory, workspace, clock, onNotice } = options
   // Its client takes a while to load, and few need it.
   const { isConnectionString, openEventStore } = await import('../engine/log/eventstore.ts')
   if (!isConnectionString(eventLog))
@@ -102,7 +111,10 @@ async function openMirror(
   const open = () =>
     openEventStore(eventLog, {
       ...{ indexPath, clock, workspace, patienceMs: PATIENCE_MS },
-      objection: (remote) => replicaObjection(remote, replica),
+      objection: async (remote) =>
+        (await replicaObjection(remote, replica)) ??
+        restoredObjection(options, shown, { remote: remote.head(), replica: replica.head() }) ??
+        options.objection?.(remote, replica.head().position === 0 && replicaOf(directory) === undefined),
       onNotice: (message) => onNotice('warn', message),
     })
   const remote = await open()
@@ -112,6 +124,22 @@ async function openMirror(
   if (behind > 0) onNotice('info', `log/ is filled with ${behind} events from ${shown}`)
   return E.right(
     await openMirroredLog(remote.right, replica, { onNotice: (message) => onNotice('warn', message) }),
+  )
+}
+
+/** A replica has its mark, which no backup has: what lacks it and ends before the log doesn't know who came, and who was erased, since. */
+function restoredObjection(
+  { directory }: OpenLogOptions,
+  shown: string,
+  { remote, replica }: { readonly remote: Head; readonly replica: Head },
+): string | undefined {
+  const isOlder = replica.position > 0 && replica.position < remote.position
+  if (!isOlder || replicaOf(directory) !== undefined) return undefined
+  return (
+    `log/ ends at position ${replica.position}, the log in ${shown} at ${remote.position}: ${directory} was restored from an older backup, it seems. ` +
+    'Keys of people who were new since may be missing, which makes them somebody new, and whoever was erased since would be readable again. ' +
+    "Copy the log (headwater copy --from HEADWATER_LOG's address --to DIR), and restore into another directory with the newest backup of the keys and --erasures DIR; " +
+    `then put a line with ${shown} into ${REPLICA_MARK} there, to have log/ filled from EventStoreDB; nothing was changed`
   )
 }
 

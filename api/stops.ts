@@ -10,6 +10,7 @@ export class GivenUp extends Error {}
 export class Stops {
   readonly #onFailure: (error: unknown) => void
   readonly #stops: Stop[] = []
+  readonly #told: (() => void)[] = []
   #isStopping = false
 
   constructor(onFailure: (error: unknown) => void) {
@@ -22,12 +23,19 @@ export class Stops {
     if (this.#isStopping) throw new GivenUp()
   }
 
+  /** Told before anything is stopped. */
+  beforehand(tell: () => void): void {
+    this.#told.push(tell)
+    if (this.#isStopping) tell()
+  }
+
   /**
    * A start that is still under way is waited for, because what it is about to begin must end too; but no longer than
    * `withinMs`: it may wait for something itself, for room on a disk say. Never rejects.
    */
   async run(starting: Promise<unknown>, withinMs: number): Promise<void> {
     this.#isStopping = true
+    for (const tell of this.#told) tell()
     await this.#all()
     const settled = starting.catch(() => undefined)
     await Promise.race([settled, sleep(withinMs, undefined, { ref: false })])

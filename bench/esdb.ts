@@ -28,7 +28,7 @@ const METHOD: readonly string[] = [
   'noop is a server of the same protocol on the same gRPC library and messages that stores nothing: it answers appends at once and makes up what is read. What the client gets out of it is the ceiling of the client itself.',
   'Events have 1,024 bytes of JSON, of a type that the catalogue does not know, in 1,000 streams. Contenders take turns within each round, who begins rotates, the first round warms up. Rates are medians over rounds; ratios are ratios of these medians.',
   'The flood is 10,000 appends begun at once by one client; afterwards each one that was answered is looked for in `$all`, which must hold it once.',
-  'The adapter appends 20 events at a time to each of 100 streams through the log of `engine/log/eventstore.ts`, and the client alone sends the same events with the same metadata, ready made, to the same server, which keeps them in memory. Overhead is the ratio of times per event, less one.',
+  'The adapter appends 20 events at a time to each of 100 streams through the log of `engine/log/eventstore.ts`, and the client alone sends the same events with the same metadata, ready made as the values that it takes for JSON, to the same server, which keeps them in memory. Overhead is the ratio of times per event, less one.',
 ]
 
 /** Measures EventStoreDB's protocol. Exit code: 0 all figures were measured, 1 some weren't, 130 interrupted. */

@@ -5,6 +5,7 @@ import type { Appended, Expectation, ProposedEvent } from './backend.ts'
 import { type CallContext, guarded } from './calls.ts'
 import { type CallFailure, callError } from './errors.ts'
 import { messages, shared } from './protocol.ts'
+import { beginningBytes, heldBytes, TOO_MUCH_UNFINISHED } from './unfinished.ts'
 import { appendSizeBytes, expectationOf, invalid, proposedEvent, streamNameOf } from './wire.ts'
 
 type Call = ServerReadableStream<messages.AppendReq, messages.AppendResp>
@@ -26,7 +27,7 @@ export function appendHandler(
     const onDefect = (error: unknown): void => {
       if (!call.cancelled) context.onDefect(error)
     }
-    const request = await guarded({ onDefect }, () => requestOf(call, context.maxAppendBytes))
+    const request = await guarded({ onDefect }, () => requestOf(call, context))
     // Node's client that cancels ends its messages first and says afterwards that it cancelled. What comes of that at once is
     // waited for; what comes later can't be told from a whole append whose answer nobody wants.
     await setImmediate()
@@ -42,19 +43,36 @@ export function appendHandler(
   }
 }
 
-async function requestOf(call: Call, maxAppendBytes: number): Promise<E.Either<CallFailure, Request>> {
+async function requestOf(call: Call, context: CallContext): Promise<E.Either<CallFailure, Request>> {
+  const { unfinished } = context
+  let held = 0
+  const hold = (bytes: number): boolean => {
+    const isHeld = unfinished.hold(bytes)
+    if (isHeld) held += bytes
+    return isHeld
+  }
+  try {
+    return await gathered(call, context.maxAppendBytes, hold)
+  } finally {
+    unfinished.release(held)
+  }
+}
+
+async function gathered(
+  call: Call,
+  maxAppendBytes: number,
+  hold: (bytes: number) => boolean,
+): Promise<E.Either<CallFailure, Request>> {
   let head: Pick<Request, 'stream' | 'expectation'> | undefined
   const events: ProposedEvent[] = []
   let sizeBytes = 0
   for await (const message of received(call)) {
-    const options = message.getOptions()
     const proposed = message.getProposedMessage()
     if (head === undefined) {
-      if (options === undefined) return invalid('the first message of an append states its options')
-      const stream = streamNameOf(options.getStreamIdentifier())
-      if (E.isLeft(stream)) return stream
-      const revision = options.hasRevision() ? options.getRevision() : undefined
-      head = { stream: stream.right, expectation: expectationOf(options, revision) }
+      const begun = headOf(message.getOptions())
+      if (E.isLeft(begun)) return begun
+      head = begun.right
+      if (!hold(beginningBytes(head.stream))) return E.left(TOO_MUCH_UNFINISHED)
     } else {
       if (proposed === undefined) return invalid('every message of an append after the first is an event')
       const event = proposedEvent(proposed)
@@ -62,10 +80,21 @@ async function requestOf(call: Call, maxAppendBytes: number): Promise<E.Either<C
       sizeBytes += appendSizeBytes(event.right)
       if (sizeBytes > maxAppendBytes)
         return E.left({ _tag: 'MaximumAppendSizeExceeded', limitBytes: maxAppendBytes })
+      if (!hold(heldBytes(event.right))) return E.left(TOO_MUCH_UNFINISHED)
       events.push(event.right)
     }
   }
   return head === undefined ? invalid('an append without options') : E.right({ ...head, events })
+}
+
+function headOf(
+  options: messages.AppendReq.Options | undefined,
+): E.Either<CallFailure, Pick<Request, 'stream' | 'expectation'>> {
+  if (options === undefined) return invalid('the first message of an append states its options')
+  const stream = streamNameOf(options.getStreamIdentifier())
+  if (E.isLeft(stream)) return stream
+  const revision = options.hasRevision() ? options.getRevision() : undefined
+  return E.right({ stream: stream.right, expectation: expectationOf(options, revision) })
 }
 
 async function* received(call: Call): AsyncGenerator<messages.AppendReq> {

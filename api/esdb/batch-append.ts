@@ -6,6 +6,7 @@ import { type CallContext, fail, guarded, STOPPING, send, untilOver } from './ca
 import { batchError, type CallFailure } from './errors.ts'
 import { Gathering } from './gathering.ts'
 import { Empty, messages, shared } from './protocol.ts'
+import { beginningBytes, heldBytes, TOO_MUCH_UNFINISHED } from './unfinished.ts'
 import {
   appendSizeBytes,
   expectationOf,
@@ -20,14 +21,6 @@ type Call = ServerDuplexStream<messages.BatchAppendReq, messages.BatchAppendResp
 /** Under way at a time in one call; more wait in the client. */
 const MAX_UNDER_WAY = 2_000
 const MAX_UNDER_WAY_BYTES = 16 * 1024 * 1024
-/** Appends of which the last part hasn't come yet. */
-const MAX_UNFINISHED = 1_000
-const MAX_UNFINISHED_BYTES = 16 * 1024 * 1024
-
-const TOO_MUCH_UNFINISHED: CallFailure = {
-  _tag: 'InvalidArgument',
-  reason: 'too many appends without their last part',
-}
 
 interface Batch {
   readonly correlation: shared.UUID
@@ -37,6 +30,8 @@ interface Batch {
   readonly deadlineMs: number
   readonly events: ProposedEvent[]
   sizeBytes: number
+  /** While its last part hasn't come. */
+  heldBytes: number
 }
 
 /** Any number of appends in one call, each in one or more parts, answered as they are done. */
@@ -47,6 +42,7 @@ export function batchAppendHandler(
     const batches = new Batches(call, context)
     const over = untilOver(call, context.stopping)
     over.addEventListener('abort', () => {
+      batches.forgetUnfinished()
       if (context.stopping.aborted && !call.cancelled) fail(call, STOPPING)
     })
     call.on('data', (request) => {
@@ -66,7 +62,6 @@ class Batches {
   readonly #context: CallContext
   readonly #gathering = new Gathering()
   readonly #unfinished = new Map<string, Batch>()
-  #unfinishedBytes = 0
   #underWay = 0
   #underWayBytes = 0
   #ended = false
@@ -105,7 +100,9 @@ class Batches {
     if (denied !== undefined) return E.left(denied)
     const stream = streamNameOf(options.getStreamIdentifier())
     if (E.isLeft(stream)) return stream
-    if (this.#unfinished.size >= MAX_UNFINISHED) return E.left(TOO_MUCH_UNFINISHED)
+    this.#forget(key)
+    const heldBytes = request.getIsFinal() ? 0 : beginningBytes(stream.right, correlation.getString())
+    if (!this.#context.unfinished.hold(heldBytes)) return E.left(TOO_MUCH_UNFINISHED)
     const revision = options.hasStreamPosition() ? options.getStreamPosition() : undefined
     const batch: Batch = {
       correlation,
@@ -114,16 +111,21 @@ class Batches {
       deadlineMs: options.getDeadline()?.toDate().getTime() ?? Number.POSITIVE_INFINITY,
       events: [],
       sizeBytes: 0,
+      heldBytes,
     }
-    this.#forget(key)
     this.#unfinished.set(key, batch)
     return E.right(batch)
   }
 
   /** It is finished, refused, or begun anew. */
   #forget(key: string): void {
-    this.#unfinishedBytes -= this.#unfinished.get(key)?.sizeBytes ?? 0
+    this.#context.unfinished.release(this.#unfinished.get(key)?.heldBytes ?? 0)
     this.#unfinished.delete(key)
+  }
+
+  /** Their last part will never come. */
+  forgetUnfinished(): void {
+    for (const key of [...this.#unfinished.keys()]) this.#forget(key)
   }
 
   #take(
@@ -132,18 +134,20 @@ class Batches {
   ): E.Either<CallFailure, Batch | undefined> {
     if (batch === undefined) return E.right(undefined)
     if (batch.deadlineMs <= this.#context.nowMs()) return E.left({ _tag: 'DeadlineExceeded' })
+    const limitBytes = this.#context.maxAppendBytes
     for (const message of request.getProposedMessagesList()) {
       const event = proposedEvent(message)
       if (E.isLeft(event)) return event
-      const sizeBytes = appendSizeBytes(event.right)
-      batch.sizeBytes += sizeBytes
-      this.#unfinishedBytes += sizeBytes
+      batch.sizeBytes += appendSizeBytes(event.right)
+      if (batch.sizeBytes > limitBytes) return E.left({ _tag: 'MaximumAppendSizeExceeded', limitBytes })
+      if (!request.getIsFinal()) {
+        const bytes = heldBytes(event.right)
+        if (!this.#context.unfinished.hold(bytes)) return E.left(TOO_MUCH_UNFINISHED)
+        batch.heldBytes += bytes
+      }
       batch.events.push(event.right)
     }
-    const limitBytes = this.#context.maxAppendBytes
-    if (batch.sizeBytes > limitBytes) return E.left({ _tag: 'MaximumAppendSizeExceeded', limitBytes })
-    const isTooMuch = this.#unfinishedBytes > MAX_UNFINISHED_BYTES && !request.getIsFinal()
-    return isTooMuch ? E.left(TOO_MUCH_UNFINISHED) : E.right(batch)
+    return E.right(batch)
   }
 
   async #append(batch: Batch, over: AbortSignal): Promise<void> {

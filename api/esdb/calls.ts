@@ -4,6 +4,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { CheckAccess } from './access.ts'
 import { type CallFailure, callError } from './errors.ts'
 import type { Streams } from './streams.ts'
+import type { Unfinished } from './unfinished.ts'
 
 /** What every handler is handed. */
 export interface CallContext {
@@ -11,6 +12,7 @@ export interface CallContext {
   readonly checkAccess: CheckAccess
   /** The most that one append may come to. */
   readonly maxAppendBytes: number
+  readonly unfinished: Unfinished
   readonly nowMs: () => number
   /** Aborts when the server stops. */
   readonly stopping: AbortSignal
@@ -22,7 +24,8 @@ export interface CallContext {
 interface StreamingCall<Response> {
   readonly cancelled: boolean
   readonly destroyed: boolean
-  write(response: Response): boolean
+  /** `written`: it has gone into the client's window. */
+  write(response: Response, written?: () => void): boolean
   once(event: 'drain' | 'close' | 'cancelled', listener: () => void): unknown
   off(event: 'drain' | 'close' | 'cancelled', listener: () => void): unknown
   emit(event: 'error', error: Partial<ServiceError>): boolean
@@ -37,21 +40,27 @@ export function untilOver<Response>(call: StreamingCall<Response>, stopping: Abo
   return AbortSignal.any([over.signal, stopping])
 }
 
-/** Resolves when the client may be sent more: a slow reader has what fits into its window, and we hold nothing for it. */
+/** A call makes room for 16 messages of whatever size: larger ones go one by one. */
+const LARGE_BYTES = 32 * 1024
+
+/** Resolves when the client may be sent more: a slow reader has what fits into its window, and next to nothing is held for it. */
 export async function send<Response>(
   call: StreamingCall<Response>,
   response: Response,
   over: AbortSignal,
+  sizeBytes = 0,
 ): Promise<void> {
-  if (over.aborted || call.write(response)) return
+  const isLarge = sizeBytes >= LARGE_BYTES
+  if (over.aborted || (!isLarge && call.write(response))) return
   await new Promise<void>((resolve) => {
     const done = (): void => {
       call.off('drain', done)
       over.removeEventListener('abort', done)
       resolve()
     }
-    call.once('drain', done)
     over.addEventListener('abort', done)
+    if (isLarge) call.write(response, done)
+    else call.once('drain', done)
   })
 }
 

@@ -132,15 +132,19 @@ export function batchError(failure: CallFailure, expectation: Expectation): Inst
       })
     }
     case 'DeadlineExceeded':
-      return batchStatus(status.DEADLINE_EXCEEDED, 'Timeout', {
-        name: 'Timeout',
-        bytes: new shared.Timeout().serializeBinary(),
+      return batchStatus(status.DEADLINE_EXCEEDED, 'Timeout', TIMEOUT)
+    case 'Unavailable':
+      // Of the details that clients know it is the only one that says: send it again.
+      return batchStatus(status.UNAVAILABLE, failure.reason, TIMEOUT)
+    case 'Internal':
+      // It isn't known what became of it: no refusal, after which nobody would send it again.
+      return batchStatus(status.INTERNAL, 'Unknown', {
+        name: 'Unknown',
+        bytes: new shared.Unknown().serializeBinary(),
       })
     case 'MetadataMissing':
     case 'Refused':
-    case 'InvalidArgument':
-    case 'Unavailable':
-    case 'Internal': {
+    case 'InvalidArgument': {
       const { code, details: message } = callError(failure)
       const details = new shared.BadRequest()
       details.setMessage(message)
@@ -154,6 +158,8 @@ interface Details {
   readonly name: string
   readonly bytes: Uint8Array
 }
+
+const TIMEOUT: Details = { name: 'Timeout', bytes: new shared.Timeout().serializeBinary() }
 
 function batchStatus(
   code: status,

@@ -3,9 +3,14 @@ import type { handleUnaryCall } from '@grpc/grpc-js'
 import { ClusterInfo, EndPoint, MemberInfo, type shared } from './protocol.ts'
 import { uuidMessage } from './wire.ts'
 
+interface Endpoint {
+  readonly host: string
+  readonly port: number
+}
+
 interface Node {
-  /** Where clients reach us, once it is known. */
-  readonly endpoint: () => { readonly host: string; readonly port: number }
+  /** Where we listen, once it is known. */
+  readonly endpoint: () => Endpoint
   readonly nowMs: () => number
 }
 
@@ -15,8 +20,8 @@ export function gossipOf({
   nowMs,
 }: Node): handleUnaryCall<shared.Empty, InstanceType<typeof ClusterInfo>> {
   const instance = randomUUID()
-  return (_call, answer) => {
-    const { host, port } = endpoint()
+  return (call, answer) => {
+    const { host, port } = reachedAt(call.getHost(), endpoint())
     const place = new EndPoint()
     place.setAddress(host)
     place.setPort(port)
@@ -30,4 +35,10 @@ export function gossipOf({
     cluster.addMembers(member)
     answer(null, cluster)
   }
+}
+
+/** Where the client reached us it reaches us again; what we listen on may be any address, behind a mapped port. */
+function reachedAt(authority: string | undefined, own: Endpoint): Endpoint {
+  const [, host, port] = /^([\w.-]+|\[[\w:.%]+\])(?::(\d{1,5}))?$/.exec(authority ?? '') ?? []
+  return host === undefined ? own : { host, port: port === undefined ? own.port : Number(port) }
 }

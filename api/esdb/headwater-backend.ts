@@ -23,7 +23,7 @@ import {
 } from './backend.ts'
 import { incomingOf } from './headwater-event.ts'
 import { recordOf } from './headwater-record.ts'
-import { isKeptName, keptStream, shownName } from './log-names.ts'
+import { keptStream, shownName } from './log-names.ts'
 import { positionOf } from './place-search.ts'
 import { isSystemName, originalOf } from './system-names.ts'
 
@@ -171,7 +171,6 @@ function nameRefusal(stream: string): string | undefined {
   const original = originalOf(stream)
   const name = original ?? stream
   if (isSystemName(name)) return 'system streams are not kept here, nor are their metadata'
-  if (isKeptName(name)) return 'streams of this category hold the metadata of others'
   if (Buffer.byteLength(name) > MAX_NAME_BYTES) return `a stream's name has at most ${MAX_NAME_BYTES} bytes`
   return original === undefined ? undefined : personalName(original, NOBODY)
 }

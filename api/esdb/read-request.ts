@@ -10,6 +10,8 @@ type After = number | undefined
 
 export type AskedRead = {
   readonly structuredIds: boolean
+  /** Whether links are resolved. */
+  readonly resolvesLinks: boolean
   /** Whether the client understands where a stream's events begin and end. */
   readonly tellsBounds?: boolean | undefined
 }
@@ -32,23 +34,26 @@ type Options = messages.ReadReq.Options
 export function readAsked(request: messages.ReadReq): E.Either<CallFailure, Asked> {
   const options = request.getOptions()
   if (options === undefined) return invalid('a read without options')
-  const structuredIds = options.getUuidOption()?.hasString() !== true
+  const shape = {
+    structuredIds: options.getUuidOption()?.hasString() !== true,
+    resolvesLinks: options.getResolveLinks(),
+  }
   const stream = options.getStream()
-  if (stream === undefined) return allAsked(options, structuredIds)
+  if (stream === undefined) return allAsked(options, shape)
   if (options.hasFilter()) return invalid('only $all can be filtered')
   const name = streamNameOf(stream.getStreamIdentifier())
   if (E.isLeft(name)) return name
   const from = stream.hasRevision() ? placeOf(stream.getRevision()) : undefined
   if (options.hasSubscription()) {
     const after = stream.hasEnd() ? undefined : (from ?? -1)
-    return E.right({ kind: 'subscribe_stream', stream: name.right, after, structuredIds })
+    return E.right({ kind: 'subscribe_stream', stream: name.right, after, ...shape })
   }
   const place = placeIn(options, from, stream.hasEnd(), stream.hasStart())
   const tellsBounds = (options.getControlOption()?.getCompatibility() ?? 0) >= 1
-  return E.right({ kind: 'read_stream', stream: name.right, ...place, structuredIds, tellsBounds })
+  return E.right({ kind: 'read_stream', stream: name.right, ...place, ...shape, tellsBounds })
 }
 
-function allAsked(options: Options, structuredIds: boolean): E.Either<CallFailure, Asked> {
+function allAsked(options: Options, shape: AskedRead): E.Either<CallFailure, Asked> {
   const all = options.getAll()
   if (all === undefined) return invalid('a read names a stream, or $all')
   const position = all.getPosition()
@@ -58,10 +63,10 @@ function allAsked(options: Options, structuredIds: boolean): E.Either<CallFailur
     const filter = stated === undefined ? E.right(undefined) : filterOf(stated)
     if (E.isLeft(filter)) return filter
     const after = all.hasEnd() ? undefined : (from ?? 0)
-    return E.right({ kind: 'subscribe_all', after, filter: filter.right, structuredIds })
+    return E.right({ kind: 'subscribe_all', after, filter: filter.right, ...shape })
   }
   if (options.hasFilter()) return invalid('filters are for subscriptions')
-  return E.right({ kind: 'read_all', ...placeIn(options, from, all.hasEnd(), all.hasStart()), structuredIds })
+  return E.right({ kind: 'read_all', ...placeIn(options, from, all.hasEnd(), all.hasStart()), ...shape })
 }
 
 /** Reading forwards from the end, or backwards from the start, finds what stands there and no more. */

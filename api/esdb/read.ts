@@ -3,10 +3,11 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { EsdbRecord, StreamRead } from './backend.ts'
 import { type CallContext, fail, guarded, STOPPING, send, untilOver } from './calls.ts'
 import type { CallFailure } from './errors.ts'
+import { resolved } from './links.ts'
 import { messages } from './protocol.ts'
 import { type Asked, type AskedRead, readAsked } from './read-request.ts'
 import { subscribe } from './subscribe.ts'
-import { eventResponse, streamIdentifier } from './wire.ts'
+import { eventResponse, sizeBytesOf, streamIdentifier } from './wire.ts'
 
 type Call = ServerWritableStream<messages.ReadReq, messages.ReadResp>
 
@@ -38,12 +39,12 @@ async function answer(
 ): Promise<E.Either<CallFailure, void>> {
   switch (asked.kind) {
     case 'read_all':
-      return sendAll(call, backend.readAll(asked), asked, over)
+      return sendAll(call, backend.readAll(asked), { backend, asked, over })
     case 'read_stream':
       return readStream(call, backend, asked, over)
     case 'subscribe_all':
     case 'subscribe_stream':
-      return subscribe(backend, asked, over, (response) => send(call, response, over))
+      return subscribe(backend, asked, over, (response, sizeBytes) => send(call, response, over, sizeBytes))
   }
 }
 
@@ -64,7 +65,7 @@ async function readStream(
     case 'visible': {
       const first = tellsBounds === true ? firstBehind(asked, view) : undefined
       if (first !== undefined) await send(call, firstPosition(first), over)
-      const done = await sendAll(call, view.read(asked), asked, over)
+      const done = await sendAll(call, view.read(asked), { backend, asked, over })
       if (tellsBounds === true) await send(call, lastPosition(view.last), over)
       return done
     }
@@ -95,15 +96,21 @@ function lastPosition(revision: number): messages.ReadResp {
   return response
 }
 
+interface Reading {
+  readonly backend: CallContext['backend']
+  readonly asked: AskedRead
+  readonly over: AbortSignal
+}
+
 async function sendAll(
   call: Call,
   batches: AsyncIterable<readonly EsdbRecord[]>,
-  { structuredIds }: Pick<AskedRead, 'structuredIds'>,
-  over: AbortSignal,
+  { backend, asked, over }: Reading,
 ): Promise<E.Either<CallFailure, void>> {
   for await (const batch of batches) {
     for (const record of batch) {
-      await send(call, eventResponse(record, structuredIds), over)
+      const told = asked.resolvesLinks ? await resolved(backend, record) : { event: record }
+      await send(call, eventResponse(told, asked.structuredIds), over, sizeBytesOf(told))
       if (over.aborted) return E.right(undefined)
     }
   }

@@ -1,12 +1,15 @@
-import { readFileSync } from 'node:fs'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Clock } from '../../engine/clock.ts'
 import type { Configuration } from '../configuration.ts'
 import type { Credentials } from '../credentials.ts'
 import { type HeadwaterOptions, headwaterBackend } from './headwater-backend.ts'
 import { type EsdbServer, type EsdbServerOptions, startEsdbServer } from './server.ts'
+import { readTls } from './tls-files.ts'
 
-type Settings = Pick<Configuration, 'host' | 'esdbPort' | 'esdbTlsCert' | 'esdbTlsKey' | 'esdbAnonymous'>
+type Settings = Pick<
+  Configuration,
+  'host' | 'esdbPort' | 'esdbTlsCert' | 'esdbTlsKey' | 'esdbTlsClientCa' | 'esdbAnonymous'
+>
 
 interface Started extends EsdbServer {
   /** As clients are handed it. */
@@ -43,22 +46,13 @@ export async function startEsdb(
 
 /** EventStoreDB's clients send credentials over TLS alone, so without it nobody could be told from anybody. */
 function securityOf(settings: Settings): E.Either<string, Pick<EsdbServerOptions, 'tls' | 'anonymous'>> {
-  const { host, esdbTlsCert, esdbTlsKey, esdbAnonymous } = settings
-  const anonymous = esdbAnonymous === 'loopback'
-  if (anonymous && !LOOPBACK.has(host))
+  const anonymous = settings.esdbAnonymous === 'loopback'
+  if (anonymous && !LOOPBACK.has(settings.host))
     return E.left('HEADWATER_ESDB_ANONYMOUS=loopback needs HEADWATER_HOST to be a loopback address')
-  if (esdbTlsCert === undefined && esdbTlsKey === undefined)
-    return anonymous
-      ? E.right({ anonymous })
-      : E.left(
-          "HEADWATER_ESDB_PORT needs HEADWATER_ESDB_TLS_CERT and HEADWATER_ESDB_TLS_KEY, since EventStoreDB's clients send credentials over TLS alone; or HEADWATER_ESDB_ANONYMOUS=loopback, with which whoever may connect on this machine may read and append",
-        )
-  if (esdbTlsCert === undefined || esdbTlsKey === undefined)
-    return E.left('HEADWATER_ESDB_TLS_CERT and HEADWATER_ESDB_TLS_KEY belong together')
-  try {
-    const tls = { certificate: readFileSync(esdbTlsCert), key: readFileSync(esdbTlsKey) }
-    return E.right({ tls, anonymous })
-  } catch {
-    return E.left(`${esdbTlsCert} or ${esdbTlsKey} can't be read`)
-  }
+  const tls = readTls(settings)
+  if (E.isLeft(tls)) return tls
+  if (tls.right !== undefined || anonymous) return E.right({ tls: tls.right, anonymous })
+  return E.left(
+    "HEADWATER_ESDB_PORT needs HEADWATER_ESDB_TLS_CERT and HEADWATER_ESDB_TLS_KEY, since EventStoreDB's clients send credentials over TLS alone; or HEADWATER_ESDB_ANONYMOUS=loopback, with which whoever may connect on this machine may read and append",
+  )
 }

@@ -83,11 +83,26 @@ function isWide(value: unknown): value is bigint {
   return typeof value === 'bigint' && BigInt.asIntN(64, value) === value
 }
 
-const ROLES: readonly string[] = ['$r', '$w', '$d', '$mr', '$mw']
+const RIGHTS: readonly string[] = ['$r', '$w', '$d', '$mr', '$mw']
+const EVERYBODY = '$all'
 
-/** Kept, and heeded by nobody here: who may read and append is the engine's to say. */
+/**
+ * The first right in metadata that they would give to some only; undefined: none. Here whoever has the credentials for it has each
+ * right to every stream: no narrower one could be kept.
+ */
+export function narrowedRight(bytes: Uint8Array): string | undefined {
+  const acl = exactJson(bytes)?.['$acl']
+  if (acl === undefined) return undefined
+  return isJson(acl) ? RIGHTS.find((right) => isNarrow(acl[right])) : '$acl'
+}
+
+function isNarrow(roles: unknown): boolean {
+  if (roles === undefined || roles === EVERYBODY) return false
+  return !(Array.isArray(roles) && roles.includes(EVERYBODY))
+}
+
 function isAcl(value: unknown): boolean {
-  return isJson(value) && ROLES.every((role) => value[role] === undefined || isRoles(value[role]))
+  return isJson(value) && RIGHTS.every((right) => value[right] === undefined || isRoles(value[right]))
 }
 
 function isRoles(value: unknown): boolean {

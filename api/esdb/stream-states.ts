@@ -26,8 +26,6 @@ export type StreamView =
     }
 
 const REMEMBERED = 10_000
-/** A tombstone is the metastream's last event unless somebody wrote to it by another way in; then it is among the last. */
-const LOOKED_AT = 256
 
 type Backend = Pick<EsdbBackend, 'streamHead' | 'readStream'>
 
@@ -51,15 +49,14 @@ export class StreamStates {
     if (head === undefined) return undefined
     const known = this.#controls.get(stream)
     if (known?.position === head.position) return known
-    const unseen = known === undefined ? LOOKED_AT : head.revision - known.revision
-    const records = await this.#last(metastream, Math.max(1, Math.min(LOOKED_AT, unseen)))
-    const [last] = records
+    const last = await this.#last(metastream)
     // Under way still.
     if (last === undefined) return undefined
     const control = {
       position: last.position,
       revision: last.revision,
-      isTombstone: known?.isTombstone === true || records.some(({ type }) => type === DELETED_TYPE),
+      // Nothing is appended behind one.
+      isTombstone: last.type === DELETED_TYPE,
       metadata: metadataOf(last.isJson ? last.data : NONE),
     }
     this.#controls.set(stream, control)
@@ -68,8 +65,7 @@ export class StreamStates {
 
   /** The last metadata as they were sent. */
   async metadataBytes(stream: string): Promise<Uint8Array> {
-    const [last] = await this.#last(metastreamOf(stream), 1)
-    return last?.data ?? NONE
+    return (await this.#last(metastreamOf(stream)))?.data ?? NONE
   }
 
   /** Whether it was deleted and not written again. */
@@ -154,7 +150,9 @@ export class StreamStates {
     while (from < until) {
       // The next few are the likeliest: time has moved little since the last search.
       const middle = Math.min(from + step - 1, from + Math.floor((until - from) / 2))
-      const [record] = await this.#records(stream, { direction: 'forwards', from: middle, limit: 1 })
+      const record = await firstOf(
+        this.#backend.readStream(stream, { direction: 'forwards', from: middle, limit: 1 }),
+      )
       if (record === undefined || holds(record)) until = middle
       else from = middle + 1
       step *= 4
@@ -162,18 +160,17 @@ export class StreamStates {
     return from
   }
 
-  #last(stream: string, limit: number): Promise<readonly EsdbRecord[]> {
-    return this.#records(stream, { direction: 'backwards', from: undefined, limit })
-  }
-
-  async #records(stream: string, read: StreamRead): Promise<readonly EsdbRecord[]> {
-    const found: EsdbRecord[] = []
-    for await (const batch of this.#backend.readStream(stream, read)) found.push(...batch)
-    return found
+  #last(stream: string): Promise<EsdbRecord | undefined> {
+    return firstOf(this.#backend.readStream(stream, { direction: 'backwards', from: undefined, limit: 1 }))
   }
 }
 
 const NONE = new Uint8Array()
+
+async function firstOf(batches: AsyncIterable<readonly EsdbRecord[]>): Promise<EsdbRecord | undefined> {
+  for await (const [first] of batches) return first
+  return undefined
+}
 
 function countedFrom(head: NonNullable<Appended>, { maxCount }: StreamMetadata): number {
   return maxCount === undefined ? 0 : Math.max(0, head.revision - maxCount + 1)

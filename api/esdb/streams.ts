@@ -14,7 +14,7 @@ import type {
   Followed,
   ProposedEvent,
 } from './backend.ts'
-import { cutBefore, DELETED_METADATA, TOMBSTONE_REVISION } from './stream-metadata.ts'
+import { cutBefore, DELETED_METADATA, narrowedRight, TOMBSTONE_REVISION } from './stream-metadata.ts'
 import { type Control, StreamStates, type StreamView } from './stream-states.ts'
 import { DELETED_TYPE, isSystemName, METADATA_TYPE, metastreamOf, originalOf } from './system-names.ts'
 
@@ -113,6 +113,10 @@ export class Streams {
   ): Promise<Append> {
     const metastream = metastreamOf(stream)
     if (isSystemName(stream)) return Promise.resolve(E.left(SYSTEM_STREAM))
+    const narrowed = events
+      .map(({ isJson, data }) => (isJson ? narrowedRight(data) : undefined))
+      .find(isStated)
+    if (narrowed !== undefined) return Promise.resolve(E.left(notKept(narrowed)))
     return this.#gate.hold(stream, async (drained) => {
       const control = await this.#states.controlOf(stream)
       if (control?.isTombstone === true) return STREAM_DELETED
@@ -192,6 +196,15 @@ const ANY: Expectation = { kind: 'any' }
 const SYSTEM_STREAM: AppendFailure = {
   _tag: 'Refused',
   reason: 'system streams are not kept here, nor are their metadata',
+}
+
+function notKept(right: string): AppendFailure {
+  const reason = `${right} can't be kept: whoever has the credentials to read may read every stream, and so with writing; an $acl may give $all alone`
+  return { _tag: 'Refused', reason }
+}
+
+function isStated(right: string | undefined): right is string {
+  return right !== undefined
 }
 
 /** What a deletion expects that isn't so; undefined: nothing. After EventStoreDB's check of a commit. */

@@ -3,13 +3,14 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { EsdbRecord, Followed } from './backend.ts'
 import type { CallFailure } from './errors.ts'
 import { FilterTooSlow } from './filter-matching.ts'
+import { resolved } from './links.ts'
 import { messages } from './protocol.ts'
 import type { AskedSubscription } from './read-request.ts'
 import type { Streams } from './streams.ts'
 import { DELETED_TYPE } from './system-names.ts'
-import { eventResponse } from './wire.ts'
+import { eventResponse, sizeBytesOf } from './wire.ts'
 
-type Respond = (response: messages.ReadResp) => Promise<void>
+type Respond = (response: messages.ReadResp, sizeBytes?: number) => Promise<void>
 type Ended = E.Either<CallFailure, void>
 
 const OVER: Ended = E.right(undefined)
@@ -114,7 +115,8 @@ class Subscription {
   }
 
   async #event(record: EsdbRecord): Promise<void> {
-    await this.#respond(eventResponse(record, this.#asked.structuredIds))
+    const told = this.#asked.resolvesLinks ? await resolved(this.#backend, record) : { event: record }
+    await this.#respond(eventResponse(told, this.#asked.structuredIds), sizeBytesOf(told))
   }
 
   async #checkpoint(position: number): Promise<void> {

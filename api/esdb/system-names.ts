@@ -1,9 +1,12 @@
+import { METASTREAM_PREFIX } from '../../engine/intake/stream-name.ts'
+
 /** Names that EventStoreDB gives a meaning: they begin with `$`. */
 
 export const METADATA_TYPE = '$metadata'
 export const DELETED_TYPE = '$streamDeleted'
 
-const METASTREAM_PREFIX = '$$'
+/** Of an event that stands for another: its data are `revision@stream`. */
+export const LINK_TYPE = '$>'
 
 /** The stream that holds a stream's metadata. */
 export function metastreamOf(stream: string): string {

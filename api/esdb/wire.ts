@@ -1,6 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js'
 import type { EsdbRecord, Expectation, ProposedEvent } from './backend.ts'
 import type { CallFailure } from './errors.ts'
+import type { Resolved } from './links.ts'
 import { messages, shared } from './protocol.ts'
 import { revisionText } from './stream-metadata.ts'
 
@@ -89,7 +90,30 @@ export function expectationOf(message: ExpectationMessage, revision: string | un
   return message.hasStreamExists() ? { kind: 'stream_exists' } : { kind: 'any' }
 }
 
-export function eventResponse(record: EsdbRecord, structuredIds: boolean): messages.ReadResp {
+export function eventResponse({ event, link }: Resolved, structuredIds: boolean): messages.ReadResp {
+  const read = new messages.ReadResp.ReadEvent()
+  if (event !== undefined) read.setEvent(recordedEvent(event, structuredIds))
+  if (link !== undefined) read.setLink(recordedEvent(link, structuredIds))
+  const original = link ?? event
+  if (original !== undefined) read.setCommitPosition(String(original.position))
+  const response = new messages.ReadResp()
+  response.setEvent(read)
+  return response
+}
+
+/** About what it takes. */
+export function sizeBytesOf({ event, link }: Resolved): number {
+  return recordBytes(event) + recordBytes(link)
+}
+
+function recordBytes(record: EsdbRecord | undefined): number {
+  return record === undefined ? 0 : record.data.length + record.metadata.length
+}
+
+function recordedEvent(
+  record: EsdbRecord,
+  structuredIds: boolean,
+): messages.ReadResp.ReadEvent.RecordedEvent {
   const recorded = new messages.ReadResp.ReadEvent.RecordedEvent()
   const position = String(record.position)
   recorded.setId(uuidMessage(record.id, structuredIds))
@@ -103,12 +127,7 @@ export function eventResponse(record: EsdbRecord, structuredIds: boolean): messa
   properties.set('content-type', record.isJson ? JSON_CONTENT : BINARY_CONTENT)
   recorded.setData(record.data)
   recorded.setCustomMetadata(record.metadata)
-  const event = new messages.ReadResp.ReadEvent()
-  event.setEvent(recorded)
-  event.setCommitPosition(position)
-  const response = new messages.ReadResp()
-  response.setEvent(event)
-  return response
+  return recorded
 }
 
 export function invalid(reason: string): E.Either<CallFailure, never> {

@@ -1,3 +1,4 @@
+import { BoundedCache } from '../../engine/bounded-cache.ts'
 import { COMPANY_BY_DOMAIN } from '../../engine/events/company-domain.ts'
 import { DEFAULT_RULES } from '../../engine/identity/identity.ts'
 import type { Moment } from '../../engine/projector/asof.ts'
@@ -115,7 +116,7 @@ async function companyOf(
   domain: string,
   config: Configuration,
 ): Promise<Pick<Employer, 'id' | 'name'>> {
-  for (const spelling of spellingsOf(config, domain)) {
+  for (const spelling of keptSpellings(config, domain)) {
     const identity = deps.directory.find('domain', spelling)
     if (identity === undefined) continue
     const { value } = await ask(() => deps.store.get([PROFILE], identity))
@@ -123,6 +124,20 @@ async function companyOf(
     if (company?.row[COLUMN] === domain && company.row['kind'] === 'company') return named(company)
   }
   return named(undefined)
+}
+
+/** Of the domains that most people are of: asked for with each of them. */
+const MAX_SPELLED = 2_000
+const spellingsUnder = new WeakMap<Configuration, BoundedCache<string, readonly string[]>>()
+
+function keptSpellings(config: Configuration, domain: string): readonly string[] {
+  const kept = spellingsUnder.get(config) ?? new BoundedCache<string, readonly string[]>(MAX_SPELLED)
+  spellingsUnder.set(config, kept)
+  const known = kept.get(domain)
+  if (known !== undefined) return known
+  const spellings = spellingsOf(config, domain)
+  kept.set(domain, spellings)
+  return spellings
 }
 
 async function peopleOf(deps: ApiDeps, domain: string): Promise<Detail> {

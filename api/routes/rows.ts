@@ -90,18 +90,13 @@ async function profilesOf(
   return (id) => members.value.get(id)?.profile ?? id
 }
 
-function showRow(projection: AnyProjection, stored: StoredRow, profileOf: ProfileOf): ShownRow {
-  const part = stored.part === '' ? {} : { part: stored.part }
-  return { id: stored.key, ...part, ...presentRow(projection.table.columns, stored.row, profileOf) }
-}
-
 export async function showRows(
   deps: People,
   projection: AnyProjection,
   rows: readonly StoredRow[],
 ): Promise<readonly ShownRow[]> {
   const profileOf = await profilesOf(deps, projection, rows)
-  return rows.map((row) => showRow(projection, row, profileOf))
+  return rows.map((row) => presentRow(projection.table.columns, row, profileOf))
 }
 
 interface Page {

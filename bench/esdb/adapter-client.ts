@@ -81,9 +81,9 @@ function batchesOf({ appends, batch, streams }: AdapterWork): readonly Batch<New
 
 /** What the log would send. */
 function sentOf(event: NewEvent, position: number): JSONEventData {
-  const { data, envelope } = encode(event)
+  const { envelope } = encode(event)
   const metadata = { ...envelope, headwater: FORMAT, writer: WRITER, position }
-  return jsonEvent({ id: event.id, type: event.type, data, metadata })
+  return jsonEvent({ id: event.id, type: event.type, data: event.data, metadata })
 }
 
 /** One append at a time to each stream. */

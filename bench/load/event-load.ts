@@ -1,5 +1,6 @@
 import type { Clock } from '../../engine/clock.ts'
-import type { PubAck, Publisher } from '../../engine/intake/nats.ts'
+import type { PubAck } from '../../engine/intake/nats/pub-ack.ts'
+import type { Publisher } from '../../engine/intake/nats/publisher.ts'
 import { createLatencyRecorder, type LatencySummary } from './latency.ts'
 import type { Frame, TapeReader } from './tape.ts'
 

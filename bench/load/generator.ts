@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert'
 import { systemClock } from '../../engine/clock.ts'
-import { openPublisher, type Publisher } from '../../engine/intake/nats.ts'
+import { openPublisher, type Publisher } from '../../engine/intake/nats/publisher.ts'
 import type { Order, Reply } from './protocol.ts'
 import { recordTape } from './record.ts'
 import { runLoad } from './run.ts'

@@ -1,5 +1,5 @@
 import type { Clock } from '../../engine/clock.ts'
-import type { Publisher } from '../../engine/intake/nats.ts'
+import type { Publisher } from '../../engine/intake/nats/publisher.ts'
 import { readAck, type Span, windowOf } from './event-load.ts'
 import type { HttpClient } from './http-client.ts'
 import { createLatencyRecorder } from './latency.ts'

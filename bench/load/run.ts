@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../../engine/clock.ts'
-import type { Publisher } from '../../engine/intake/nats.ts'
+import type { Publisher } from '../../engine/intake/nats/publisher.ts'
 import { startClosedLoop } from './closed-loop.ts'
 import { EventLoad, type Span } from './event-load.ts'
 import { type HttpClient, openHttp } from './http-client.ts'

@@ -1,6 +1,6 @@
 import * as t from 'io-ts'
-import type { Publisher } from '../../engine/intake/nats.ts'
-import { openPublisher } from '../../engine/intake/nats.ts'
+import type { Publisher } from '../../engine/intake/nats/publisher.ts'
+import { openPublisher } from '../../engine/intake/nats/publisher.ts'
 import type { Delivery } from './noise.ts'
 
 /** What the engine answered for one event. `refused`: it isn't kept, and is to be sent again. */

@@ -1,5 +1,6 @@
 import type { StatedIdentity } from './identity.ts'
 import { namespaceOf } from './identity.ts'
+import { WordEnds } from './word-ends.ts'
 
 /**
  * Values that senders put where an identity should stand and that name nobody: taken at their word they would make one
@@ -48,13 +49,18 @@ export interface BlockedLists {
 export function blockedValues({ values, mailboxes }: BlockedLists): BlockedValues {
   const words = new Set(values)
   const shared = new Set(mailboxes)
+  const wordEnds = new WordEnds(words)
+  const mailEnds = new WordEnds([...PLACEHOLDERS, ...words, ...shared])
   return {
     verdict({ namespace, value }) {
-      if (ZEROS_AND_DASHES.test(value)) return 'nobody'
+      if (isZeroOrDash(value.charCodeAt(0)) && ZEROS_AND_DASHES.test(value)) return 'nobody'
       if (value.length > MAX_WORD && namespace !== 'email') return undefined
-      if (namespace === 'email') return mailVerdict(value, words, shared)
       if (namespace === 'phone') return ONE_DIGIT.test(value) ? 'nobody' : undefined
-      return words.has(value.trim().toLowerCase()) ? 'nobody' : undefined
+      const at = namespace === 'email' ? value.lastIndexOf('@') : -1
+      if (at >= 0) return mailEnds.mayBe(value, at) ? mailVerdict(value, at, words, shared) : undefined
+      return wordEnds.mayBe(value, value.length) && words.has(value.trim().toLowerCase())
+        ? 'nobody'
+        : undefined
     },
   }
 }
@@ -65,17 +71,21 @@ export const DEFAULT_BLOCKED: BlockedValues = blockedValues({
 })
 
 const ZEROS_AND_DASHES = /^[0\-_ ]+$/
+
+function isZeroOrDash(unit: number): boolean {
+  return unit === 0x30 || unit === 0x2d || unit === 0x5f || unit === 0x20
+}
+
 /** A country code may stand before it. */
 const ONE_DIGIT = /^\+?\d{0,3}?(\d)\1{6,}$/
 
 /** Mail addresses come in lower case. */
 function mailVerdict(
   address: string,
+  at: number,
   words: ReadonlySet<string>,
   shared: ReadonlySet<string>,
 ): 'nobody' | 'shared' | undefined {
-  const at = address.lastIndexOf('@')
-  if (at < 0) return words.has(address.trim().toLowerCase()) ? 'nobody' : undefined
   const local = address.slice(0, at)
   if (PLACEHOLDERS.has(local) || words.has(local)) {
     const domain = address.slice(at + 1)

@@ -19,7 +19,15 @@ import { inspect } from './inspect.ts'
 import type { SourceDefaults } from './normalise.ts'
 import { NORMALISER_VERSION, normalise, normaliseIdentity, statedIdentities } from './normalise.ts'
 import type { Incoming, QuarantineReason } from './result.ts'
-import { namedText, personalName, streamAddresses, streamName } from './stream-name.ts'
+import {
+  isMetadata,
+  METADATA_CATEGORY,
+  METASTREAM_PREFIX,
+  namedText,
+  personalName,
+  streamAddresses,
+  streamName,
+} from './stream-name.ts'
 
 /** An event that may be appended, if it is no repetition. */
 export interface Accepted {
@@ -206,6 +214,11 @@ export class Decider {
       return refuse(incoming, envelope.source, decoded.left._tag, explainDecode(decoded.left), sizeBytes)
     }
     const { definition, data } = decoded.right
+    const stream = givenStream(incoming)
+    if (stream === undefined && isMetadata(envelope, definition)) {
+      const message = `streams of the category ${METADATA_CATEGORY} are written by EventStoreDB's clients alone, which call them ${METASTREAM_PREFIX}`
+      return refuse(incoming, envelope.source, 'reserved_stream', message, sizeBytes)
+    }
     const unruly = explainRules(envelope.type, data)
     if (unruly !== undefined) return refuse(incoming, envelope.source, 'invalid_data', unruly, sizeBytes)
     const defaults = this.#sources.get(envelope.source) ?? NO_DEFAULTS
@@ -213,7 +226,6 @@ export class Decider {
     const all = allIdentities(envelope, statedIdentities(definition, data, normalised, defaults), defaults)
     // A steward's decision stands, whatever it is about.
     const identities = definition?.category === 'identity' ? all : this.#screen.counted(all)
-    const stream = givenStream(incoming)
     const personal = stream === undefined ? undefined : personalName(stream, { stated: all, defaults })
     if (personal !== undefined)
       return refuse(incoming, envelope.source, 'invalid_envelope', personal, sizeBytes)
@@ -255,9 +267,12 @@ export class Decider {
     const { envelope, incoming, sizeBytes } = accepted
     if (LIFTS_SUPPRESSION.has(envelope.type)) return undefined
     const { keyStore } = this.#options
-    const suppressed = (stated: StatedIdentity): boolean => keyStore.suppressed(stated)
-    const addresses = [identities, streamAddresses(accepted), accepted.clear?.addresses ?? NOBODY]
-    if (!addresses.some((each) => each.some(suppressed))) return undefined
+    const isSuppressed = (stated: StatedIdentity): boolean => keyStore.suppressed(stated)
+    const isAny =
+      identities.some(isSuppressed) ||
+      streamAddresses(accepted).some(isSuppressed) ||
+      accepted.clear?.addresses.some(isSuppressed) === true
+    if (!isAny) return undefined
     const message = 'the person was erased and has not consented again'
     return refuse(incoming, envelope.source, 'suppressed', message, sizeBytes)
   }

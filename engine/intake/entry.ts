@@ -1,4 +1,5 @@
 import type { Accepted, Decided, Refused } from './decider.ts'
+import type { StatedEnvelope } from './envelope.ts'
 import type { IntakeResult } from './result.ts'
 
 /** What one call of `submit` waits for. */
@@ -24,7 +25,7 @@ export class Entry {
   /** As it was submitted: what it counts for in the queue, whatever it turns into. */
   readonly sizeBytes: number
   /** Under which `UnderWay` holds it. */
-  heldAs: string | undefined = undefined
+  heldAs: Pick<StatedEnvelope, 'source' | 'id'> | undefined = undefined
   /** Repetitions that wait until it is settled. */
   followers: Entry[] | undefined = undefined
   waits = false

@@ -227,6 +227,8 @@ function normalPhone(value: unknown, country: string | undefined): string | unde
 
 function knownCode(value: string, codes: ReadonlySet<string>): string | undefined {
   if (value.length > 16) return undefined
+  // As it should be, and nearly always is.
+  if (codes.has(value)) return value
   const code = value.trim().toUpperCase()
   return codes.has(code) ? code : undefined
 }

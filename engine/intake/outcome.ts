@@ -76,7 +76,13 @@ function unfold(value: object, todo: ({ readonly text: string } | { readonly val
   todo.push({ text: isArray ? '[' : '{' })
 }
 
-export function refusalOf(failure: Exclude<LogFailure, { readonly _tag: 'EventTooLarge' }>): Refusal {
+/** What the server said may quote anything: it stands in the engine's log alone. */
+export const REFUSED_BY_LOG =
+  "the server that has the log refuses the event, or the batch that it is of; the engine's log says why"
+
+export function refusalOf(
+  failure: Exclude<LogFailure, { readonly _tag: 'EventTooLarge' | 'Refused' }>,
+): Refusal {
   switch (failure._tag) {
     case 'WrongExpected': {
       const { stream, actualRevision, actualPosition } = failure

@@ -7,8 +7,25 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
 /** Wide integers stay exact: as numbers where they can be, else as big ones, which `inspect` refuses. Its types lack 'auto'. */
 const unpackr = Object.assign(new Unpackr({ useRecords: false }), { int64AsType: 'auto' })
 
-/** Numbers that a double might not hold are rare, and looking at each one's text is slow. */
-const WIDE_NUMBER = /\d{16}/
+/** Of a number that a double might not hold. They are rare, and looking at each number's text is slow. */
+const WIDE_DIGITS = 16
+
+/** Whether that many digits stand in a row: one of every so many units is among them then, and no other is looked at. */
+export function hasWideNumber(text: string): boolean {
+  for (let at = WIDE_DIGITS - 1; at < text.length; at += WIDE_DIGITS) {
+    if (!isDigit(text.charCodeAt(at))) continue
+    let from = at
+    while (from > 0 && isDigit(text.charCodeAt(from - 1))) from -= 1
+    let to = at + 1
+    while (to < text.length && isDigit(text.charCodeAt(to))) to += 1
+    if (to - from >= WIDE_DIGITS) return true
+  }
+  return false
+}
+
+function isDigit(unit: number): boolean {
+  return unit >= 0x30 && unit <= 0x39
+}
 
 /** An integer that a double would change becomes a big one, which `inspect` refuses: data is kept as it was sent. */
 function exactInteger(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
@@ -36,7 +53,7 @@ function parseJson(bytes: Uint8Array): E.Either<Rejection, unknown> {
     return E.left({ reason: 'invalid_utf8', message: 'the body is not valid UTF-8' })
   }
   try {
-    return E.right(WIDE_NUMBER.test(text) ? JSON.parse(text, exactInteger) : JSON.parse(text))
+    return E.right(hasWideNumber(text) ? JSON.parse(text, exactInteger) : JSON.parse(text))
   } catch {
     // The engine's own message quotes the text, which may be personal.
     return E.left({ reason: 'not_json', message: 'the body is not JSON' })

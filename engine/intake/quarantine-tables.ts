@@ -184,6 +184,8 @@ const REASONS: Readonly<Record<QuarantineReason, true>> = {
   personal_in_clear: true,
   reserved_type: true,
   reserved_source: true,
+  reserved_stream: true,
+  refused_by_log: true,
   wrong_expected: true,
 }
 

@@ -35,6 +35,9 @@ export type QuarantineReason =
   | 'personal_in_clear'
   | 'reserved_type'
   | 'reserved_source'
+  | 'reserved_stream'
+  /** By the server that has the log. */
+  | 'refused_by_log'
   | 'wrong_expected'
 
 export type Refusal =

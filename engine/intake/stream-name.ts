@@ -97,6 +97,20 @@ function subjectName(
   return `${plain(head).includes('@') ? category : head}-${found}`
 }
 
+/** Of the streams that hold what EventStoreDB's clients say of others: who could write there could hide those. */
+export const METADATA_CATEGORY = 'esdb_metadata'
+/** Begins what these clients call such a stream. */
+export const METASTREAM_PREFIX = '$$'
+
+/** Whether its type or subject would name the event's stream so, or as those clients do. */
+export function isMetadata(
+  { subject, type }: Pick<StatedEnvelope, 'subject' | 'type'>,
+  definition: EventDefinition | undefined,
+): boolean {
+  if (subject?.startsWith(`${METADATA_CATEGORY}-`) || subject?.startsWith(METASTREAM_PREFIX)) return true
+  return definition === undefined && categoryOf(type) === METADATA_CATEGORY
+}
+
 /** Categories of which the catalogue names streams after people. */
 const PERSONAL_CATEGORIES: ReadonlySet<string> = personalCategories()
 const IDENTITY_ID = /^[0-9a-f]{32}$/

@@ -6,14 +6,16 @@ import {
   ErrorType,
   EventStoreDBClient,
   isCommandError,
-  jsonEvent,
+  type JSONEventData,
   MaxAppendSizeExceededError,
+  StreamNotFoundError,
   streamNameFilter,
 } from '@eventstore/db-client'
 import * as E from 'fp-ts/lib/Either.js'
 import { answered, letGo } from './eventstore/answered.ts'
 import { Arrivals } from './eventstore/arrivals.ts'
-import { isAway } from './eventstore/away.ts'
+import { isAway, said } from './eventstore/away.ts'
+import { MARKER_STREAM } from './eventstore/codec.ts'
 import {
   ConnectionFailed,
   type ConnectionFailure,
@@ -23,6 +25,7 @@ import {
 } from './eventstore/connection.ts'
 import { openEventStoreLog } from './eventstore/event-store-log.ts'
 import { type Examined, examine } from './eventstore/examine.ts'
+import { JsonEvent } from './eventstore/json-event.ts'
 import type { EventStoreLogOptions, OpenFailure, RemoteLog } from './eventstore/remote-log.ts'
 import { type LogSnapshot, openEventStoreSnapshot } from './eventstore/snapshot.ts'
 
@@ -110,6 +113,7 @@ export function connectionOf(
       append(appending, prefix + stream, expectedRevision, events),
     readAll: (from, maxCount) => readAll(reader, from, maxCount, prefix, closed),
     follow: (after, signal) => follow(reader, after, signal, prefix),
+    ask: (withinMs) => ask(reader, withinMs, closed, prefix + MARKER_STREAM),
     maxAppendBytes: (stream) => maxAppendBytes(appending, prefix + stream),
     close: async () => {
       closing.abort()
@@ -134,8 +138,9 @@ export function failureOf(error: unknown): ConnectionFailure {
     case ErrorType.UNAVAILABLE:
     case ErrorType.CANCELLED:
     case ErrorType.NOT_LEADER:
-    case ErrorType.UNKNOWN:
       return { _tag: 'Away', cause }
+    case ErrorType.UNKNOWN:
+      return { _tag: isAway(error) ? 'Away' : 'Refused', cause: said(error) }
     case ErrorType.WRONG_EXPECTED_VERSION:
       return { _tag: 'WrongExpected', cause }
     case ErrorType.STREAM_NOT_FOUND:
@@ -173,7 +178,8 @@ async function append(
   events: readonly ProposedEvent[],
 ): Promise<E.Either<ConnectionFailure, undefined>> {
   const expectedRevision = expected === 'any' ? expected : expected < 0 ? 'no_stream' : BigInt(expected)
-  const proposed = events.map(({ id, type, data, metadata }) => jsonEvent({ id, type, data, metadata }))
+  // The client's types know values alone as data that are JSON.
+  const proposed = events.map((event) => new JsonEvent(event) as JSONEventData)
   try {
     const { success } = await answer(client.appendToStream(stream, proposed, { expectedRevision }))
     return success
@@ -206,6 +212,28 @@ async function* readAll(
   } finally {
     closed.removeEventListener('abort', stop)
     await letGo(read.cancel())
+  }
+}
+
+/** For the newest event of a stream, that there needn't be. */
+async function ask(
+  client: EventStoreDBClient,
+  withinMs: number,
+  closed: AbortSignal,
+  stream: string,
+): Promise<void> {
+  const read = client.readStream(stream, { direction: 'backwards', fromRevision: 'end', maxCount: 1 })
+  const over = Promise.withResolvers<void>()
+  read.on('end', over.resolve).on('error', (error) => {
+    if (error instanceof StreamNotFoundError) over.resolve()
+    else over.reject(new ConnectionFailed(failureOf(error)))
+  })
+  read.resume()
+  try {
+    await answered(over.promise, withinMs, closed)
+  } finally {
+    // What is answered too late is nobody's.
+    read.destroy()
   }
 }
 

@@ -20,6 +20,8 @@ export type LogFailure =
     }
   /** An event, or an atomic batch as a whole, is larger than a log stores. */
   | { readonly _tag: 'EventTooLarge'; readonly sizeBytes: number; readonly limitBytes: number }
+  /** Where the log lies refuses the event, or an atomic batch as a whole, and would again; nothing of it is in the log. */
+  | { readonly _tag: 'Refused'; readonly cause: string }
   /** No room on the disk: nothing was written, reading goes on, appending works again when there is room. */
   | { readonly _tag: 'DiskFull' }
   /** A write or fsync failed: the writer has stopped for good, a restart checks the tail. */

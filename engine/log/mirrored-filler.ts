@@ -24,6 +24,7 @@ export class ReplicaFiller {
   /** The replica has no room: nothing is taken before it has what the remote log has. */
   #stuck: Extract<Refusal, { _tag: 'DiskFull' }> | undefined
   #stopped: Extract<Refusal, { _tag: 'WriterStopped' }> | undefined
+  #over: LogFailure | undefined
 
   constructor(options: FillerOptions) {
     this.#options = options
@@ -37,12 +38,13 @@ export class ReplicaFiller {
   /** Resolves when the replica has the position, or with what keeps it from having it. */
   until(position: number): Promise<LogFailure | undefined> {
     const reached = this.#position()
-    const refusal = position > reached ? this.refusal() : undefined
+    const refusal = position > reached ? (this.#over ?? this.refusal()) : undefined
     return refusal === undefined ? this.#waiting.until(position, reached) : Promise.resolve(refusal)
   }
 
-  /** Tells whoever waits. */
-  fail(failure: LogFailure): void {
+  /** Nobody waits any more. */
+  giveUp(failure: LogFailure): void {
+    this.#over = failure
     this.#waiting.fail(failure)
   }
 

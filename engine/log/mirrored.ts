@@ -21,7 +21,7 @@ import { causeOf, ReplicaFiller } from './mirrored-filler.ts'
 
 /** How the remote log and its replica stand to each other. */
 export interface MirrorStatus {
-  /** `away`: nothing is taken until the server has been reached again. `stopped`: only a restart helps. */
+  /** `away`: the server doesn't answer, or nothing is taken until it has been reached again. `stopped`: only a restart helps. */
   readonly state: 'writing' | 'away' | 'stopped'
   /** Last position of the remote log, and of the replica. */
   readonly remote: number
@@ -33,6 +33,8 @@ export interface MirrorStatus {
 /** An embedded log that holds what another log holds, event by event, at equal positions. */
 export interface MirroredLog extends EmbeddedLog {
   mirror(): MirrorStatus
+  /** The log will be closed soon: from now on nothing waits for a server that is away, or doesn't answer. */
+  hurry(): void
 }
 
 export interface MirrorOptions {
@@ -143,6 +145,10 @@ class Mirrored implements MirroredLog {
     }
   }
 
+  hurry(): void {
+    this.#remote.hurry(() => this.#filler.giveUp(CLOSED))
+  }
+
   #state(): MirrorStatus['state'] {
     const refusal = this.#filler.refusal()
     if (refusal?._tag === 'WriterStopped') return 'stopped'
@@ -227,7 +233,7 @@ class Mirrored implements MirroredLog {
     await Promise.race([Promise.allSettled(this.#appending), late])
     patience.abort()
     this.#closing.abort()
-    this.#filler.fail(CLOSED)
+    this.#filler.giveUp(CLOSED)
     // What is being read of the remote log is cut off by closing it.
     await Promise.all([this.#copying, this.#remote.close()])
     await this.#replica.close()

@@ -35,9 +35,17 @@ export interface VaultSecrets {
  * whoever is active at a time; of anybody else the first event costs a look-up.
  */
 const DEFAULT_CACHE_ENTRIES = 100_000
+/** A person is known by several, sealed under the key of one; and one that isn't found here costs a MAC and a row. */
+const IDENTITIES_PER_KEY = 2
+
+/**
+ * Names are asked for again while nobody is known by them: who is new is looked for, looked for among the suppressed, and then
+ * made; and with each person of a mail domain, its company.
+ */
+const MAX_MACS = 2_000
 
 export interface VaultOptions {
-  /** Most identities, and most keys, kept unwrapped in memory; default 100,000. */
+  /** Most keys kept unwrapped in memory, and half as many as the identities whose values are; default 100,000. */
   readonly cacheEntries?: number | undefined
   /** What this process sealed lately. */
   readonly fresh?: Pick<FreshParts, 'get'> | undefined
@@ -55,14 +63,14 @@ export class Vault implements IdentityDirectory, Opener {
   /** By class and owner, all classes together: most people have keys of one or two. */
   readonly #keysByOwner: NamesCache<DataKey>
   readonly #fresh: VaultOptions['fresh']
-  #lastMac: (StatedIdentity & { readonly mac: Buffer }) | undefined
+  readonly #macs = new NamesCache<Buffer>(MAX_MACS)
 
   constructor(tables: KeyTables, secrets: VaultSecrets, options: VaultOptions = {}) {
     const { cacheEntries = DEFAULT_CACHE_ENTRIES } = options
     this.#fresh = options.fresh
     this.#tables = tables
     this.#secrets = secrets
-    this.#ids = new NamesCache(cacheEntries)
+    this.#ids = new NamesCache(IDENTITIES_PER_KEY * cacheEntries)
     this.#people = new BoundedCache(cacheEntries)
     this.#keysById = new BoundedCache(cacheEntries)
     this.#unmarked = new NamesCache(cacheEntries)
@@ -163,7 +171,7 @@ export class Vault implements IdentityDirectory, Opener {
     for (const [name, key] of this.#keysById.entries()) if (wipe(key)) this.#keysById.delete(name)
     this.#keysByOwner.drop(wipe)
     if (retention !== undefined) return
-    this.#lastMac = undefined
+    this.#macs.clear()
     this.#unmarked.clear()
     this.#people.delete(owner)
     this.#ids.drop((id) => id === owner)
@@ -177,16 +185,15 @@ export class Vault implements IdentityDirectory, Opener {
     })
     for (const cache of [this.#ids, this.#people, this.#unmarked, this.#keysById, this.#keysByOwner])
       cache.clear()
-    this.#lastMac = undefined
+    this.#macs.clear()
   }
 
-  /** What was asked for last is kept: who is new is looked for, looked for among the suppressed, and then made. */
   #mac(stated: StatedIdentity): Buffer {
     const { namespace, value } = stated
-    const last = this.#lastMac
-    if (last?.value === value && last.namespace === namespace) return last.mac
+    const known = this.#macs.get(namespace, value)
+    if (known !== undefined) return known
     const mac = identityMac(newest(this.#secrets.macKeys), stated)
-    this.#lastMac = { namespace, value, mac }
+    this.#macs.set(namespace, value, mac)
     return mac
   }
 

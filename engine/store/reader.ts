@@ -246,8 +246,8 @@ function mapped<A, B>(answer: Fresh<A>, f: (value: A) => B): Fresh<B> {
 
 /** Sorted; its own id is always among them. */
 function membersOf(profile: string, known: readonly string[]): readonly string[] {
-  if (known.length === 0) return [profile]
-  return [...new Set(known).add(profile)].sort(compareText)
+  const all = known.includes(profile) ? [...known] : [...known, profile]
+  return all.sort(compareText)
 }
 
 /** What no store could have taken as a key must not be bent into one that it has. */

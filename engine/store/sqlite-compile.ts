@@ -50,7 +50,7 @@ function statement(query: Compilable): Statement {
 const ID = '\0id'
 
 /** A query compiled once. To compile costs several times what SQLite takes to find a row by its key. */
-function template(query: Compilable): (id: string) => Script {
+function template(query: Compilable): Template {
   const { sql: text, parameters } = statement(query)
   return (id) => ({
     statements: [
@@ -213,6 +213,9 @@ function profileSql(column: string): RawBuilder<Cell> {
   return sql`coalesce((select profile from member where identity = ${ref}), ${ref})`
 }
 
+/** Where `compileGet` asks for the profile. */
+const PROFILE_AT = 1
+
 const profileOfId = template(compiler.selectNoFrom(profileOfSql(ID).as('profile')))
 
 /** Asked on the calling thread, where at most so many rows are read, or on a reader thread, where all are. */
@@ -221,33 +224,47 @@ export type Extent = 'some' | 'all'
 /** Of rows, and of members. One more than this is read directly: then there are too many. */
 export const MAX_DIRECT_ROWS = 100
 
-function extents<Q extends Compilable & { limit(count: RawBuilder<number>): Compilable }>(query: Q) {
-  return { some: template(query.limit(limitOf(MAX_DIRECT_ROWS + 1))), all: template(query) }
+type Template = (id: string) => Script
+type Extents = Readonly<Record<Extent, Template>>
+
+function extents<Q extends Compilable & { limit(count: RawBuilder<number>): Compilable }>(
+  query: Q,
+  made: (query: Compilable) => Template,
+): Extents {
+  return { some: made(query.limit(limitOf(MAX_DIRECT_ROWS + 1))), all: made(query) }
 }
 
-const membersOfId = extents(
-  compiler.selectFrom('member').select('identity').where('profile', '=', profileOfSql(ID)),
+/** The same for every id: an earlier script finds what is bound. */
+function bound(query: Compilable): Template {
+  const script = { statements: [statement(query)], boundTo: PROFILE_AT }
+  return () => script
+}
+
+/** Of the profile that the question's script `PROFILE_AT` found. */
+const membersFound = extents(
+  compiler.selectFrom('member').select('identity').where('profile', '=', ID),
+  bound,
 )
 
 /** By table, as queries see it: they see the same one until another build serves. */
-const rowsOfId = new WeakMap<VisibleTable, ReturnType<typeof extents>>()
+const rowsOfId = new WeakMap<VisibleTable, Extents>()
 
-function rowsTemplate(table: VisibleTable): ReturnType<typeof extents> {
+function rowsTemplate(table: VisibleTable): Extents {
   const known = rowsOfId.get(table)
   if (known !== undefined) return known
   const names = ['key', 'part', ...table.columns.map(([name]) => name)]
-  const key = table.grain === 'profile' ? profileOfSql(ID) : sql<Cell>`${ID}`
-  const query = compiler.selectFrom(table.build).select(names).orderBy('part')
-  const made = extents(query.where('key', '=', key))
+  const query = compiler.selectFrom(table.build).select(names).orderBy('part').where('key', '=', ID)
+  const made = extents(query, table.grain === 'profile' ? bound : template)
   rowsOfId.set(table, made)
   return made
 }
 
-/** The profile first, then who belongs to it, then the rows of each table. */
+/** Position, profile, who belongs to it, then the rows of each table. */
 export function compileGet({ tables, key }: GetPlan, extent: Extent): readonly Script[] {
   return [
+    tables.length === 0 ? HEAD : compileReached(tables.map(({ build }) => build)),
     profileOfId(key),
-    membersOfId[extent](key),
+    membersFound[extent](key),
     ...tables.map((table) => rowsTemplate(table)[extent](key)),
   ]
 }
@@ -265,8 +282,9 @@ export function compileStates(plan: StatesPlan): Script {
 const memberships = compiler.selectFrom('member').select(['identity', 'profile'])
 const askedMembers = extents(
   memberships.where(sql<SqlBool>`identity in (select value from json_each(${ID}))`),
+  template,
 )
-const allMembers = extents(memberships.where(sql<SqlBool>`profile in (${sameProfileSql(ID)})`))
+const allMembers = extents(memberships.where(sql<SqlBool>`profile in (${sameProfileSql(ID)})`), template)
 
 /** Identity and profile of those asked for, then of all who share a profile with them. */
 export function compileMembers(identities: readonly string[], extent: Extent): readonly Script[] {

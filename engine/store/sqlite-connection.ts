@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { statSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { BoundedCache } from '../bounded-cache.ts'
+import type { Cell } from './cells.ts'
 import type { JobOutcome, Question, Script, SqlRow } from './sqlite-protocol.ts'
 import { checkVersion, SCHEMA_VERSION } from './sqlite-schema.ts'
 
@@ -59,10 +60,13 @@ export class SqliteConnection {
     this.#begin.run()
     try {
       // Its first read fixes the transaction's snapshot.
-      const current = asArray(this.#generation.get())[0]
+      const [current] = asArray(this.#generation.get())
+      let first: Answered | undefined
       return questions.map(({ generation, scripts }): ReadOutcome => {
         if (generation !== undefined && generation !== current) return { kind: 'stale' }
-        return { kind: 'rows', rows: scripts.map((script) => this.#script(script)) }
+        const rows = this.#answers(scripts, first)
+        first = firstOf(scripts, rows)
+        return { kind: 'rows', rows }
       })
     } finally {
       if (this.#db.isTransaction) this.#commit.run()
@@ -73,12 +77,25 @@ export class SqliteConnection {
     this.#db.close()
   }
 
-  #script({ statements, limit = Number.POSITIVE_INFINITY, bigints = false }: Script): readonly SqlRow[] {
-    const rows: SqlRow[] = []
+  /** `before`: what an earlier question of the snapshot began with. Most begin with the same one, the position's. */
+  #answers(scripts: readonly Script[], before: Answered | undefined): readonly (readonly SqlRow[])[] {
+    const answers: (readonly SqlRow[])[] = []
+    for (const script of scripts) {
+      const { boundTo } = script
+      const bound = boundTo === undefined ? undefined : foundBy(answers[boundTo])
+      const known = before?.script === script ? before.rows : undefined
+      answers.push(known ?? this.#script(script, bound))
+    }
+    return answers
+  }
+
+  #script(script: Script, bound: readonly Cell[] | undefined): readonly SqlRow[] {
+    const { statements, limit = Number.POSITIVE_INFINITY, bigints = false } = script
+    let rows: readonly SqlRow[] = []
     for (const { sql, parameters } of statements) {
       if (rows.length >= limit) break
-      const found = this.#statement(sql, bigints).all(...parameters)
-      for (const row of found) rows.push(asArray(row))
+      const found = asArrays(this.#statement(sql, bigints).all(...(bound ?? parameters)))
+      rows = rows.length === 0 ? found : [...rows, ...found]
     }
     return rows.length > limit ? rows.slice(0, limit) : rows
   }
@@ -98,10 +115,34 @@ export class SqliteConnection {
   }
 }
 
+interface Answered {
+  readonly script: Script
+  readonly rows: readonly SqlRow[]
+}
+
+function firstOf([script]: readonly Script[], [rows]: readonly (readonly SqlRow[])[]): Answered | undefined {
+  return script === undefined || rows === undefined ? undefined : { script, rows }
+}
+
+function foundBy(rows: readonly SqlRow[] | undefined): readonly Cell[] {
+  const found = rows?.[0]?.[0]
+  assert(typeof found === 'string', 'a script is bound to what an earlier one found')
+  return [found]
+}
+
 /** With `setReturnArrays` a row is an array, which the types of node:sqlite don't say. */
 function asArray(row: unknown): SqlRow {
   assert(Array.isArray(row))
   return row
+}
+
+function asArrays(rows: readonly unknown[]): readonly SqlRow[] {
+  assert(rows.every(isRow))
+  return rows
+}
+
+function isRow(row: unknown): row is SqlRow {
+  return Array.isArray(row)
 }
 
 function inodeOf(path: string): number | undefined {

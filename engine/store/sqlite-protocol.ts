@@ -14,6 +14,8 @@ export interface Script {
   readonly limit?: number | undefined
   /** Integers come as bigints: sums may leave the safe integers. */
   readonly bigints?: boolean | undefined
+  /** In place of parameters: what this earlier script of the question found, the first cell of its first row. */
+  readonly boundTo?: number | undefined
 }
 
 export interface Question {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { columnList } from './cells.ts'
+import { type Cell, columnList } from './cells.ts'
 import type { ListPlan } from './plan.ts'
 import { refuse } from './plan.ts'
 import type { AggregatePlan } from './plan-aggregate.ts'
@@ -86,9 +86,7 @@ class SqliteEngine implements QueryEngine {
   }
 
   async get(plan: GetPlan, generation: number): Promise<Fresh<Got>> {
-    const builds = plan.tables.map(({ build }) => build)
-    const reached = builds.length === 0 ? compile.compileHead() : compile.compileReached(builds)
-    const asked = (extent: Extent) => [reached, ...compile.compileGet(plan, extent)]
+    const asked = (extent: Extent) => compile.compileGet(plan, extent)
     return answerOf(await this.#byKey(asked, generation), ([profile = [], members = [], ...tables]) => ({
       profile: String(profile[0]?.[0]),
       members: members.map(([identity]) => String(identity)),
@@ -243,11 +241,12 @@ function answerHead(rows: readonly SqlRow[]): { readonly position: number; reado
 }
 
 function cells(row: SqlRow): KeyedCells {
-  return row.map((value) => {
-    const figure = notBytes(value)
-    assert(typeof figure !== 'bigint')
-    return figure
-  })
+  assert(row.every(isCell), 'columns hold neither bytes nor what leaves the safe integers')
+  return row
+}
+
+function isCell(value: SqlValue): value is Cell {
+  return value === null || typeof value === 'string' || typeof value === 'number'
 }
 
 function figures(row: SqlRow): readonly Figure[] {

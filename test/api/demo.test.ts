@@ -1,16 +1,16 @@
 /**
  * Theorem: the demo company is loaded on request with the write key, once, into an empty log only, and whoever asks is told how
  * far it is; where there is no simulator the answer says so. The loader sends the whole year over HTTP with the keys handed on
- * unseen; one that is ended midway begins again with the same events.
+ * unseen; one that is ended midway, or whose engine is, begins again with the same events.
  */
-import { globSync, readFileSync } from 'node:fs'
+import { globSync, readdirSync, readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { DemoLoader, DemoStatus } from '../../api/demo-loader.ts'
 import { createDemoLoader } from '../../api/demo-loader.ts'
 import { manualClock } from '../../engine/clock.ts'
-import { FakeEngine } from '../import/support.ts'
+import { FakeEngine, type Files, temporaryFiles } from '../import/support.ts'
 import { AS_READER, AS_WRITER, createWorld, READ_TOKEN, type World, WRITE_KEY } from './world.ts'
 
 let worlds: World[] = []
@@ -106,6 +106,7 @@ describe('the loader', () => {
   let server: Server
   let taken: { readonly id: string; readonly time: string }[]
   let keys: Set<string | undefined>
+  let data: Files
   let loader: DemoLoader | undefined
   /** Answers no more requests than these. */
   let most: number
@@ -127,19 +128,23 @@ describe('the loader', () => {
       })
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    const { port } = server.address() as AddressInfo
-    loader = createDemoLoader({
-      url: () => `http://127.0.0.1:${port}`,
+    data = temporaryFiles()
+    loader = loaderAt(Date.UTC(2026, 10, 21))
+  })
+  const loaderAt = (nowMs: number) =>
+    createDemoLoader({
+      url: () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
       writeKey: WRITE_KEY,
       readToken: READ_TOKEN,
-      clock: manualClock(Date.UTC(2026, 10, 21)),
+      directory: data.directory,
+      clock: manualClock(nowMs),
       onNotice: () => undefined,
     })
-  })
   afterEach(async () => {
     await loader?.stop()
     server.closeAllConnections()
     server.close()
+    data.remove()
   })
 
   const commandLines = (): readonly string[] =>
@@ -170,9 +175,13 @@ describe('the loader', () => {
     )
     loader?.start()
     expect(loader?.status().state).toBe('loaded')
+    expect(readdirSync(data.directory)).toEqual([])
   })
 
-  it('ended midway it has failed; begun again it sends the same events', async () => {
+  it.each([
+    ['begun again', false],
+    ['after a restart days later', true],
+  ])('ended midway it has failed; %s it sends the same events', async (_, isAnother) => {
     most = 5
     loader?.start()
     await expect.poll(() => engine.batches.length, { timeout: 20_000 }).toBe(5)
@@ -180,6 +189,8 @@ describe('the loader', () => {
     expect(loader?.status().state).toBe('failed')
     const before = [...taken]
     most = 10
+    if (isAnother) loader = loaderAt(Date.UTC(2026, 10, 27))
+    expect(loader?.status().state).toBe('failed')
     loader?.start()
     await expect.poll(() => engine.batches.length, { timeout: 20_000 }).toBe(10)
     await loader?.stop()

@@ -4,6 +4,7 @@
  * is proposed to undo a merge does undo it.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { RECORD_VIEWS } from '../../api/cli/changes.ts'
 import { main } from '../../api/cli.ts'
 import { HISTORY_LIMITS } from '../../api/history/component.ts'
 import { janeAndBob, type LivingWorld, livingWorld } from '../history/living-world.ts'
@@ -327,5 +328,35 @@ describe('changes', () => {
     const json = captured(world.env)
     expect(await main([...args, '--json'], json)).toBe(0)
     expect(JSON.parse(json.outLines[0] ?? '')).toMatchObject({ history: { by: 'occurred' } })
+  })
+
+  test('the command line tells them of a record of any view, by either name of the view', async () => {
+    for (const view of ['lead', 'leads']) {
+      const terminal = captured(world.env)
+      expect(await main(['changes', view, "O'Neil"], terminal), terminal.errLines.join('\n')).toBe(0)
+      expect(terminal.outLines.join('\n')).toContain('name: nothing → Bob')
+    }
+    const person = captured(world.env)
+    expect(await main(['changes', 'profiles', 'jane@example.com', '--json'], person)).toBe(0)
+    expect(JSON.parse(person.outLines[0] ?? '')).toEqual((await world.read(`${JANE}/changes`)).body)
+    expect(await main(['changes', 'leads', 'nobody'], captured(world.env))).toBe(1)
+    const swapped = captured(world.env)
+    expect(await main(['changes', 'lead', '1', '--from', '3', '--to', '2'], swapped)).toBe(1)
+    expect(swapped.errLines.join('\n')).toContain('from lies behind to')
+    const misspelt = captured(world.env)
+    expect(await main(['changes', 'oportunity', '1'], misspelt)).toBe(1)
+    expect(misspelt.errLines.join('\n')).toMatch(/no object oportunity; views are .*opportunity/)
+    expect(await main(['changes', 'leads', '1', '2'], captured(world.env))).toBe(2)
+    expect(await main(['changes'], captured(world.env))).toBe(2)
+    const idless = captured(world.env)
+    expect(await main(['changes', 'leads'], idless)).toBe(2)
+    expect(idless.errLines.join('\n')).toContain('leads is a view')
+  })
+
+  test('the command knows every view that has them', async () => {
+    const { paths } = (await world.read('/docs/json')).body as { paths: Record<string, unknown> }
+    const views = Object.keys(paths).flatMap((path) => /^\/v1\/(.+)\/\{id\}\/changes$/.exec(path)?.[1] ?? [])
+    const known = ['profiles', ...Object.values(RECORD_VIEWS), 'objects/{object}']
+    expect(known.sort()).toEqual(views.sort())
   })
 })

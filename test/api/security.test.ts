@@ -54,6 +54,41 @@ describe('credentials', () => {
     expect((await send({ ...AS_READER, ...second })).statusCode).toBe(200)
   })
 
+  it('nothing but the read token reads, however near to it', async () => {
+    const header = `Bearer ${READ_TOKEN}`
+    const last = header.charCodeAt(header.length - 1)
+    const others = [
+      header.slice(0, -1),
+      `${header}x`,
+      `${header}\0`,
+      `${header.slice(0, -1)}\0`,
+      `${header.slice(0, -1)}${String.fromCharCode(last + 1)}`,
+      // Alike in its low byte.
+      `${header.slice(0, -1)}${String.fromCharCode(last + 0x100)}`,
+      `${header}${'x'.repeat(1_000)}`,
+    ]
+    const statusOf = async (authorization: string) =>
+      (await world.app.inject({ url: '/v1/profiles', headers: { authorization } })).statusCode
+    for (const other of others) expect([other, await statusOf(other)]).toEqual([other, 401])
+    for (const same of [header, header.replace('Bearer', 'bEARER'), `${header} `, header])
+      expect(await statusOf(same)).toBe(200)
+  })
+
+  it.each([249, 250, 5_000])(
+    'a read token of %i characters reads, another of them does not',
+    async (length) => {
+      const readToken = 'r'.repeat(length)
+      const own = await createWorld({ credentials: { writeKey: WRITE_KEY, readToken } })
+      const statusOf = async (token: string) => {
+        const headers = { authorization: `Bearer ${token}` }
+        return (await own.app.inject({ url: '/v1/profiles', headers })).statusCode
+      }
+      expect(await statusOf(readToken)).toBe(200)
+      expect(await statusOf(`${readToken.slice(1)}q`)).toBe(401)
+      await own.close()
+    },
+  )
+
   it('the read token is not taken as a Basic user', async () => {
     const headers = { authorization: basic(`${READ_TOKEN}:`) }
     expect((await world.app.inject({ url: '/v1/profiles', headers })).statusCode).toBe(401)

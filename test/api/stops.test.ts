@@ -42,6 +42,15 @@ test('what a start begins meanwhile ends too, and it goes no further', async () 
   expect(failures).toEqual([])
 })
 
+test('who asked for it is told before anything is stopped, or at once', async () => {
+  const { stops, begin, stopped } = world()
+  stops.beforehand(() => void stopped.push('told'))
+  begin('log')
+  await stops.run(Promise.resolve(), 1_000)
+  stops.beforehand(() => void stopped.push('told late'))
+  expect(stopped).toEqual(['told', 'log', 'told late'])
+})
+
 test('a start that waits is not waited for', async () => {
   const { stops, begin, stopped } = world()
   begin('log')

@@ -28,6 +28,8 @@ interface ClientOptions {
   readonly throwOnAppendFailure?: boolean | undefined
   /** Over TLS, with this password and any name. */
   readonly password?: string | undefined
+  /** The user certificate that it shows. */
+  readonly user?: { readonly userCertFile: Buffer; readonly userKeyFile: Buffer } | undefined
   /** gRPC shares the connections of clients in one process that are alike in everything; not this one's. */
   readonly isAlone?: boolean | undefined
 }
@@ -37,7 +39,7 @@ let alone = 0
 
 export function clientOf(
   { port }: Pick<EsdbServer, 'port'>,
-  { throwOnAppendFailure = true, password, isAlone = false }: ClientOptions = {},
+  { throwOnAppendFailure = true, password, user, isAlone = false }: ClientOptions = {},
 ): EventStoreDBClient {
   // TLS names no addresses.
   const address = password === undefined ? '127.0.0.1' : 'localhost'
@@ -45,7 +47,7 @@ export function clientOf(
   const settings = { endpoint: { address, port }, throwOnAppendFailure, keepAliveInterval }
   if (password === undefined) return new EventStoreDBClient(settings, { insecure: true })
   const rootCertificate = Buffer.from(CERTIFICATE)
-  return new EventStoreDBClient(settings, { rootCertificate }, { username: 'anybody', password })
+  return new EventStoreDBClient(settings, { rootCertificate, ...user }, { username: 'anybody', password })
 }
 
 type Event = NonNullable<ResolvedEvent['event']>

@@ -28,6 +28,7 @@ import {
 } from '../../api/esdb/protocol.ts'
 import { readHandler } from '../../api/esdb/read.ts'
 import { Streams } from '../../api/esdb/streams.ts'
+import { Unfinished } from '../../api/esdb/unfinished.ts'
 import { uuidMessage } from '../../api/esdb/wire.ts'
 import { systemClock } from '../../engine/clock.ts'
 
@@ -139,6 +140,7 @@ export class ClusterNode {
       ),
       checkAccess: () => undefined,
       maxAppendBytes: 4 * 1024 * 1024,
+      unfinished: new Unfinished(),
       nowMs: () => systemClock.nowMs(),
       stopping,
       onDefect: (error) => {

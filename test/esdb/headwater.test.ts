@@ -4,10 +4,13 @@
  */
 import {
   binaryEvent,
+  DeadlineExceededError,
   type EventStoreDBClient,
   eventTypeFilter,
   jsonEvent,
   START,
+  StreamNotFoundError,
+  UnavailableError,
 } from '@eventstore/db-client'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { headwaterBackend } from '../../api/esdb/headwater-backend.ts'
@@ -122,7 +125,6 @@ describe('an event appended by the client', () => {
     ['an address', 'thing-jane@example.com', /holds an address/],
     ["a person's category", 'profile-17', /named by identity ids/],
     ['the system', '$settings', /system streams are not kept here/],
-    ['what metadata are kept under', 'esdb_metadata-thing-1', /hold the metadata of others/],
     ['an address whose metadata it holds', '$$thing-jane@example.com', /holds an address/],
     ["a person's category whose metadata it holds", '$$profile-17', /named by identity ids/],
     ['more than the log names', `thing-${'x'.repeat(600)}`, /at most 512 bytes/],
@@ -172,10 +174,45 @@ describe('an event appended by the client', () => {
     expect(new Set(kept.map(({ source }) => source))).toEqual(new Set(['esdb']))
   })
 
-  test('to a log without room is unavailable, and taken when there is', async () => {
+  test('to streams that another engine keeps metadata in is as it wrote it, and hides nothing here', async () => {
+    await client.appendToStream('thing-1', [identify(ID), jsonEvent({ type: 'thing.done', data: {} })])
+    await client.setStreamMetadata('thing-1', { maxCount: 5 })
+    const streams = [
+      'esdb_metadata-thing-1',
+      'esdb_reserved-esdb_metadata-thing-1',
+      'esdb_reserved-esdb_reserved-thing-1',
+      'esdb_reserved-thing-1',
+    ]
+    const set = () => jsonEvent({ type: 'esdb.metadata_set', data: { $tb: 2 } })
+    for (const [n, stream] of streams.entries()) {
+      expect(await rejection(collect(client.readStream(stream)))).toBeInstanceOf(StreamNotFoundError)
+      await client.appendToStream(stream, Array.from({ length: n + 1 }, set), {
+        expectedRevision: 'no_stream',
+      })
+    }
+    for (const [n, stream] of streams.entries()) {
+      const seen = await collect(client.readStream(stream))
+      expect(seen.map(({ streamId, type }) => `${streamId} ${type}`)).toEqual(
+        Array.from({ length: n + 1 }, () => `${stream} esdb.metadata_set`),
+      )
+    }
+    const all = new Set((await collect(client.readAll())).map(({ streamId }) => streamId))
+    expect(all).toEqual(new Set(['thing-1', '$$thing-1', ...streams]))
+    expect(await collect(client.readStream('thing-1'))).toHaveLength(2)
+    await client.setStreamMetadata('esdb_metadata-thing-1', { truncateBefore: 1 })
+    expect(await collect(client.readStream('esdb_metadata-thing-1'))).toEqual([])
+    expect((await client.getStreamMetadata('thing-1')).metadata).toEqual({ maxCount: 5 })
+  })
+
+  test('while nothing is taken fails so that it is sent again, and is taken then', async () => {
     world.clock.jump(3_600_000)
     const event = jsonEvent({ type: 'thing.done', data: {} })
-    expect(String(await rejection(client.appendToStream('thing-1', event)))).toMatch(/wall clock jumped/)
+    const batched = await rejection(client.appendToStream('thing-1', event))
+    expect(batched).toBeInstanceOf(DeadlineExceededError)
+    const credentials = { username: 'a', password: 'b' }
+    const lone = await rejection(client.appendToStream('thing-1', event, { credentials }))
+    expect(lone).toBeInstanceOf(UnavailableError)
+    expect(String(lone)).toMatch(/wall clock jumped/)
     world.guard.confirm()
     expect(await client.appendToStream('thing-1', event)).toMatchObject({ success: true })
   })

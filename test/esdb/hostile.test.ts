@@ -10,8 +10,9 @@ import { join } from 'node:path'
 import { type EventStoreDBClient, jsonEvent, MaxAppendSizeExceededError } from '@eventstore/db-client'
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { EngineProcess, freePort } from '../support/engine-process.ts'
+import type { EngineProcess } from '../support/engine-process.ts'
 import { clientOf, collect, rejection, until } from './client.ts'
+import { loopbackEngine } from './loopback-engine.ts'
 import { appendEvent, appendOptions, batchPart, frame, rawBytes, rawCall, rawStreams } from './raw-calls.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'headwater-hostile-'))
@@ -27,15 +28,9 @@ let appended = 0
 let heard = 0
 
 beforeAll(async () => {
-  const port = await freePort()
-  esdbPort = await freePort()
-  // An own nats-server would outlive the kill.
-  const env = {
-    HEADWATER_ESDB_PORT: String(esdbPort),
-    HEADWATER_ESDB_ANONYMOUS: 'loopback',
-    NATS_URL: 'nats://127.0.0.1:1',
-  }
-  engine = new EngineProcess(port, directory, env)
+  const made = await loopbackEngine(directory)
+  esdbPort = made.esdbPort
+  engine = made.engine
   await engine.start()
   raw = rawStreams(esdbPort)
   testify()
@@ -203,17 +198,40 @@ test('reads that are cancelled at once, by the hundred, end', async () => {
   }
 })
 
-test('parts of appends that never end are bounded', async () => {
-  const call = raw.batchAppend()
+test('parts of appends that never end are bounded, of all calls together, and forgotten with them', async () => {
   const refused: string[] = []
-  call.on('error', () => undefined)
-  call.on('data', (answer) => refused.push(answer.getError()?.getMessage() ?? 'taken'))
   const data = Buffer.from(JSON.stringify('x'.repeat(900_000)))
-  for (let part = 0; part < 60; part++)
-    call.write(batchPart(randomUUID(), `part-${part}`, [{ id: randomUUID(), data }], false))
-  await until(() => refused.length >= 40)
-  expect(new Set(refused)).toEqual(new Set(['too many appends without their last part']))
-  call.cancel()
+  const open = () => {
+    const batch = raw.batchAppend()
+    batch.on('error', () => undefined)
+    batch.on('data', (answer) => refused.push(answer.getError()?.getMessage() ?? 'taken'))
+    for (let part = 0; part < 20; part++)
+      batch.write(batchPart(randomUUID(), `part-${part}`, [{ id: randomUUID(), data }], false))
+    const lone = Array.from({ length: 10 }, () => {
+      const append = raw.append((error) => void refused.push(error?.details ?? 'taken'))
+      append.on('error', () => undefined)
+      append.write(appendOptions('part-1'))
+      append.write(appendEvent(randomUUID(), data))
+      return append
+    })
+    return () => {
+      for (const call of [batch, ...lone]) call.cancel()
+    }
+  }
+  const calls = Array.from({ length: 4 }, open)
+  await until(() => refused.length >= 40, 20_000)
+  expect(new Set(refused)).toEqual(
+    new Set(['too many appends wait for their last part; send it again later']),
+  )
+  expect(await client.appendToStream('whole-1', event({ n: 1 }))).toMatchObject({ success: true })
+  for (const cancel of calls) cancel()
+  await until(() => refused.includes('Cancelled on client'))
+  refused.length = 0
+  const again = [open(), open()]
+  const alone = { credentials: { username: 'a', password: 'b' } }
+  expect(await client.appendToStream('whole-1', event({ n: 2 }), alone)).toMatchObject({ success: true })
+  expect(refused.filter((reason) => reason !== 'Cancelled on client')).toEqual([])
+  for (const cancel of again) cancel()
 })
 
 test('the engine stops in good time with calls of every kind open, and keeps what it acknowledged', async () => {

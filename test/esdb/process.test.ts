@@ -8,8 +8,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type EventStoreDBClient, jsonEvent, WrongExpectedVersionError } from '@eventstore/db-client'
 import { afterEach, expect, test } from 'vitest'
-import { EngineProcess, freePort } from '../support/engine-process.ts'
+import type { EngineProcess } from '../support/engine-process.ts'
 import { clientOf, collect, rejection, until } from './client.ts'
+import { loopbackEngine } from './loopback-engine.ts'
 import { seeded } from './seeded.ts'
 
 const LONG = process.env['HEADWATER_TEST_LONG'] !== undefined
@@ -85,14 +86,9 @@ class Lane {
 }
 
 test(`kill -9 during appends loses nothing that was acknowledged, and repeats nothing (seed ${SEED})`, async () => {
-  const [port, esdbPort] = [await freePort(), await freePort()]
-  const env = {
-    HEADWATER_ESDB_PORT: String(esdbPort),
-    HEADWATER_ESDB_ANONYMOUS: 'loopback',
-    // An own nats-server would outlive the kill.
-    NATS_URL: 'nats://127.0.0.1:1',
-  }
-  engine = new EngineProcess(port, directory, env)
+  const made = await loopbackEngine(directory)
+  const { esdbPort } = made
+  engine = made.engine
   await engine.start()
   expect(engine.output).toContain(`esdb://127.0.0.1:${esdbPort}?tls=false`)
   const random = seeded(SEED)

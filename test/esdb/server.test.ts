@@ -3,7 +3,10 @@
  * client that leaves and a server that stops cost neither memory nor acknowledged events; what isn't offered says so.
  */
 import { randomUUID } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import {
   AccessDeniedError,
   EventStoreDBClient,
@@ -13,6 +16,7 @@ import {
   streamNameFilter,
   UnavailableError,
 } from '@eventstore/db-client'
+import gossip from '@eventstore/db-client/generated/gossip_grpc_pb.js'
 import streams from '@eventstore/db-client/generated/streams_grpc_pb.js'
 import { credentials, type ServiceError, status } from '@grpc/grpc-js'
 import * as E from 'fp-ts/lib/Either.js'
@@ -23,7 +27,10 @@ import type { EsdbServer, EsdbServerOptions } from '../../api/esdb/server.ts'
 import { startEsdb } from '../../api/esdb/start.ts'
 import { streamIdentifier, uuidMessage } from '../../api/esdb/wire.ts'
 import { systemClock } from '../../engine/clock.ts'
+import { CuttingProxy } from '../log/cutting-proxy.ts'
+import { freePort } from '../support/engine-process.ts'
 import { intakeWorld } from '../support/intake-world.ts'
+import { CERTIFICATE, CLIENT_CA, PRIVATE_KEY, USER_CERTIFICATE, USER_KEY } from './certificate.ts'
 import { clientOf, collect, READ_TOKEN, rejection, serve, TLS, until, WRITE_KEY } from './client.ts'
 import { memoryBackend } from './memory-backend.ts'
 import { appendEvent, appendOptions } from './raw-calls.ts'
@@ -40,7 +47,10 @@ async function served(backend: EsdbBackend, more: Partial<EsdbServerOptions> = {
   return server
 }
 
-function connected(server: EsdbServer, options: Parameters<typeof clientOf>[1] = {}): EventStoreDBClient {
+function connected(
+  server: Pick<EsdbServer, 'port'>,
+  options: Parameters<typeof clientOf>[1] = {},
+): EventStoreDBClient {
   const client = clientOf(server, options)
   closing.push(() => client.dispose())
   return client
@@ -80,6 +90,28 @@ describe('over TLS', () => {
       expect(backend.head()).toBe(0)
     },
   )
+
+  test('nobody connects without a certificate of the clients’ authority, which gives no right by itself', async () => {
+    const backend = memoryBackend()
+    const clientCa = Buffer.from(CLIENT_CA)
+    const server = await served(backend, { anonymous: false, tls: { ...TLS, clientCa } })
+    const of = (password: string, userCertFile: string, userKeyFile: string) =>
+      connected(server, {
+        ...{ password, isAlone: true },
+        user: { userCertFile: Buffer.from(userCertFile), userKeyFile: Buffer.from(userKeyFile) },
+      })
+    const user = of(WRITE_KEY, USER_CERTIFICATE, USER_KEY)
+    await user.appendToStream('thing-1', event())
+    expect(await rejection(collect(user.readAll()))).toBeInstanceOf(AccessDeniedError)
+    const wrong = of('a wrong key', USER_CERTIFICATE, USER_KEY)
+    expect(await rejection(wrong.appendToStream('thing-1', event()))).toBeInstanceOf(AccessDeniedError)
+    const strangers = [of(WRITE_KEY, CERTIFICATE, PRIVATE_KEY), connected(server, { password: WRITE_KEY })]
+    for (const stranger of strangers)
+      expect(await rejection(stranger.appendToStream('thing-1', event()))).toMatchObject({
+        code: status.UNAVAILABLE,
+      })
+    expect(backend.head()).toBe(1)
+  })
 })
 
 test('without credentials nothing is read or appended unless it was said so', async () => {
@@ -180,6 +212,57 @@ test('a stopped server ends subscriptions as unavailable, and answers what is un
   expect(await appended).toMatchObject({ success: true })
   expect(await failure).toBeInstanceOf(UnavailableError)
   await stopped
+})
+
+test('a peer that vanished without a word is let go, one that lives is not', async () => {
+  const backend = memoryBackend()
+  let [followed, left] = [0, 0]
+  const follow: EsdbBackend['follow'] = async function* (asked) {
+    followed += 1
+    try {
+      yield* backend.follow(asked)
+    } finally {
+      left += 1
+    }
+  }
+  const server = await served({ ...backend, follow }, { keepAliveMs: 300 })
+  const proxy = await new CuttingProxy(server.port).open()
+  closing.push(() => proxy.close())
+  const heard: string[] = []
+  for (const through of [proxy, server]) {
+    const subscription = connected(through, { isAlone: true }).subscribeToAll()
+    subscription.on('error', () => undefined)
+    subscription.on('data', ({ event: its }) => void heard.push(its?.id ?? ''))
+  }
+  await until(() => followed === 2)
+  proxy.weather = { kind: 'swallowed' }
+  await until(() => left === 1)
+  const sent = event()
+  await connected(server, { isAlone: true }).appendToStream('thing-1', sent)
+  await until(() => heard.length > 0)
+  expect([heard, left]).toEqual([[sent.id], 1])
+})
+
+test('a client is told to come back where it came, whatever we listen on', async () => {
+  const { port } = await served(memoryBackend())
+  const proxy = await new CuttingProxy(port).open()
+  closing.push(() => proxy.close())
+  const told = (target: string, authority?: string) =>
+    new Promise<string>((resolve, reject) => {
+      const options = authority === undefined ? {} : { 'grpc.default_authority': authority }
+      const asking = new gossip.GossipClient(target, credentials.createInsecure(), options)
+      asking.read(new shared.Empty(), (error, cluster) => {
+        asking.close()
+        if (error !== null) return reject(error)
+        const place = cluster.getMembersList()[0]?.getHttpEndPoint()
+        resolve(`${place?.getAddress()} ${place?.getPort()}`)
+      })
+    })
+  expect(await told(`127.0.0.1:${port}`)).toBe(`127.0.0.1 ${port}`)
+  expect(await told(`localhost:${proxy.port}`)).toBe(`localhost ${proxy.port}`)
+  expect(await told(`127.0.0.1:${port}`, '[2001:db8::1]:2113')).toBe('[2001:db8::1] 2113')
+  expect(await told(`127.0.0.1:${port}`, 'events.example.com')).toBe(`events.example.com ${port}`)
+  expect(await told(`127.0.0.1:${port}`, 'a+b:2113')).toBe(`127.0.0.1 ${port}`)
 })
 
 test('an append keeps its deadline, in either way', async () => {
@@ -333,6 +416,7 @@ describe('starting it', () => {
     esdbPort: 1,
     esdbTlsCert: undefined,
     esdbTlsKey: undefined,
+    esdbTlsClientCa: undefined,
     esdbAnonymous: 'off',
   } as const
   const start = (more: Partial<Parameters<typeof startEsdb>[0]>) => {
@@ -354,10 +438,47 @@ describe('starting it', () => {
     [{}, /clients send credentials over TLS alone/],
     [{ esdbAnonymous: 'loopback', host: '0.0.0.0' }, /loopback address/],
     [{ esdbTlsCert: '/nowhere/cert.pem' }, /belong together/],
-    [{ esdbTlsCert: '/nowhere/cert.pem', esdbTlsKey: '/nowhere/key.pem' }, /can't be read/],
+    [{ esdbTlsCert: '/nowhere/cert.pem', esdbTlsKey: '/nowhere/key.pem' }, /_CERT: .* can't be read/],
+    [{ esdbTlsClientCa: '/nowhere/ca.pem', esdbAnonymous: 'loopback' }, /CLIENT_CA needs/],
   ] as const)('with %j says what is wrong', async (more, message) => {
     const started = await start(more)
     expect(E.isLeft(started) ? started.left : started.right).toMatch(message)
+  })
+
+  const file = (name: string, pem: string): string => {
+    const directory = mkdtempSync(join(tmpdir(), 'headwater-esdb-'))
+    closing.push(async () => rmSync(directory, { recursive: true }))
+    const path = join(directory, name)
+    writeFileSync(path, pem)
+    return path
+  }
+  test.each([
+    [
+      'of no certificate',
+      [PRIVATE_KEY, PRIVATE_KEY, CLIENT_CA],
+      /^HEADWATER_ESDB_TLS_CERT: .* no certificate/,
+    ],
+    ['of no key', [CERTIFICATE, CERTIFICATE, CLIENT_CA], /^HEADWATER_ESDB_TLS_KEY: .* no certificate or key/],
+    ['of another key', [CERTIFICATE, USER_KEY, CLIENT_CA], /^HEADWATER_ESDB_TLS_KEY: .* is not the key/],
+    ['of no authority', [CERTIFICATE, PRIVATE_KEY, 'x'], /^HEADWATER_ESDB_TLS_CLIENT_CA: .* no certificate/],
+  ] as const)('over TLS with a file %s says which', async (_what, pems, message) => {
+    const [esdbTlsCert, esdbTlsKey, esdbTlsClientCa] = pems.map((pem, n) => file(`${n}.pem`, pem))
+    const started = await start({ esdbTlsCert, esdbTlsKey, esdbTlsClientCa })
+    expect(E.isLeft(started) ? started.left : started.right).toMatch(message)
+  })
+
+  test('with an authority of clients asks for their certificates', async () => {
+    const started = await start({
+      ...{ esdbTlsCert: file('cert.pem', CERTIFICATE), esdbTlsKey: file('key.pem', PRIVATE_KEY) },
+      ...{ esdbTlsClientCa: file('ca.pem', CLIENT_CA), esdbPort: await freePort() },
+    })
+    const server = E.isRight(started) ? started.right : undefined
+    if (server === undefined) throw new Error('it started')
+    closing.push(() => server.stop())
+    const client = connected(server, { password: WRITE_KEY })
+    expect(await rejection(client.appendToStream('thing-1', event()))).toMatchObject({
+      code: status.UNAVAILABLE,
+    })
   })
 
   test('on a port that is taken says so', async () => {

@@ -3,8 +3,10 @@ import {
   type EventStoreDBClient,
   type JSONEventType,
   jsonEvent,
+  type ResolvedEvent,
   StreamDeletedError,
   StreamNotFoundError,
+  streamNameFilter,
   WrongExpectedVersionError,
 } from '@eventstore/db-client'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -57,7 +59,7 @@ export function esdbStreamsContract(
       test('sets metadata, which come back with keys of their own, under an expectation of their own', async () => {
         const metadata = {
           ...{ maxCount: 7, maxAge: 60, truncateBefore: 2, cacheControl: 5 },
-          acl: { readRoles: ['$all'], writeRoles: ['ops'] },
+          acl: { readRoles: ['$all'], writeRoles: ['ops', '$all'], deleteRoles: ['$all'] },
           ...{ owner: 'jane@example.com', wide: 1.5 },
         }
         const first = await client.setStreamMetadata('thing-1', metadata, {
@@ -76,6 +78,39 @@ export function esdbStreamsContract(
         expect(await rejection(collect(client.readStream('thing-1')))).toBeInstanceOf(StreamNotFoundError)
         // A stream that has metadata exists for whoever appends.
         await client.appendToStream('thing-1', event(), { ...way, expectedRevision: 'stream_exists' })
+      })
+
+      test('sets no $acl that would be kept by nobody, and says so', async () => {
+        await client.appendToStream('thing-1', many(3))
+        await client.setStreamMetadata('thing-1', { maxCount: 2 })
+        const narrow = [
+          ...[
+            { $r: '$admins' },
+            { $w: ['ops'] },
+            { $d: [] },
+            { $mr: 'jane' },
+            { $r: '$all', $mw: ['$admins'] },
+          ],
+          ...[{ $r: 7 }, { $r: null }, 'ops', ['$all'], null],
+        ]
+        for (const $acl of narrow) {
+          const set = (also: object) => [
+            jsonEvent({ type: '$metadata', data: { $acl, $maxCount: 1 } }),
+            ...(Object.keys(also).length > 0 ? [jsonEvent({ type: '$metadata', data: { ...also } })] : []),
+          ]
+          for (const also of [{}, { $maxCount: 1 }]) {
+            const refused = await rejection(client.appendToStream('$$thing-1', set(also), way))
+            expect(String(refused)).toMatch(/(\$acl|\$r|\$w|\$d|\$mr|\$mw) can't be kept: .* \$all alone/)
+          }
+        }
+        expect(await metadataOf()).toEqual({ maxCount: 2 })
+        expect(await revisions()).toEqual([1, 2])
+        for (const $acl of [{}, { $r: '$all' }, { $w: ['ops', '$all'], other: 1 }])
+          await client.appendToStream('$$thing-1', jsonEvent({ type: '$metadata', data: { $acl } }), way)
+        // Bytes that are no JSON are no metadata.
+        const bytes = binaryEvent({ type: '$metadata', data: Buffer.from('{"$acl":{"$r":"ops"}}') })
+        await client.appendToStream('$$thing-1', bytes, way)
+        expect(await revisions()).toEqual([0, 1, 2])
       })
 
       test('finds a stream with a tombstone deleted, whatever it expects', async () => {
@@ -168,7 +203,7 @@ export function esdbStreamsContract(
     test('metadata that EventStoreDB cannot read are kept, and hide nothing', async () => {
       await client.appendToStream('thing-1', many(3))
       const unread = [{ $maxCount: 1.5, $tb: 2 }, { $tb: 2 ** 63 }, { $maxCount: '1' }, 'no', [1]]
-      for (const data of [...unread, { $maxCount: 0, $tb: -1 }, { $acl: { $r: 7 }, $tb: 2 }]) {
+      for (const data of [...unread, { $maxCount: 0, $tb: -1 }, { $acl: { $r: ['$all', 7] }, $tb: 2 }]) {
         await client.appendToStream('$$thing-1', jsonEvent({ type: '$metadata', data }))
         const [kept] = await collect(client.readStream('$$thing-1'))
         expect(kept?.data).toEqual(data)
@@ -320,7 +355,7 @@ export function esdbStreamsContract(
       }
     })
 
-    test('system streams are not there, links are nothing to resolve, and neither can be written or deleted', async () => {
+    test('system streams are not there, and can be neither written nor deleted', async () => {
       for (const stream of ['$streams', '$scavenges', '$settings', '$users', '$projections-$all'])
         expect(await rejection(revisions({}, stream))).toBeInstanceOf(StreamNotFoundError)
       for (const work of [
@@ -329,9 +364,77 @@ export function esdbStreamsContract(
         () => client.tombstoneStream('$$thing-1'),
       ])
         expect(String(await rejection(work()))).toMatch(/system streams are not kept here/)
+    })
+
+    const links = (...targets: readonly string[]) =>
+      targets.map((target) => binaryEvent({ type: '$>', data: Buffer.from(target) }))
+    /** Each as `event<-link`. */
+    const told = ({ event: found, link }: ResolvedEvent) => {
+      const [one, other] = [found, link].map((each) => each && `${each.streamId} ${each.revision}`)
+      return link === undefined ? one : `${one}<-${other}`
+    }
+
+    test('links lead to their events where the reader asks for it, and to nothing where these are not seen', async () => {
+      await client.appendToStream('thing-1', many(3))
+      await client.appendToStream('other-1', event())
+      await client.appendToStream('gone-1', event())
+      await client.appendToStream('ended-1', event())
+      const targets = [
+        ...['0@thing-1', '2@thing-1', '-1@thing-1', '0@other-1', '0@index-1'],
+        ...['3@thing-1', '-2@thing-1', '0@nothing-1', '0@gone-1', '0@ended-1', '0', '0@', '0@$settings'],
+        ...['9223372036854775807@thing-1', 'thing-1', '{"n":1}', ''],
+      ]
+      const first = await client.appendToStream('index-1', links(...targets))
+      await client.appendToStream('index-1', event())
+      await client.setStreamMetadata('thing-1', { truncateBefore: 1 })
+      await client.deleteStream('gone-1')
+      await client.tombstoneStream('ended-1')
+      const expected = [
+        ...['undefined<-index-1 0', 'thing-1 2<-index-1 1', 'thing-1 2<-index-1 2', 'other-1 0<-index-1 3'],
+        // Of a link to a link the first is resolved.
+        ...['index-1 0<-index-1 4', ...upTo(5, 13).map((revision) => `undefined<-index-1 ${revision}`)],
+        // Whatever begins with no number is an event.
+        ...upTo(14, 17).map((revision) => `index-1 ${revision}`),
+      ]
+      const read = async (resolved: AsyncIterable<ResolvedEvent>) => {
+        const found: ResolvedEvent[] = []
+        for await (const one of resolved) found.push(one)
+        return found
+      }
+      const forwards = await read(client.readStream('index-1', { resolveLinkTos: true }))
+      expect(forwards.map(told)).toEqual(expected)
+      expect(forwards[1]?.event).toMatchObject({ type: 'thing.done', data: { n: 2 } })
+      expect(forwards[1]?.link).toMatchObject({ type: '$>', data: new Uint8Array(Buffer.from('2@thing-1')) })
+      // A link's place is its own.
+      expect(forwards[0]?.commitPosition).toBe((first.position?.commit ?? 0n) - BigInt(targets.length - 1))
+      const whole = { resolveLinkTos: true, ...backwards }
+      expect((await read(client.readStream('index-1', whole))).map(told)).toEqual(expected.toReversed())
+      const all = (await read(client.readAll({ resolveLinkTos: true }))).map(told)
+      expect(all.filter((one) => one?.includes('index-1'))).toEqual(expected)
+      const plain = await read(client.readStream('index-1'))
+      expect(plain.map(told)).toEqual(upTo(0, 17).map((revision) => `index-1 ${revision}`))
+      await client.deleteStream('thing-1')
+      const [, gone] = await read(client.readStream('index-1', { resolveLinkTos: true, maxCount: 2 }))
+      expect(gone?.event).toBeUndefined()
+    })
+
+    test('a subscription resolves links, catching up and live, and filters by the links themselves', async () => {
       await client.appendToStream('thing-1', many(2))
-      expect(await revisions({ resolveLinkTos: true })).toEqual([0, 1])
-      expect(await collect(client.readAll({ resolveLinkTos: true }))).toHaveLength(2)
+      await client.appendToStream('index-1', links('0@thing-1', '7@thing-1'))
+      const heard: (string | undefined)[][] = [[], []]
+      const filter = streamNameFilter({ prefixes: ['index-'] })
+      const subscriptions = [
+        client.subscribeToStream('index-1', { resolveLinkTos: true }),
+        client.subscribeToAll({ resolveLinkTos: true, filter }),
+      ]
+      for (const [n, subscription] of subscriptions.entries())
+        subscription.on('data', (one: ResolvedEvent) => void heard[n]?.push(told(one)))
+      await until(() => heard.every((each) => each.length === 2))
+      await client.appendToStream('index-1', links('1@thing-1'))
+      await until(() => heard.every((each) => each.length === 3))
+      for (const each of heard)
+        expect(each).toEqual(['thing-1 0<-index-1 0', 'undefined<-index-1 1', 'thing-1 1<-index-1 2'])
+      for (const subscription of subscriptions) await subscription.unsubscribe()
     })
   })
 }

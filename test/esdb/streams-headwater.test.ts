@@ -128,11 +128,38 @@ test('what came by another way to a stream with a tombstone is kept, and seen in
   const note = { source: 'crm', type: 'note.taken', subject: 'note-7', data: {} }
   await client.tombstoneStream('note-7')
   expect(await world.sendOne({ ...note, id: 'a' })).toMatchObject({ status: 'appended', revision: 0 })
-  // Not even by writing to the stream of its metadata is it there again.
-  await world.sendOne({ ...note, id: 'b', subject: 'esdb_metadata-note-7' })
   expect(await rejection(revisions(client, 'note-7'))).toBeInstanceOf(StreamDeletedError)
   expect(await rejection(client.appendToStream('note-7', event()))).toBeInstanceOf(StreamDeletedError)
-  expect(await collect(client.readAll())).toHaveLength(3)
+  expect(await collect(client.readAll())).toHaveLength(2)
+})
+
+test('metadata come by this protocol alone', async () => {
+  const { world, client } = await opened()
+  await client.appendToStream('thing-1', [event(), event()])
+  const cut = {
+    source: 'crm',
+    type: 'esdb.metadata_set',
+    data: { $tb: 2 },
+    esdbmetadata: '',
+    esdbdata: '{"$tb":2}',
+  }
+  const forged = [
+    { ...cut, subject: 'esdb_metadata-thing-1' },
+    { ...cut, type: 'esdb.stream_tombstoned', subject: 'esdb_metadata-thing-1' },
+    { ...cut, type: 'ESDB-metadata.set', subject: 'thing' },
+    { ...cut, type: 'esdb_metadata' },
+    { ...cut, type: 'cdp.page', subject: 'esdb_metadata-thing-1' },
+    { ...cut, type: '$streamDeleted', subject: '$$thing-1' },
+  ]
+  for (const [index, one] of forged.entries())
+    expect(await world.sendOne({ ...one, id: `forged-${index}` })).toMatchObject({
+      status: 'quarantined',
+      reason: 'reserved_stream',
+    })
+  expect(await revisions(client, 'thing-1')).toEqual([0, 1])
+  expect((await client.getStreamMetadata('thing-1')).metadata).toBeUndefined()
+  await client.setStreamMetadata('thing-1', { truncateBefore: 1 })
+  expect(await revisions(client, 'thing-1')).toEqual([1])
 })
 
 test('names that mean something in metastreams are ordinary elsewhere', async () => {

@@ -11,13 +11,12 @@ import type { NatsConnection } from 'nats'
 import { connect, headers } from 'nats'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { NatsServer } from '../../api/nats-server.ts'
-import {
-  openNatsIntake,
-  openPublisher,
-  pubAck,
-  StreamCaptures,
-  subjectsOverlap,
-} from '../../engine/intake/nats.ts'
+import { systemClock } from '../../engine/clock.ts'
+import { StreamCaptures } from '../../engine/intake/nats/direct.ts'
+import { openNatsIntake } from '../../engine/intake/nats/nats-intake.ts'
+import { pubAck } from '../../engine/intake/nats/pub-ack.ts'
+import { openPublisher } from '../../engine/intake/nats/publisher.ts'
+import { subjectsOverlap } from '../../engine/intake/nats/subjects.ts'
 import type { Incoming, Intake, IntakeContext, IntakeResult } from '../../engine/intake/result.ts'
 import { describeNats, testNatsServer } from '../support/nats-server.ts'
 
@@ -111,6 +110,7 @@ describeNats('with a real nats-server, direct', () => {
       workspace,
       mode: 'direct',
       intake,
+      clock: systemClock,
       onStatus: () => undefined,
     })
     try {
@@ -207,6 +207,7 @@ describeNats('with a real nats-server, direct', () => {
       workspace: 'captured',
       mode: 'direct',
       intake,
+      clock: systemClock,
       onStatus: () => undefined,
     })
     await expect(opening).rejects.toThrow(StreamCaptures)
@@ -225,6 +226,7 @@ describeNats('with a real nats-server, direct', () => {
       workspace: 'queued',
       mode: 'jetstream',
       intake,
+      clock: systemClock,
       onStatus: () => undefined,
     })
     await expect.poll(() => intake.submitted.length, { timeout: 5_000 }).toBe(20)
@@ -246,6 +248,7 @@ describeNats('with a real nats-server, direct', () => {
       workspace: 'again',
       mode: 'jetstream',
       intake,
+      clock: systemClock,
       onStatus: () => undefined,
     })
     await client.jetstream().publish('events.again.web', '{"id":"1"}')
@@ -263,6 +266,7 @@ describeNats('with a real nats-server, direct', () => {
       workspace: 'unmet',
       mode: 'jetstream',
       intake,
+      clock: systemClock,
       onStatus: () => undefined,
     })
     const publish = { id: '1', expectedrevision: 7 }
@@ -295,6 +299,7 @@ describeNats('with a real nats-server, direct', () => {
       workspace: 'two',
       mode: 'jetstream',
       intake,
+      clock: systemClock,
       onStatus: () => undefined,
     })
     await expect
@@ -358,6 +363,7 @@ describeNats('a nats-server that goes away', () => {
       workspace: 'a',
       mode: 'direct',
       intake,
+      clock: systemClock,
       onStatus: () => undefined,
     })
     await server.stop()

@@ -427,7 +427,7 @@ function roundTripContract(log: () => Log): void {
     roundTrip(
       anEvent({
         stream: 'opportunity-0061',
-        type: 'Order Completed',
+        type: 'Deal Reopened',
         schema: 3,
         time: -5,
         received: T0 + 1,

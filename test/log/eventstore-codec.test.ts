@@ -22,10 +22,10 @@ const viaJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value))
 
 /** As the client would hand it out. */
 function stored(event: NewEvent): StoredEvent {
-  const { data, envelope } = encode(event)
+  const { dataText, envelope } = encode(event)
   const metadata = viaJson({ ...envelope, headwater: FORMAT, writer: 'w', position: 7 })
   const place = { stream: theirName(event.stream), revision: 3, commit: 99, id: 'x', type: event.type }
-  return { ...place, data: viaJson(data), metadata }
+  return { ...place, data: JSON.parse(dataText), metadata }
 }
 
 function back(event: NewEvent) {
@@ -57,6 +57,17 @@ describe('events as JSON', () => {
     expect(back(anEvent({ data: { $bytes: 'AA==' } })).data).toStrictEqual({ $bytes: 'AA==' })
   })
 
+  it('have integers that readers of JSON may not keep as text, and all others as they are', () => {
+    const data = { kept: [2 ** 53 - 1, 0.1, -7], large: 2 ** 60, larger: -1e300 }
+    const theirs = stored(anEvent({ data }))
+    expect(theirs.data).toEqual({
+      kept: [2 ** 53 - 1, 0.1, -7],
+      large: { $number: '1152921504606847000' },
+      larger: { $number: '-1e+300' },
+    })
+    expect(back(anEvent({ data })).data).toStrictEqual(data)
+  })
+
   it('are readable there, and what is sealed is not', () => {
     const sealed = [{ keyId: 'ab'.repeat(16), blob: new Uint8Array([1, 2]) }]
     const { data, metadata } = stored(anEvent({ id: 'a', data: { amount: 3, tags: ['x'] }, sealed }))
@@ -70,15 +81,29 @@ describe('events as JSON', () => {
 
   it('keep what they were encoded from apart', () => {
     const nested = { a: 1 }
-    const { data } = encode(anEvent({ data: { nested } }))
+    const { dataText } = encode(anEvent({ data: { nested } }))
     nested.a = 2
-    expect(data).toEqual({ nested: { a: 1 } })
+    expect(dataText).toBe('{"nested":{"a":1}}')
   })
 
   it('are told from what others wrote', () => {
     const theirs = stored(anEvent())
     for (const metadata of [undefined, {}, { headwater: FORMAT }, new Uint8Array([1]), 'text'])
       expect(envelopeOf({ ...theirs, metadata })).toBeUndefined()
+  })
+
+  it('are looked at closely where another process wrote them, or none in this form', () => {
+    const isOurs = (writer: string): boolean => writer === 'w'
+    const { metadata, ...theirs } = stored(anEvent())
+    const envelope = { ...(metadata as object), headwater: FORMAT }
+    expect(envelopeOf({ ...theirs, metadata }, isOurs)).toBe(metadata)
+    for (const odd of [
+      { ...envelope, writer: 'other', schema: 'odd' },
+      { writer: 'w', opened: true },
+      { ...envelope, writer: 7 },
+      ...[undefined, null, 'text', new Uint8Array([1])],
+    ])
+      expect(envelopeOf({ ...theirs, metadata: odd }, isOurs)).toBeUndefined()
   })
 })
 
@@ -104,4 +129,6 @@ it('ids are UUIDs, the same ones for ever', () => {
   expect(new Set([one, two, ...others]).size).toBe(6)
   expect(uuidOf('crm', 'a')).toBe(one)
   expect(Number.isSafeInteger(keyOf(one))).toBe(true)
+  // Indexes that exist were made with it.
+  expect(keyOf('0f8fad5b-d9cb-469f-a165-70867728950e')).toBe(180_538_374_100_091)
 })

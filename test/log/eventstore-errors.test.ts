@@ -17,6 +17,7 @@ import {
   UnsupportedError,
   WrongExpectedVersionError,
 } from '@eventstore/db-client'
+import { Metadata, status } from '@grpc/grpc-js'
 import { expect, it } from 'vitest'
 import { type ConnectionFailure, causeOf } from '../../engine/log/eventstore/connection.ts'
 import { failureOf, safeInteger } from '../../engine/log/eventstore.ts'
@@ -26,7 +27,8 @@ const TABLE: Readonly<Record<ErrorType, ConnectionFailure['_tag']>> = {
   [ErrorType.DEADLINE_EXCEEDED]: 'Away',
   [ErrorType.UNAVAILABLE]: 'Away',
   [ErrorType.CANCELLED]: 'Away',
-  [ErrorType.UNKNOWN]: 'Away',
+  // By what it says; see below.
+  [ErrorType.UNKNOWN]: 'Refused',
   [ErrorType.NOT_LEADER]: 'Away',
   [ErrorType.WRONG_EXPECTED_VERSION]: 'WrongExpected',
   // By its class, which has the size; see below.
@@ -81,7 +83,38 @@ it.each([
   [Object.assign(new Error('16 UNAUTHENTICATED'), { code: 16 }), 'Refused'],
   [new Error('a bug'), 'Refused'],
   ['no error at all', 'Refused'],
+  // What was answered to an append has lost its status on its way through the client.
+  [new UnknownError(undefined, 'Could not recognize the name holds an address'), 'Refused'],
+  [new UnknownError(undefined, 'Could not recognize Server Is Busy'), 'Away'],
+  [new UnknownError(undefined, 'Could not recognize Server Is Not Ready'), 'Away'],
+  [new UnknownError(undefined, 'Could not recognize No leader info available in response'), 'Away'],
+  [new UnknownError(), 'Away'],
 ] as const)('%s → %s', (error, tag) => expect(failureOf(error)._tag).toBe(tag))
+
+const said = (code: status, details = 'said') =>
+  new UnknownError(
+    Object.assign(new Error(`${code} ${details}`), { code, details, metadata: new Metadata() }),
+  )
+
+it.each([
+  [status.INVALID_ARGUMENT, 'Refused'],
+  [status.FAILED_PRECONDITION, 'Refused'],
+  [status.PERMISSION_DENIED, 'Refused'],
+  [status.OUT_OF_RANGE, 'Refused'],
+  [status.ALREADY_EXISTS, 'Refused'],
+  [status.UNIMPLEMENTED, 'Refused'],
+  [status.DATA_LOSS, 'Refused'],
+  [status.UNKNOWN, 'Away'],
+  [status.INTERNAL, 'Away'],
+  [status.RESOURCE_EXHAUSTED, 'Away'],
+] as const)("gRPC's %i, which the client has no type for → %s", (code, tag) =>
+  expect(failureOf(said(code))._tag).toBe(tag),
+)
+
+it('tells a message that is too large from a server that is busy', () => {
+  const large = 'Received message larger than max (20000000 vs. 17825792)'
+  expect(failureOf(said(status.RESOURCE_EXHAUSTED, large))._tag).toBe('Refused')
+})
 
 it('tells the size that the server takes', () =>
   expect(failureOf(new MaxAppendSizeExceededError(undefined, 77))).toMatchObject({ limitBytes: 77 }))

@@ -67,7 +67,7 @@ function answers(index: IndexFile) {
     ]),
     types: index.range('forwards', 1, 100, new Set(['t1'])),
     strays: positions.filter((position) => index.isStray(`stray-${position}`)),
-    keys: positions.filter((position) => index.hasKey(position)),
+    keys: index.keysAmong(positions),
   }
 }
 

@@ -101,9 +101,17 @@ it('leaves no gap where the follower falls behind what is kept', async () => {
 }, 20_000)
 
 function settled(position: number, textBytes = 10): Settled {
-  const { data, envelope } = encode(anEvent({ data: { text: 'x'.repeat(textBytes) } }))
+  const { dataText, envelope } = encode(anEvent({ data: { text: 'x'.repeat(textBytes) } }))
   const metadata = { ...envelope, headwater: FORMAT, writer: 'w', position }
-  const event = { stream: 's', revision: 0, commit: position, id: 'i', type: 't', data, metadata }
+  const event = {
+    stream: 's',
+    revision: 0,
+    commit: position,
+    id: 'i',
+    type: 't',
+    data: JSON.parse(dataText),
+    metadata,
+  }
   const found = envelopeOf(event)
   if (found === undefined) throw new Error('no envelope')
   return { event, envelope: found, place: { position, revision: position - 1 } }

@@ -30,8 +30,11 @@ let backend: EsdbBackend
 /** What the server does with an append: makes it and answers, makes it and keeps silent, keeps silent. */
 let mode: 'answers' | 'makes' | 'nothing'
 let isReadable: boolean
+/** It answers no question at all. */
+let isSilent: boolean
 
 beforeEach(async () => {
+  isSilent = false
   directory = temporaryDirectory()
   mode = 'answers'
   isReadable = true
@@ -43,6 +46,10 @@ beforeEach(async () => {
       const answer = mode === 'nothing' ? never : memory.append(...args)
       await answer
       return mode === 'answers' ? answer : never
+    },
+    async *readStream(...args) {
+      if (isSilent) await never
+      yield* memory.readStream(...args)
     },
     async *readAll(options) {
       if (!isReadable) await never
@@ -57,18 +64,21 @@ afterEach(async () => {
   directory.remove()
 })
 
-async function tryOpen(): Promise<E.Either<OpenFailure, RemoteLog>> {
+async function tryOpen(
+  more: { readonly patienceMs?: number } = {},
+): Promise<E.Either<OpenFailure, RemoteLog>> {
   const [writer, reader] = [0, 1].map(() => clientOf(server, { isAlone: true }))
   if (writer === undefined) throw new Error('no client')
   return openEventStoreLog(connectionOf(writer, '', reader, ANSWER_MS), {
     indexPath: join(directory.path, 'log-index.sqlite'),
     clock: systemClock,
     patienceMs: PATIENCE_MS,
+    ...more,
   })
 }
 
-async function open(): Promise<RemoteLog> {
-  const log = await tryOpen()
+async function open(more: { readonly patienceMs?: number } = {}): Promise<RemoteLog> {
+  const log = await tryOpen(more)
   if (E.isLeft(log)) throw new Error(JSON.stringify(log.left))
   return log.right
 }
@@ -158,4 +168,46 @@ it('refuses to open where the server answers nothing', async () => {
   mode = 'nothing'
   const result = await tryOpen()
   expect(E.isLeft(result) && result.left._tag).toBe('Unreachable')
+}, 20_000)
+
+it('says that the server is away when nobody has asked it for anything, and that it is back', async () => {
+  const log = await open()
+  expect(log.state()).toBe('writing')
+  isSilent = true
+  await until(() => log.state() === 'away', 8_000)
+  isSilent = false
+  await until(() => log.state() === 'writing', 8_000)
+  expect(log.interruptions()).toBe(0)
+  expect(tags(await log.append(appends(anEvent())))).toEqual(['appended'])
+  await closesInTime(log)
+}, 20_000)
+
+it('gives up what is under way, and all that comes, once the server is silent and the end is near', async () => {
+  const log = await open({ patienceMs: 60_000 })
+  await log.append(appends(anEvent({ id: 'before' })))
+  let isGivenUp = false
+  log.hurry(() => {
+    isGivenUp = true
+  })
+  expect(tags(await log.append(appends(anEvent({ id: 'taken' }))))).toEqual(['appended'])
+  expect(isGivenUp).toBe(false)
+  mode = 'nothing'
+  isSilent = true
+  expect(tags(await log.append(appends(anEvent({ id: 'lost' }))))).toEqual(['LogClosed'])
+  expect(isGivenUp).toBe(true)
+  expect(tags(await log.append(appends(anEvent())))).toEqual(['LogClosed'])
+  await closesInTime(log)
+}, 20_000)
+
+it('gives up at once where the server has been away for a while', async () => {
+  const log = await open()
+  mode = 'nothing'
+  expect(tags(await log.append(appends(anEvent())))).toEqual(['Unavailable'])
+  let isGivenUp = false
+  log.hurry(() => {
+    isGivenUp = true
+  })
+  expect(isGivenUp).toBe(true)
+  expect(tags(await log.append(appends(anEvent())))).toEqual(['LogClosed'])
+  await closesInTime(log)
 }, 20_000)

@@ -16,6 +16,7 @@ import { systemClock } from '../../engine/clock.ts'
 import { openEmbeddedReader } from '../../engine/log/embedded/reader.ts'
 import { IndexUnavailable } from '../../engine/log/log.ts'
 import { type MirroredLog, openMirroredLog } from '../../engine/log/mirrored.ts'
+import { ReplicaFiller } from '../../engine/log/mirrored-filler.ts'
 import { serve, until } from '../esdb/client.ts'
 import { memoryBackend } from '../esdb/memory-backend.ts'
 import { CuttingProxy } from './cutting-proxy.ts'
@@ -130,6 +131,27 @@ it('serves reads while the server is away, and tells what became of what was und
   const known = log.idCandidates('crm', 'a').length
   if (known === 0) await log.append(appends(anEvent({ id: 'a' })))
   expect((await collect(log.read())).map(({ id }) => id)).toEqual(['before', 'a'])
+})
+
+it('keeps nobody waiting for the replica once that is given up', async () => {
+  const over = new AbortController()
+  async function* subscribe(): AsyncGenerator<never> {
+    await new Promise((resolve) => over.signal.addEventListener('abort', resolve))
+  }
+  const filler = new ReplicaFiller({
+    remote: { subscribe },
+    replica: { append: async () => [], head: () => ({ position: 1, received: 0 }) },
+    signal: over.signal,
+    onNotice: undefined,
+  })
+  const running = filler.run()
+  const waiting = filler.until(2)
+  filler.giveUp({ _tag: 'LogClosed' })
+  expect(await waiting).toEqual({ _tag: 'LogClosed' })
+  expect(await filler.until(2)).toEqual({ _tag: 'LogClosed' })
+  expect(await filler.until(1)).toBeUndefined()
+  over.abort()
+  await running
 })
 
 it('refuses alone what fits into EventStoreDB and not into the replica', async () => {

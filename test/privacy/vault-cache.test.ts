@@ -1,9 +1,10 @@
 /**
- * Theorem: a vault keeps no more keys unwrapped than it is told to, however many classes of retention there are; what it is
- * told to forget is overwritten, of that owner and class alone, and asked for anew.
+ * Theorem: a vault keeps no more keys unwrapped than it is told to, however many classes of retention there are, and of
+ * identities twice as many; what it is told to forget is overwritten, of that owner and class alone, and asked for anew.
  */
 import { expect, test } from 'vitest'
 import type { KeyTables } from '../../engine/privacy/key-tables.ts'
+import { macKey } from '../../engine/privacy/macs.ts'
 import { RETENTION_CLASSES } from '../../engine/privacy/privacy.ts'
 import { Vault } from '../../engine/privacy/vault.ts'
 
@@ -32,6 +33,16 @@ test('the most keys kept are of all classes together', () => {
   const kept = cached(vault)
   expect(kept.length).toBeGreaterThanOrEqual(5)
   expect(kept.length).toBeLessThanOrEqual(10)
+})
+
+test('identities are known by their values for twice as many as keys are kept', () => {
+  const macKeys = [macKey(1, Buffer.alloc(32, 9))]
+  const vault = new Vault(EMPTY, { ...SECRETS, macKeys }, { cacheEntries: 10 })
+  const values = Array.from({ length: 40 }, (_, index) => `u${index}`)
+  for (const value of values) vault.newIdentity({ namespace: 'user', value })
+  const kept = values.filter((value) => vault.find('user', value) !== undefined)
+  expect(kept.length).toBeGreaterThan(10)
+  expect(kept.length).toBeLessThanOrEqual(20)
 })
 
 test('forgetting overwrites the keys of an owner, or one of them, and no other', () => {

@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict'
 import { renameSync, rmSync } from 'node:fs'
-import { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync, StatementSync } from 'node:sqlite'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { newBuild } from '../../engine/store/build.ts'
@@ -14,7 +14,6 @@ import {
   compileGet,
   compileHead,
   compileMembers,
-  compileReached,
   MAX_DIRECT_ROWS,
 } from '../../engine/store/sqlite-compile.ts'
 import { SqliteConnection } from '../../engine/store/sqlite-connection.ts'
@@ -79,7 +78,6 @@ test('both say the same, whatever is stored', async () => {
         writer.commit(commitOf({ position, writes, members: new Map(links) }))
         for (const extent of ['some', 'all'] as const) {
           const scripts = [
-            compileReached(tables.map(({ build }) => build)),
             ...compileGet({ tables, key }, extent),
             compileHead(),
             ...compileMembers([key, 'a'], extent),
@@ -179,6 +177,22 @@ describe('asked in one turn of the event loop', () => {
     for (const [n, outcome] of outcomes.entries()) expect(outcome).toEqual({ kind: 'rows', rows: [[[n]]] })
     for (let n = MAX_AT_ONCE; n < count; n += MAX_AT_ONCE)
       expect(turns[n]).toBeGreaterThan(turns[n - MAX_AT_ONCE] ?? 0)
+    direct.close()
+  })
+
+  test('what one began with as the one before it is looked up once, anything else each time', async () => {
+    const direct = new DirectReader(file.path)
+    const ask = (scripts: readonly Script[]) => direct.ask({ generation: undefined, scripts })
+    await ask([number(0)])
+    const lookUps = vi.spyOn(StatementSync.prototype, 'all')
+    const one = number(1)
+    const outcomes = await Promise.all([[one, number(5)], [one, number(6)], [number(2)], [one]].map(ask))
+    expect(outcomes).toEqual(
+      [[[[1]], [[5]]], [[[1]], [[6]]], [[[2]]], [[[1]]]].map((rows) => ({ kind: 'rows', rows })),
+    )
+    expect(lookUps).toHaveBeenCalledTimes(5)
+    await ask([one])
+    expect(lookUps).toHaveBeenCalledTimes(6)
     direct.close()
   })
 

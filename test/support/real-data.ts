@@ -7,7 +7,7 @@ import { loadMapping } from '../../api/import/mapping.ts'
 import { createNatsSender } from '../../api/import/nats-sender.ts'
 import type { Sender } from '../../api/import/sender.ts'
 import { systemClock } from '../../engine/clock.ts'
-import { openPublisher } from '../../engine/intake/nats.ts'
+import { openPublisher } from '../../engine/intake/nats/publisher.ts'
 import { type EngineProcess, READ_TOKEN } from './engine-process.ts'
 import { describeNats } from './nats-server.ts'
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import { findOnPath, startNatsServer } from '../../../api/nats-server.ts'
-import { openPublisher } from '../../../engine/intake/nats.ts'
+import { openPublisher } from '../../../engine/intake/nats/publisher.ts'
 import type { BenchEvent } from '../events.ts'
 import { BATCHES_IN_FLIGHT } from '../plan.ts'
 import type { MissingPeer, PresentPeer } from './peer.ts'

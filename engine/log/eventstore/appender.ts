@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import type * as E from 'fp-ts/lib/Either.js'
 import type { AppendEvent, Appended, LogFailure } from '../log.ts'
 import { assign, type Limits } from './assign.ts'
-import type { Connection, ConnectionFailure } from './connection.ts'
+import type { Connection } from './connection.ts'
 import { keyOf } from './event-id.ts'
 import type { Fed } from './feed.ts'
 import type { IndexFile } from './index-file.ts'
-import { UnderWay } from './under-way.ts'
-import { Writer } from './writer.ts'
+import { type Refused, UnderWay } from './under-way.ts'
+import { Writer, type WriterOptions } from './writer.ts'
 
 export type AppendResult = E.Either<LogFailure, Appended>
 
@@ -19,7 +19,7 @@ export interface AppenderOptions {
   readonly patienceMs: number
   readonly monotonicMs: () => number
   /** Told once for each beginning. */
-  readonly onFailed: (stream: string, failure: ConnectionFailure) => void
+  readonly onFailed: WriterOptions['onFailed']
 }
 
 /** Appends that are put together are kept below this, and below what the server takes. */
@@ -44,6 +44,7 @@ export class Appender {
     this.#nextPosition = nextPosition
     this.#received = this.#options.index.head().received
     this.#writer = this.#newWriter()
+    this.#underWay.begin()
   }
 
   #newWriter(): Writer {
@@ -52,8 +53,8 @@ export class Appender {
       ...{ connection, pause, patienceMs, monotonicMs, name: this.#name },
       theirRevision: (stream) => index.theirRevision(stream),
       maxCallBytes: Math.min(CALL_BYTES, limits.maxSentBytes),
-      onFailed: (stream, failure) => {
-        if (writer === this.#writer) onFailed(stream, failure)
+      onFailed: (...told) => {
+        if (writer === this.#writer) onFailed(...told)
       },
     })
     return writer
@@ -66,7 +67,7 @@ export class Appender {
       ...{ atomic, writer: this.#name, nextPosition: this.#nextPosition, received: this.#received },
       limits: this.#options.limits,
       streamHead: (stream) => this.streamHead(stream),
-      hasUuid: (uuid) => this.#isTaken(uuid),
+      taken: (uuids) => this.#taken(uuids),
     })
     if (events.length === 0) return Promise.resolve(results)
     this.#nextPosition = nextPosition
@@ -78,9 +79,13 @@ export class Appender {
     return this.#underWay.wait(nextPosition - 1, results)
   }
 
-  #isTaken(uuid: string): boolean {
+  #taken(uuids: readonly string[]): ReadonlySet<string> {
     const { index } = this.#options
-    return this.isUnderWay(uuid) || index.hasKey(keyOf(uuid)) || index.isStray(uuid)
+    const keys = uuids.map(keyOf)
+    const known = index.keysAmong(keys)
+    return new Set(
+      uuids.filter((uuid, i) => this.isUnderWay(uuid) || known.has(keys[i] ?? 0) || index.isStray(uuid)),
+    )
   }
 
   isUnderWay(uuid: string): boolean {
@@ -96,10 +101,10 @@ export class Appender {
     this.#underWay.settle(settled, head)
   }
 
-  /** Nothing more is sent, and whatever isn't durable fails. */
-  fail(failure: LogFailure): void {
+  /** Nothing more is sent, and whatever isn't durable fails, where it was refused for that. */
+  fail(failure: LogFailure, refused?: Refused): void {
     this.#writer?.stop()
-    this.#underWay.fail(failure)
+    this.#underWay.fail(failure, refused)
   }
 
   /** Resolves when nothing is under way. */

@@ -23,8 +23,8 @@ export interface Before {
   readonly received: number
   readonly limits: Limits
   readonly streamHead: (stream: string) => Appended | undefined
-  /** Whether an event, durable or under way, may have been given this UUID first. */
-  readonly hasUuid: (uuid: string) => boolean
+  /** Those UUIDs that another event, durable or under way, may have been given first. */
+  readonly taken: (uuids: readonly string[]) => ReadonlySet<string>
 }
 
 export interface AssignedEvent {
@@ -47,11 +47,12 @@ export interface Assigned {
 export function assign(appends: readonly AppendEvent[], before: Before): Assigned {
   const encoded = appends.map(({ event }) => encode(event))
   const received = checkReceived(appends, before.received)
-  const assigning = new Assigning(before)
+  const uuids = appends.map(({ event }) => uuidOf(event.source, event.id))
+  const assigning = new Assigning(before, before.taken(uuids))
   const results = appends.map((append, i) => {
-    const each = encoded[i]
-    assert.ok(each !== undefined)
-    return assigning.assign(append, each)
+    const [each, uuid] = [encoded[i], uuids[i]]
+    assert.ok(each !== undefined && uuid !== undefined)
+    return assigning.assign(append, each, uuid)
   })
   const failed = before.atomic ? (results.find(E.isLeft) ?? tooLarge(encoded)) : undefined
   if (failed !== undefined)
@@ -77,23 +78,24 @@ class Assigning {
   nextPosition: number
   readonly #before: Before
   readonly #heads = new Map<string, Appended>()
-  readonly #uuids = new Set<string>()
+  readonly #taken: Set<string>
 
-  constructor(before: Before) {
+  constructor(before: Before, taken: ReadonlySet<string>) {
     this.#before = before
+    this.#taken = new Set(taken)
     this.nextPosition = before.nextPosition
   }
 
-  assign({ event, expected }: AppendEvent, encoded: Encoded): E.Either<LogFailure, Appended> {
-    const { stream, type, source, id } = event
+  /** `first`: what the event's id comes to. */
+  assign({ event, expected }: AppendEvent, encoded: Encoded, first: string): E.Either<LogFailure, Appended> {
+    const { stream, type } = event
     const head = this.#heads.get(stream) ?? this.#before.streamHead(stream)
     const wrong = checkExpected(stream, expected, head) ?? eventTooLarge(encoded, this.#before.limits)
     if (wrong !== undefined) return E.left(wrong)
     const place = nextPlace(head, this.nextPosition++)
     this.#heads.set(stream, place)
-    const first = uuidOf(source, id)
-    const isTaken = this.#uuids.has(first) || this.#before.hasUuid(first)
-    this.#uuids.add(first)
+    const isTaken = this.#taken.has(first)
+    this.#taken.add(first)
     const uuid = isTaken ? nextUuid(first, this.#before.writer, place.position) : first
     const outgoing = { uuid, type, position: place.position, batch: undefined, encoded }
     this.events.push({ stream, place, uuid: first, outgoing })

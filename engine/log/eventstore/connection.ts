@@ -15,6 +15,8 @@ export interface Connection {
    * `signal` aborts. Throws `ConnectionFailed`.
    */
   follow(after: number | undefined, signal: AbortSignal): AsyncIterable<readonly Followed[]>
+  /** Resolves when the server answers a small question. Throws `ConnectionFailed`, at the latest after so long. */
+  ask(withinMs: number): Promise<void>
   close(): Promise<void>
 }
 
@@ -22,9 +24,9 @@ export interface ProposedEvent {
   /** A UUID. */
   readonly id: string
   readonly type: string
-  /** JSON. */
-  readonly data: Readonly<Record<string, unknown>>
-  /** JSON, or its bytes (no `Buffer`: the client would make JSON of it). */
+  /** The bytes of JSON; no `Buffer`, here or below, since the client would make JSON of it. */
+  readonly data: Uint8Array
+  /** JSON, or its bytes. */
   readonly metadata: Readonly<Record<string, unknown>> | Uint8Array
 }
 

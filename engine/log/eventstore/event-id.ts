@@ -3,7 +3,8 @@ import { hash } from 'node:crypto'
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 /** Drawn once by lot; fixed, since ids must not change. */
 const NAMESPACE = Buffer.from('782eb42c1a07448699fc89bc70353c82', 'hex')
-const KEY_BYTES = 6
+/** Hexadecimal. */
+const KEY_DIGITS = 12
 
 /** An id that is a UUID as it is; else UUIDv5 (RFC 9562, 5.5) of the source, a line feed and the id. */
 export function uuidOf(source: string, id: string): string {
@@ -17,7 +18,7 @@ export function nextUuid(uuid: string, writer: string, position: number): string
 
 /** 48 bits that the index looks an id up by; hardly ever alike for two. */
 export function keyOf(uuid: string): number {
-  return hash('sha1', uuid, 'buffer').readUIntBE(0, KEY_BYTES)
+  return Number.parseInt(hash('sha1', uuid, 'hex').slice(0, KEY_DIGITS), 16)
 }
 
 function uuidv5(name: string): string {

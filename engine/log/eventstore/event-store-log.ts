@@ -22,13 +22,18 @@ import { type Fed, Feed } from './feed.ts'
 import { Follower } from './follower.ts'
 import { IndexFile } from './index-file.ts'
 import { isIndexOf, Markers, openRefusal } from './opening.ts'
+import { Pulse } from './pulse.ts'
 import { Reads } from './reads.ts'
 import { Recent } from './recent.ts'
 import type { EventStoreLogOptions, OpenFailure, RemoteLog } from './remote-log.ts'
+import type { Refused } from './under-way.ts'
+import { isRefusal, type Outgoing } from './writer.ts'
 
 const PATIENCE_MS = 60_000
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 5_000
+const CLOSED: LogFailure = { _tag: 'LogClosed' }
+
 /**
  * Opens the log that an EventStoreDB holds, and takes it over from whoever wrote it before: `$all`, apart from the system's own
  * streams, is the log. Resolves when the index has caught up. The connection is closed with the log, or when it doesn't open.
@@ -61,13 +66,16 @@ class EventStoreLog implements RemoteLog {
   readonly #reads: Reads
   readonly #markers: Markers
   readonly #follower: Follower
+  readonly #pulse: Pulse
   #following: Promise<void> = Promise.resolve()
+  #asking: Promise<void> = Promise.resolve()
   #recovering: Promise<void> = Promise.resolve()
   #isOpen = false
   #lost: Extract<LogFailure, { _tag: 'Unavailable' }> | undefined
   #interruptions = 0
   #ended: LogFailure | undefined
   #closed: Promise<void> | undefined
+  #onGivenUp: (() => void) | undefined
 
   constructor(connection: Connection, limits: Limits, options: EventStoreLogOptions) {
     this.#connection = connection
@@ -79,14 +87,19 @@ class EventStoreLog implements RemoteLog {
     this.#markers = new Markers(connection, options.workspace)
     this.#follower = new Follower({
       ...{ connection, index: this.#index, signal: this.#closing.signal, pause: this.#pause },
+      isOurs: (writer) => this.#markers.isOurs(writer),
       onFed: (fed) => this.#take(fed),
       onFailed: (error) => this.#lostTouch(error),
+    })
+    this.#pulse = new Pulse({
+      ...{ connection, signal: this.#closing.signal, pause: this.#pause },
+      onSilent: () => this.#giveUpInTime(),
     })
     this.#appender = new Appender({
       ...{ connection, limits, index: this.#index, pause: this.#pause },
       patienceMs: options.patienceMs ?? PATIENCE_MS,
       monotonicMs: () => options.clock.monotonicMs(),
-      onFailed: (stream, failure) => this.#appendFailed(stream, failure),
+      onFailed: (stream, failure, failed) => this.#appendFailed(stream, failure, failed),
     })
   }
 
@@ -105,6 +118,7 @@ class EventStoreLog implements RemoteLog {
     const marked = await this.#markers.mark()
     if (marked !== undefined) return { _tag: 'Unreachable', cause: new ConnectionFailed(marked).message }
     this.#following = this.#follower.run()
+    this.#asking = this.#pulse.run()
     return this.#opened.promise
   }
 
@@ -168,36 +182,31 @@ class EventStoreLog implements RemoteLog {
     this.#appender.settle(settled, head.position)
   }
 
-  #appendFailed(stream: string, failure: ConnectionFailure): void {
-    const cause = `stream ${stream}: ${causeOf(failure)}`
-    switch (failure._tag) {
-      case 'Away':
-        this.#lose(cause)
-        break
-      case 'WrongExpected':
-        this.#lose(`stream ${stream}: somebody else writes to it; ${causeOf(failure)}`)
-        break
-      case 'TooLarge':
-      case 'Refused':
-        // It would be refused again.
-        this.#stop({ _tag: 'WriterStopped', cause })
-    }
+  #appendFailed(stream: string, failure: ConnectionFailure, failed: readonly Outgoing[]): void {
+    const isOthers = failure._tag === 'WrongExpected'
+    const cause = `stream ${stream}: ${isOthers ? 'somebody else writes to it; ' : ''}${causeOf(failure)}`
+    this.#lose(cause, isRefusal(failure) ? refusedOf(failed, causeOf(failure)) : undefined)
   }
 
-  /** What is under way may be in the log or not: nothing gets a place until all of it has been read up to a new marker. */
-  #lose(cause: string): void {
+  /**
+   * What is under way may be in the log or not: nothing gets a place until all of it has been read up to a new marker. The place of
+   * a refused event stays empty, so nothing behind it counts either.
+   */
+  #lose(cause: string, refused?: Refused): void {
     if (this.#ended !== undefined || this.#lost !== undefined) return
     this.#lost = { _tag: 'Unavailable', cause }
     this.#interruptions++
-    this.#appender.fail(this.#lost)
-    this.#options.onNotice?.(`EventStoreDB: ${cause}. Events are refused until it has been reached again`)
+    this.#appender.fail(this.#lost, refused)
+    const until = refused === undefined ? 'it has been reached again' : 'the log is taken up anew behind that'
+    this.#options.onNotice?.(`EventStoreDB: ${cause}. Events are refused until ${until}`)
     this.#recovering = this.#recover()
   }
 
   async #recover(): Promise<void> {
     const { signal } = this.#closing
     const closed = whenAborted(signal)
-    for (let pauseMs = FIRST_PAUSE_MS; this.state() === 'away' && !signal.aborted; pauseMs *= 2) {
+    const isNeeded = (): boolean => this.#ended === undefined && this.#lost !== undefined && !signal.aborted
+    for (let pauseMs = FIRST_PAUSE_MS; isNeeded(); pauseMs *= 2) {
       // Closing waits for this, and the server may never answer.
       const failure = await Promise.race([this.#markers.mark(), closed.promise.then(() => undefined)])
       if (failure === undefined) break
@@ -215,7 +224,21 @@ class EventStoreLog implements RemoteLog {
 
   state(): 'writing' | 'away' | 'stopped' {
     if (this.#ended !== undefined) return 'stopped'
-    return this.#lost === undefined ? 'writing' : 'away'
+    return this.#lost === undefined && !this.#pulse.isSilent ? 'writing' : 'away'
+  }
+
+  hurry(onGivenUp: () => void): void {
+    this.#onGivenUp = onGivenUp
+    if (this.#lost === undefined) this.#pulse.hurry()
+    else this.#giveUpInTime()
+  }
+
+  /** Whoever only waits for the end doesn't wait for a server that is away. */
+  #giveUpInTime(): void {
+    if (this.#onGivenUp === undefined) return
+    this.#ended ??= CLOSED
+    this.#appender.fail(CLOSED)
+    this.#onGivenUp()
   }
 
   interruptions(): number {
@@ -263,7 +286,7 @@ class EventStoreLog implements RemoteLog {
   }
 
   close(): Promise<void> {
-    this.#ended ??= { _tag: 'LogClosed' }
+    this.#ended ??= CLOSED
     this.#closed ??= this.#close()
     return this.#closed
   }
@@ -271,10 +294,20 @@ class EventStoreLog implements RemoteLog {
   async #close(): Promise<void> {
     // Whatever the server never tells of must not keep the log open.
     await Promise.race([this.#appender.idle(), this.#pause(this.#options.patienceMs ?? PATIENCE_MS)])
-    this.#appender.fail({ _tag: 'LogClosed' })
+    this.#appender.fail(CLOSED)
     this.#closing.abort()
     await Promise.all([this.#following, this.#recovering])
     await this.#connection.close()
+    // Closing the connection ends what is asked.
+    await this.#asking
     this.#index.close()
   }
+}
+
+/** Of the events that a refused call held, and whatever must stand or fall with them. */
+function refusedOf(failed: readonly Outgoing[], cause: string): Refused | undefined {
+  const [one] = failed
+  if (one === undefined) return undefined
+  const { first, last } = one.batch ?? { first: one.position, last: one.position }
+  return { first, last, failure: { _tag: 'Refused', cause } }
 }

@@ -1,7 +1,8 @@
 /**
  * Plain data (plain-data.ts) as JSON and back, exactly. What JSON can't say stands as an object with one reserved key:
- * `{"$bytes": base64}`, `{"$number": "-0" | "NaN" | "Infinity" | "-Infinity"}`; an object that looks like one of these itself
- * stands within `{"$object": …}`. Everything else is the JSON that anybody would write.
+ * `{"$bytes": base64}`, `{"$number": "-0" | "NaN" | "Infinity" | "-Infinity" | integer}`, an integer that not every reader of JSON
+ * keeps (beyond 2^53); an object that looks like one of these itself stands within `{"$object": …}`. Everything else is the JSON
+ * that anybody would write.
  */
 
 const BYTES = '$bytes'
@@ -46,7 +47,8 @@ export function fieldsOf(fields: JsonFields): JsonFields {
 }
 
 function isExact(value: number): boolean {
-  return Number.isFinite(value) && !Object.is(value, -0)
+  if (Number.isInteger(value)) return Number.isSafeInteger(value) && !Object.is(value, -0)
+  return Number.isFinite(value)
 }
 
 function numberName(value: number): string {

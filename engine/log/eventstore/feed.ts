@@ -29,11 +29,14 @@ const FORGETTING = ['$maxAge', '$maxCount', '$tb']
 /** Brings `$all` into the index, in order, each batch with its checkpoint in one transaction. */
 export class Feed {
   readonly #index: IndexFile
+  readonly #isOurs: ((writer: string) => boolean) | undefined
   readonly #order: Order<Arrived>
   #arrival: number
 
-  constructor(index: IndexFile) {
+  /** `isOurs`: whether this process writes under a name. */
+  constructor(index: IndexFile, isOurs?: (writer: string) => boolean) {
     this.#index = index
+    this.#isOurs = isOurs
     const { next, writer, arrival } = index.checkpoint()
     this.#arrival = arrival
     this.#order = new Order(next, writer)
@@ -76,7 +79,7 @@ export class Feed {
     if (opener !== undefined) return this.#open(event, opener)
     if (event.stream.startsWith('$')) return []
     this.#index.sawRevision(streamOf(event.stream), event.revision)
-    const envelope = envelopeOf(event)
+    const envelope = envelopeOf(event, this.#isOurs)
     if (envelope === undefined) return []
     if (envelope.writer !== this.#order.writer) {
       this.#index.addStray(event.id)

@@ -5,6 +5,8 @@ import type { IndexFile } from './index-file.ts'
 export interface FollowerOptions {
   readonly connection: Pick<Connection, 'follow'>
   readonly index: IndexFile
+  /** Whether this process writes under a name. */
+  readonly isOurs: (writer: string) => boolean
   readonly signal: AbortSignal
   readonly pause: (ms: number) => Promise<void>
   readonly onFed: (fed: Fed) => void
@@ -22,7 +24,7 @@ export class Follower {
 
   constructor(options: FollowerOptions) {
     this.#options = options
-    this.#feed = new Feed(options.index)
+    this.#feed = new Feed(options.index, options.isOurs)
   }
 
   /** The position that the next writer begins at. */
@@ -32,11 +34,11 @@ export class Follower {
 
   /** Until the signal aborts. */
   async run(): Promise<void> {
-    const { connection, index, signal, pause, onFailed } = this.#options
+    const { connection, index, isOurs, signal, pause, onFailed } = this.#options
     let pauseMs = FIRST_PAUSE_MS
     while (!signal.aborted) {
       // What isn't settled is read again from the checkpoint.
-      this.#feed = new Feed(index)
+      this.#feed = new Feed(index, isOurs)
       try {
         for await (const batch of connection.follow(index.checkpoint().commit, signal)) {
           if (signal.aborted) return

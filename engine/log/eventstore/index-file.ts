@@ -205,8 +205,11 @@ export class IndexFile {
     return this.#rows(`SELECT ${COLUMNS} FROM event WHERE position = ?`, [position])[0]
   }
 
-  hasKey(key: number): boolean {
-    return this.#prepared('SELECT 1 FROM event WHERE key = ? LIMIT 1').get(key) !== undefined
+  /** Those of the keys that events have. */
+  keysAmong(keys: readonly number[]): ReadonlySet<number> {
+    const sql = 'SELECT value FROM json_each(?) WHERE EXISTS (SELECT 1 FROM event WHERE key = value)'
+    const found = this.#prepared(sql).all(JSON.stringify(keys))
+    return new Set(found.map(({ value }) => Number(value)))
   }
 
   byKey(key: number): readonly number[] {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import * as E from 'fp-ts/lib/Either.js'
 import type { LogReader } from '../log.ts'
-import { MARKER_STREAM, MARKER_TYPE, markerOf } from './codec.ts'
+import { dataBytes, MARKER_STREAM, MARKER_TYPE, markerOf } from './codec.ts'
 import type { Connection, ConnectionFailure } from './connection.ts'
 import type { IndexFile } from './index-file.ts'
 import type { EventStoreLogOptions, OpenFailure } from './remote-log.ts'
@@ -63,7 +63,10 @@ export class Markers {
     const name = randomUUID()
     this.#name = name
     this.#names.add(name)
-    const marker = { id: name, type: MARKER_TYPE, data: {}, metadata: markerOf(name, this.#workspace) }
+    const marker = {
+      ...{ id: name, type: MARKER_TYPE, data: dataBytes({ dataText: '{}' }) },
+      metadata: markerOf(name, this.#workspace),
+    }
     const marked = await this.#connection.append(MARKER_STREAM, 'any', [marker])
     return E.isLeft(marked) ? marked.left : undefined
   }

@@ -17,8 +17,16 @@ export interface EventStoreLogOptions {
 
 /** A log whose writer is at the server's mercy. */
 export interface RemoteLog extends Log {
-  /** `away`: appends fail until the server has been reached again. `stopped`: only opening it again helps. */
+  /**
+   * `away`: the server doesn't answer, or appends fail until it has been reached again. `stopped`: only opening it again
+   * helps.
+   */
   state(): 'writing' | 'away' | 'stopped'
+  /**
+   * The log will be closed soon. What is under way is finished as long as the server answers; once it doesn't, that and all that comes
+   * fails with `LogClosed`, and `onGivenUp` is told.
+   */
+  hurry(onGivenUp: () => void): void
   /** Times that the writer has lost touch and had to take the log up again. */
   interruptions(): number
 }

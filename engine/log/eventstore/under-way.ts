@@ -6,6 +6,14 @@ import type { Fed } from './feed.ts'
 
 type Results = readonly E.Either<LogFailure, Appended>[]
 
+/** What was refused, and isn't in the log. */
+export interface Refused {
+  /** Positions, inclusive. */
+  readonly first: number
+  readonly last: number
+  readonly failure: LogFailure
+}
+
 interface Waiting {
   /** Durable when the head is here. */
   readonly upTo: number
@@ -19,6 +27,7 @@ export class UnderWay {
   readonly #uuids = new Map<string, number>()
   #waiting: Waiting[] = []
   #idle: (() => void)[] = []
+  #refused: (() => void)[] = []
   #durable = 0
 
   add({ stream, place, uuid }: AssignedEvent): void {
@@ -57,18 +66,34 @@ export class UnderWay {
     this.#tellIdle()
   }
 
-  /** Whatever isn't durable fails. */
-  fail(failure: LogFailure): void {
+  /**
+   * Whatever isn't durable fails. Whom something was refused is told at the next beginning, or failure: it may have something else to
+   * append then, which tells of that.
+   */
+  fail(failure: LogFailure, refused?: Refused): void {
+    this.begin()
+    const failureAt = (position: number): LogFailure =>
+      refused !== undefined && position >= refused.first && position <= refused.last
+        ? refused.failure
+        : failure
     for (const { results, resolve } of this.#waiting.splice(0)) {
-      resolve(
-        results.map((result) =>
-          E.isRight(result) && result.right.position > this.#durable ? E.left(failure) : result,
-        ),
+      const failed = results.map((result) =>
+        E.isRight(result) && result.right.position > this.#durable
+          ? E.left(failureAt(result.right.position))
+          : result,
       )
+      const isRefused = failed.some((result) => E.isLeft(result) && result.left === refused?.failure)
+      if (isRefused) this.#refused.push(() => resolve(failed))
+      else resolve(failed)
     }
     this.#heads.clear()
     this.#uuids.clear()
     this.#tellIdle()
+  }
+
+  /** Events are taken again. */
+  begin(): void {
+    for (const tell of this.#refused.splice(0)) tell()
   }
 
   /** Resolves when nothing is under way. */

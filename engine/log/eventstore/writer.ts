@@ -1,5 +1,5 @@
 import * as E from 'fp-ts/lib/Either.js'
-import { type Batch, type Encoded, metadataBytes, theirName } from './codec.ts'
+import { type Batch, dataBytes, type Encoded, metadataBytes, theirName } from './codec.ts'
 import type { Connection, ConnectionFailure, ProposedEvent } from './connection.ts'
 
 /** An event with its place, to be sent. */
@@ -22,8 +22,11 @@ export interface WriterOptions {
   /** Milliseconds for which an append is tried again while the server is away. */
   readonly patienceMs: number
   readonly monotonicMs: () => number
-  /** Told once, and nothing more is sent: what is under way may or may not be in the log. */
-  readonly onFailed: (stream: string, failure: ConnectionFailure) => void
+  /**
+   * Told once, and nothing more is sent: what is under way may or may not be in the log; `failed`: what the call held that failed,
+   * a single event where it was refused.
+   */
+  readonly onFailed: (stream: string, failure: ConnectionFailure, failed: readonly Outgoing[]) => void
 }
 
 interface Lane {
@@ -103,18 +106,26 @@ export class Writer {
   }
 
   async #send(stream: string, lane: Lane): Promise<void> {
-    const events = takeCall(lane.waiting, this.#options.maxCallBytes)
+    await this.#call(stream, lane, takeCall(lane.waiting, this.#options.maxCallBytes))
+    this.#calls--
+    if (this.#isStopped) return
+    if (lane.waiting.length > 0) this.#ready.push(stream)
+    else lane.isBusy = false
+    this.#sendReady()
+  }
+
+  /** What is refused together is sent one by one: no event is refused for its neighbour. */
+  async #call(stream: string, lane: Lane, events: readonly Outgoing[]): Promise<void> {
     const failure = await this.#append(
       theirName(stream),
       lane.theirs,
       events.map((event) => proposed(event, this.#options.name)),
     )
-    this.#calls--
-    if (failure !== undefined) return this.#fail(stream, failure)
-    lane.theirs += events.length
-    if (lane.waiting.length > 0) this.#ready.push(stream)
-    else lane.isBusy = false
-    this.#sendReady()
+    if (failure === undefined) {
+      lane.theirs += events.length
+    } else if (events.length > 1 && isRefusal(failure)) {
+      for (const event of events) if (!this.#isStopped) await this.#call(stream, lane, [event])
+    } else this.#fail(stream, failure, events)
   }
 
   async #append(
@@ -133,11 +144,16 @@ export class Writer {
     }
   }
 
-  #fail(stream: string, failure: ConnectionFailure): void {
+  #fail(stream: string, failure: ConnectionFailure, events: readonly Outgoing[]): void {
     if (this.#isStopped) return
     this.stop()
-    this.#options.onFailed(stream, failure)
+    this.#options.onFailed(stream, failure, events)
   }
+}
+
+/** Of these events, by a server that is there. */
+export function isRefusal({ _tag }: ConnectionFailure): boolean {
+  return _tag === 'Refused' || _tag === 'TooLarge'
 }
 
 /** As many as one call takes, at least one. */
@@ -153,5 +169,10 @@ function takeCall(waiting: Outgoing[], maxBytes: number): readonly Outgoing[] {
 }
 
 function proposed({ uuid, type, position, batch, encoded }: Outgoing, writer: string): ProposedEvent {
-  return { id: uuid, type, data: encoded.data, metadata: metadataBytes(encoded, { writer, position, batch }) }
+  return {
+    id: uuid,
+    type,
+    data: dataBytes(encoded),
+    metadata: metadataBytes(encoded, { writer, position, batch }),
+  }
 }
