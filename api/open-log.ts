@@ -21,7 +21,7 @@ export interface OpenLogOptions {
   readonly eventLog?: string | undefined
   /**
    * Asked before a log in an EventStoreDB is taken over from whoever writes it: why not to, undefined for nothing. `isUnknown`: nothing
-   * in the data directory says that it has been its log before.
+   * in the data directory says that this has been its log before.
    */
   readonly objection?:
     | ((remote: Pick<LogReader, 'head' | 'at'>, isUnknown: boolean) => Promise<string | undefined>)
@@ -114,7 +114,7 @@ async function openMirror(
       objection: async (remote) =>
         (await replicaObjection(remote, replica)) ??
         restoredObjection(options, shown, { remote: remote.head(), replica: replica.head() }) ??
-        options.objection?.(remote, replica.head().position === 0 && replicaOf(directory) === undefined),
+        options.objection?.(remote, replica.head().position === 0 && replicaOf(directory) !== shown),
       onNotice: (message) => onNotice('warn', message),
     })
   const remote = await open()

@@ -61,7 +61,7 @@ export function requestErasureSchema(): FastifySchema {
       wait: { type: 'number', minimum: 0, maximum: 720, description: 'Hours; 0: at once.' },
       reason: {
         ...STRING,
-        description: 'Kept in the log for ever: it must name nobody, and is left out if it does.',
+        description: 'Kept in the log for ever: it must name nobody. Refused with 503 while read models lag behind, since that can’t be told.',
       },
     },
     ['identity'],
@@ -72,7 +72,7 @@ export function requestErasureSchema(): FastifySchema {
     description:
       'The whole profile that the identity belongs to is erased, as it is when the wait is over. Asked again, the ' +
       'erasure that is under way answers; a shorter wait brings it forward. Read models that lag behind the log hold up ' +
-      'carrying it out, not asking. It needs both credentials.',
+      'carrying it out, not asking without a reason. It needs both credentials.',
     access: 'admin',
     body,
     answer: ANSWER,

@@ -15,8 +15,10 @@ interface KeysOptions {
   readonly isUnknown: boolean
 }
 
-/** The newest events that keys are tried on: people may have been erased, but hardly all of these. */
-const TRIED_EVENTS = 200
+/** The newest sealed parts that keys are tried on: people may have been erased, but hardly all of these. */
+const TRIED_PARTS = 200
+/** How many events are looked at for them. */
+const MOST_EVENTS = 10_000
 
 /**
  * Why an engine with the keys of a data directory must not take over a log that has events: it would stop whoever writes it, and make
@@ -44,15 +46,15 @@ const OTHERS = `the keys in this data directory open nothing of the log in Event
 
 async function areOthers(remote: Remote, keys: Pick<KeyStore, 'open'>): Promise<boolean> {
   const { position: head } = remote.head()
-  let isAnySealed = false
-  for (let position = head; position > Math.max(0, head - TRIED_EVENTS); position--) {
+  let tried = 0
+  for (let position = head; position > Math.max(0, head - MOST_EVENTS) && tried < TRIED_PARTS; position--) {
     const event = await remote.at(position)
     for (const part of event?.sealed ?? []) {
       if (event !== undefined && opens(keys, part, event)) return false
-      isAnySealed = true
+      tried += 1
     }
   }
-  return isAnySealed
+  return tried > 0
 }
 
 function opens(keys: Pick<KeyStore, 'open'>, ...sealed: Parameters<KeyStore['open']>): boolean {

@@ -83,6 +83,8 @@ const OVERDUE_MS = 15 * 60_000
 const MAX_TIMER_MS = 2 ** 31 - 1
 /** How long whoever asks waits for read models that lag behind, to be told of what is under way already. */
 const ASKED_WITHIN_MS = 2_000
+/** The log keeps a reason for ever, and who else the person is may stand in what isn't folded yet. */
+const REASON_LATER = `${LAGGING}, so it can't be told whom the reason names: ask without one, or again later`
 /** A tree head covers an event within a second or so. */
 const PROOF_WITHIN_MS = 5_000
 /** One that takes longer is cut off, and completed at the next start. */
@@ -129,6 +131,7 @@ class ScheduledErasures implements Erasures {
       // Nobody knows it; but whom it belongs to may be in what isn't folded yet.
       return E.left(isWhole ? { _tag: 'Unknown' } : { _tag: 'HeldUp', why: LAGGING })
     }
+    if (reason !== undefined && !isWhole) return E.left({ _tag: 'HeldUp', why: REASON_LATER })
     if (reason !== undefined && isNaming(keyStore, reason, component)) return E.left({ _tag: 'NamesPerson' })
     const number = `${new Date(requested).toISOString().slice(0, 10)}-${randomBytes(6).toString('hex')}`
     const plan = { ...NO_PLAN, ...asked }
@@ -264,7 +267,7 @@ class ScheduledErasures implements Erasures {
       records.put({ ...erasure, state: 'done', finished, certificate })
       const before = begun.find(({ number }) => number === erasure.number)
       if (erasure.reason !== before?.reason)
-        onNotice('warn', `erasure ${erasure.number}: its reason named the person, and was left out`)
+        onNotice('warn', `erasure ${erasure.number}: its reason may have named the person, and was left out`)
       onNotice('info', `erasure ${erasure.number} is done`)
     }
   }

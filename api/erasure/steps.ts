@@ -116,7 +116,10 @@ async function withRounds(
   return next
 }
 
-/** Some identities weren't known when it was asked for: a reason that names one of them doesn't get into the log. */
+/**
+ * Some identities may have been linked since it was asked for: a reason that names one of them doesn't get into the log, nor one
+ * for whom nobody is left to look for.
+ */
 function reasonFor(
   { keyStore }: Pick<ErasingParts, 'keyStore'>,
   { reason, plan }: StoredErasure,
@@ -124,7 +127,7 @@ function reasonFor(
 ): string | undefined {
   // Once it is there, it is there.
   if (reason === undefined || plan.rounds.length > 0) return reason
-  return isNaming(keyStore, reason, identities) ? undefined : reason
+  return identities.length === 0 || isNaming(keyStore, reason, identities) ? undefined : reason
 }
 
 /** True if a text names one of them, or holds any address. */

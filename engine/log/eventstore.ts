@@ -232,7 +232,8 @@ async function ask(
   try {
     await answered(over.promise, withinMs, closed)
   } finally {
-    // What is answered too late is nobody's.
+    // What is answered too late is nobody's. Destroyed alone, the client would keep its call.
+    void letGo(read.cancel())
     read.destroy()
   }
 }

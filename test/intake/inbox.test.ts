@@ -52,6 +52,28 @@ test('what comes while others wait is behind them', async () => {
 
 test('more bytes than may wait are taken without a pause', () => {
   const { inbox, taken } = inboxOfSlowOnes()
-  for (const message of range(0, 12)) inbox.add(message, 1024 * 1024)
+  for (const message of range(0, 12)) inbox.add(message, 1024 * 1024 - 512)
   expect(taken).toEqual(range(0, 8))
+})
+
+test('messages without content take room too', () => {
+  const { inbox, taken } = inboxOfSlowOnes()
+  for (const message of range(0, 10_000)) inbox.add(message, 0)
+  expect(taken).toEqual(range(0, 10_000 - (4 * 1024 * 1024) / 512))
+})
+
+test('many that come as fast as they are taken are all taken, in order', async () => {
+  const { inbox, taken } = inboxOfSlowOnes()
+  let sent = 0
+  const send = (count: number): void => {
+    for (const message of range(sent, sent + count)) inbox.add(message, 0)
+    sent += count
+  }
+  send(1_500)
+  for (let turns = 0; turns < 700; turns++) {
+    send(4)
+    await turn()
+  }
+  while (taken.length < sent) await turn()
+  expect(taken).toEqual(range(0, sent))
 })

@@ -76,7 +76,7 @@ function answerAll(
     callback(error, message) {
       if (error !== null) return
       underWay += 1
-      inbox.add(message, message.data.length)
+      inbox.add(message, message.size())
     },
   })
   const answered = (): Promise<void> =>

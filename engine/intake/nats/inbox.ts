@@ -1,9 +1,14 @@
 import type { Clock } from '../../clock.ts'
 
 /** Messages are taken for so long, ms, before whoever shares the thread gets a turn. */
-const SLICE_MS = 4
+export const SLICE_MS = 4
 /** A socket is read faster than messages are decided: above it they are taken without a pause, and refused where they are too many. */
 const MAX_WAITING_BYTES = 4 * 1024 * 1024
+
+/** About what a message takes in memory beside its bytes. */
+const OVERHEAD_BYTES = 512
+/** Places of messages that were taken are given back, so many at a time. */
+const TAKEN_AT_ONCE = 1_000
 
 interface Waiting<Message> {
   readonly message: Message
@@ -17,7 +22,7 @@ interface Waiting<Message> {
 export class Inbox<Message> {
   readonly #take: (message: Message) => void
   readonly #clock: Clock
-  #waiting: Waiting<Message>[] = []
+  #waiting: (Waiting<Message> | undefined)[] = []
   #next = 0
   #waitingBytes = 0
   #sliceMs: number | undefined
@@ -30,8 +35,8 @@ export class Inbox<Message> {
 
   add(message: Message, sizeBytes: number): void {
     if (this.#isTurnOver()) {
-      this.#waiting.push({ message, sizeBytes })
-      this.#waitingBytes += sizeBytes
+      this.#waiting.push({ message, sizeBytes: sizeBytes + OVERHEAD_BYTES })
+      this.#waitingBytes += sizeBytes + OVERHEAD_BYTES
       if (this.#waitingBytes > MAX_WAITING_BYTES)
         this.#takeWaiting(() => this.#waitingBytes > MAX_WAITING_BYTES)
     } else this.#take(message)
@@ -65,12 +70,15 @@ export class Inbox<Message> {
     do {
       const waiting = this.#waiting[this.#next]
       if (waiting === undefined) break
+      this.#waiting[this.#next] = undefined
       this.#next += 1
       this.#waitingBytes -= waiting.sizeBytes
       this.#take(waiting.message)
     } while (goesOn())
-    if (this.#next < this.#waiting.length) return
-    this.#waiting = []
+    const left = this.#waiting.length - this.#next
+    // Half of them at least, so that the rest is seldom moved.
+    if (left > 0 && (this.#next < TAKEN_AT_ONCE || this.#next < left)) return
+    this.#waiting = this.#waiting.slice(this.#next)
     this.#next = 0
   }
 }

@@ -1,6 +1,8 @@
+import { setImmediate } from 'node:timers/promises'
 import type { ConsumerMessages, JsMsg, NatsConnection } from 'nats'
 import { AckPolicy, StorageType } from 'nats'
 import type { Incoming, IntakeResult } from '../result.ts'
+import { SLICE_MS } from './inbox.ts'
 import { DRAIN_MS, leave, within } from './leaving.ts'
 import { incomingOfMessage } from './message.ts'
 import type { NatsIntake, NatsOptions } from './options.ts'
@@ -63,10 +65,15 @@ async function capturingStreams(
 
 async function takeAll(messages: ConsumerMessages, options: NatsOptions): Promise<void> {
   const underWay = new Set<Promise<void>>()
+  let sliceMs = options.clock.monotonicMs()
   for await (const message of messages) {
     const taken = take(message, options)
     underWay.add(taken)
     void taken.finally(() => underWay.delete(taken))
+    if (options.clock.monotonicMs() - sliceMs < SLICE_MS) continue
+    // Messages that are there already come without a turn of the event loop between them.
+    await setImmediate()
+    sliceMs = options.clock.monotonicMs()
   }
   await Promise.all(underWay)
 }

@@ -9,10 +9,11 @@ import type { EventStoreLogOptions, OpenFailure } from './remote-log.ts'
 /** Whether the index has nothing that `$all` lacks. One of another log, or of one that was since restored from a backup, must go. */
 export async function isIndexOf(
   connection: Pick<Connection, 'readAll'>,
-  index: Pick<IndexFile, 'newest'>,
+  index: Pick<IndexFile, 'newest' | 'checkpoint'>,
 ): Promise<boolean> {
   const newest = index.newest()
-  if (newest === undefined) return true
+  // How far it has read says nothing of what: without an event of its own it is made anew, which costs it nothing.
+  if (newest === undefined) return index.checkpoint().commit === undefined
   for await (const event of connection.readAll(newest.commit, 1)) {
     if (event.commit === newest.commit && event.id === newest.eventId) return true
   }
