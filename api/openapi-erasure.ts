@@ -61,7 +61,8 @@ export function requestErasureSchema(): FastifySchema {
       wait: { type: 'number', minimum: 0, maximum: 720, description: 'Hours; 0: at once.' },
       reason: {
         ...STRING,
-        description: 'Kept in the log for ever: it must name nobody. Refused with 503 while read models lag behind, since that can’t be told.',
+        description:
+          'Kept in the log for ever: it must name nobody. Refused with 503 while read models lag behind, since that can’t be told.',
       },
     },
     ['identity'],

@@ -76,7 +76,7 @@ function answerAll(
     callback(error, message) {
       if (error !== null) return
       underWay += 1
-      inbox.add(message, message.size())
+      inbox.add(message, sizeOf(message))
     },
   })
   const answered = (): Promise<void> =>
@@ -86,6 +86,14 @@ function answerAll(
           idle = resolve
         })
   return { subscription, answered }
+}
+
+/** About what it takes in memory, bytes. */
+function sizeOf({ data, headers }: Msg): number {
+  let sizeBytes = data.length
+  for (const name of headers?.keys() ?? [])
+    for (const value of headers?.values(name) ?? []) sizeBytes += name.length + value.length
+  return sizeBytes
 }
 
 /** Never rejects: what goes wrong with one message must not end the answering of all. */
