@@ -14,7 +14,7 @@ import {
 import * as E from 'fp-ts/lib/Either.js'
 import { answered, letGo } from './eventstore/answered.ts'
 import { Arrivals } from './eventstore/arrivals.ts'
-import { isAway, said } from './eventstore/away.ts'
+import { isAway, isOfCall, said } from './eventstore/away.ts'
 import { MARKER_STREAM } from './eventstore/codec.ts'
 import {
   ConnectionFailed,
@@ -125,9 +125,10 @@ export function connectionOf(
 /** What the client says → what the log makes of it. Whatever isn't a failure that may pass is one that stays. */
 export function failureOf(error: unknown): ConnectionFailure {
   if (error instanceof ConnectionFailed) return error.failure
-  if (!(error instanceof Error)) return { _tag: 'Refused', cause: String(error) }
+  if (!(error instanceof Error)) return { _tag: 'Refused', cause: String(error), isOfCall: true }
   const cause = error.message
-  if (!isCommandError(error)) return { _tag: isAway(error) ? 'Away' : 'Refused', cause }
+  if (!isCommandError(error))
+    return isAway(error) ? { _tag: 'Away', cause } : { _tag: 'Refused', cause, isOfCall: true }
   if (error instanceof MaxAppendSizeExceededError)
     return { _tag: 'TooLarge', limitBytes: error.maxAppendSize }
   // The client's union of its errors lacks one of its types.
@@ -140,7 +141,9 @@ export function failureOf(error: unknown): ConnectionFailure {
     case ErrorType.NOT_LEADER:
       return { _tag: 'Away', cause }
     case ErrorType.UNKNOWN:
-      return { _tag: isAway(error) ? 'Away' : 'Refused', cause: said(error) }
+      return isAway(error)
+        ? { _tag: 'Away', cause: said(error) }
+        : { _tag: 'Refused', cause: said(error), isOfCall: isOfCall(error) }
     case ErrorType.WRONG_EXPECTED_VERSION:
       return { _tag: 'WrongExpected', cause }
     case ErrorType.STREAM_NOT_FOUND:
@@ -161,7 +164,7 @@ export function failureOf(error: unknown): ConnectionFailure {
     case ErrorType.USER_NOT_FOUND:
     case ErrorType.USER_CONFLICT:
     case ErrorType.UNSUPPORTED:
-      return { _tag: 'Refused', cause }
+      return { _tag: 'Refused', cause, isOfCall: isOfCall(error) }
   }
 }
 

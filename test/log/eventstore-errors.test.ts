@@ -111,6 +111,14 @@ it.each([
   expect(failureOf(said(code))._tag).toBe(tag),
 )
 
+it('tells what was answered to an append from a call that failed', () => {
+  const denied = Object.assign(new Error('401'), { code: 16, details: '401', metadata: new Metadata() })
+  for (const error of [said(status.UNIMPLEMENTED), new AccessDeniedError(denied), denied, new Error('a bug')])
+    expect(failureOf(error)).toMatchObject({ _tag: 'Refused', isOfCall: true })
+  for (const error of [new AccessDeniedError(), new UnknownError(undefined, 'Could not recognize no')])
+    expect(failureOf(error)).toMatchObject({ _tag: 'Refused', isOfCall: false })
+})
+
 it('tells a message that is too large from a server that is busy', () => {
   const large = 'Received message larger than max (20000000 vs. 17825792)'
   expect(failureOf(said(status.RESOURCE_EXHAUSTED, large))._tag).toBe('Refused')

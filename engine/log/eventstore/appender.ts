@@ -102,9 +102,14 @@ export class Appender {
   }
 
   /** Nothing more is sent, and whatever isn't durable fails, where it was refused for that. */
-  fail(failure: LogFailure, refused?: Refused): void {
+  fail(failure: LogFailure, refused?: readonly Refused[]): void {
     this.#writer?.stop()
     this.#underWay.fail(failure, refused)
+  }
+
+  /** The beginning is not in sight: nobody waits for it any longer. */
+  putOff(): void {
+    this.#underWay.putOff()
   }
 
   /** Resolves when nothing is under way. */

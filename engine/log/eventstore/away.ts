@@ -21,11 +21,15 @@ export function said({ message }: Error): string {
   return message.startsWith(ANSWERED) ? message.slice(ANSWERED.length) : message
 }
 
+/** Whether it befell a whole call: what the server answers to an append has no code of gRPC's. */
+export function isOfCall(error: Error): boolean {
+  return 'code' in error && error.code !== undefined
+}
+
 /** Whether an error that the client has no type for, or only the one for what it doesn't know, may pass. */
 export function isAway(error: Error): boolean {
   const { message } = error
-  if ('code' in error && error.code !== undefined)
-    return PASSING_CODES.has(error.code) && !TOO_LARGE.test(message)
+  if ('code' in error && isOfCall(error)) return PASSING_CODES.has(error.code) && !TOO_LARGE.test(message)
   if (message.startsWith(ANSWERED)) return ASKS_FOR_PATIENCE.test(said(error))
   // Without a word the server says that it doesn't know what became of an append.
   return message === '' || PASSING.test(message)

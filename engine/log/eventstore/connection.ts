@@ -51,8 +51,11 @@ export type ConnectionFailure =
   | { readonly _tag: 'Away'; readonly cause: string }
   | { readonly _tag: 'WrongExpected'; readonly cause: string }
   | { readonly _tag: 'TooLarge'; readonly limitBytes: number }
-  /** It will be refused again: credentials, a deleted stream, an unknown answer. */
-  | { readonly _tag: 'Refused'; readonly cause: string }
+  /**
+   * It will be refused again: credentials, a deleted stream, an unknown answer. `isOfCall`: nobody has answered what was asked, only
+   * the call that carried it failed, with all that it carried.
+   */
+  | { readonly _tag: 'Refused'; readonly cause: string; readonly isOfCall?: boolean }
 
 export class ConnectionFailed extends Error {
   readonly failure: ConnectionFailure

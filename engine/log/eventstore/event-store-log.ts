@@ -27,7 +27,7 @@ import { Reads } from './reads.ts'
 import { Recent } from './recent.ts'
 import type { EventStoreLogOptions, OpenFailure, RemoteLog } from './remote-log.ts'
 import type { Refused } from './under-way.ts'
-import { isRefusal, type Outgoing } from './writer.ts'
+import type { RefusedEvent } from './writer.ts'
 
 const PATIENCE_MS = 60_000
 const FIRST_PAUSE_MS = 50
@@ -99,7 +99,7 @@ class EventStoreLog implements RemoteLog {
       ...{ connection, limits, index: this.#index, pause: this.#pause },
       patienceMs: options.patienceMs ?? PATIENCE_MS,
       monotonicMs: () => options.clock.monotonicMs(),
-      onFailed: (stream, failure, failed) => this.#appendFailed(stream, failure, failed),
+      onFailed: (...told) => this.#appendFailed(...told),
     })
   }
 
@@ -182,22 +182,22 @@ class EventStoreLog implements RemoteLog {
     this.#appender.settle(settled, head.position)
   }
 
-  #appendFailed(stream: string, failure: ConnectionFailure, failed: readonly Outgoing[]): void {
+  #appendFailed(stream: string, failure: ConnectionFailure, refused: readonly RefusedEvent[]): void {
     const isOthers = failure._tag === 'WrongExpected'
     const cause = `stream ${stream}: ${isOthers ? 'somebody else writes to it; ' : ''}${causeOf(failure)}`
-    this.#lose(cause, isRefusal(failure) ? refusedOf(failed, causeOf(failure)) : undefined)
+    this.#lose(cause, refused.map(refusedOf))
   }
 
   /**
    * What is under way may be in the log or not: nothing gets a place until all of it has been read up to a new marker. The place of
    * a refused event stays empty, so nothing behind it counts either.
    */
-  #lose(cause: string, refused?: Refused): void {
+  #lose(cause: string, refused: readonly Refused[] = []): void {
     if (this.#ended !== undefined || this.#lost !== undefined) return
     this.#lost = { _tag: 'Unavailable', cause }
     this.#interruptions++
     this.#appender.fail(this.#lost, refused)
-    const until = refused === undefined ? 'it has been reached again' : 'the log is taken up anew behind that'
+    const until = refused.length === 0 ? 'it has been reached again' : 'the log is taken up anew behind that'
     this.#options.onNotice?.(`EventStoreDB: ${cause}. Events are refused until ${until}`)
     this.#recovering = this.#recover()
   }
@@ -212,7 +212,10 @@ class EventStoreLog implements RemoteLog {
       if (failure === undefined) break
       if (failure._tag !== 'Away')
         this.#stop({ _tag: 'WriterStopped', cause: new ConnectionFailed(failure).message })
-      else await this.#pause(Math.min(LONGEST_PAUSE_MS, pauseMs))
+      else {
+        this.#appender.putOff()
+        await this.#pause(Math.min(LONGEST_PAUSE_MS, pauseMs))
+      }
     }
     closed.stop()
   }
@@ -304,10 +307,8 @@ class EventStoreLog implements RemoteLog {
   }
 }
 
-/** Of the events that a refused call held, and whatever must stand or fall with them. */
-function refusedOf(failed: readonly Outgoing[], cause: string): Refused | undefined {
-  const [one] = failed
-  if (one === undefined) return undefined
-  const { first, last } = one.batch ?? { first: one.position, last: one.position }
-  return { first, last, failure: { _tag: 'Refused', cause } }
+/** The event, and whatever must stand or fall with it. */
+function refusedOf({ event: { batch, position }, failure }: RefusedEvent): Refused {
+  const { first, last } = batch ?? { first: position, last: position }
+  return { first, last, failure: { _tag: 'Refused', cause: causeOf(failure) } }
 }

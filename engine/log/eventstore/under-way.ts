@@ -21,13 +21,20 @@ interface Waiting {
   readonly resolve: (results: Results) => void
 }
 
+/** The answer to an append that holds something refused, and another that holds nothing of it. */
+interface Refusal {
+  readonly results: Results
+  readonly plain: Results
+  readonly resolve: (results: Results) => void
+}
+
 /** What has been given a place and isn't durable yet, and who waits for it. */
 export class UnderWay {
   readonly #heads = new Map<string, Appended>()
   readonly #uuids = new Map<string, number>()
   #waiting: Waiting[] = []
   #idle: (() => void)[] = []
-  #refused: (() => void)[] = []
+  #refused: Refusal[] = []
   #durable = 0
 
   add({ stream, place, uuid }: AssignedEvent): void {
@@ -70,21 +77,25 @@ export class UnderWay {
    * Whatever isn't durable fails. Whom something was refused is told at the next beginning, or failure: it may have something else to
    * append then, which tells of that.
    */
-  fail(failure: LogFailure, refused?: Refused): void {
+  fail(failure: LogFailure, refused: readonly Refused[] = []): void {
     this.begin()
-    const failureAt = (position: number): LogFailure =>
-      refused !== undefined && position >= refused.first && position <= refused.last
-        ? refused.failure
-        : failure
+    const refusals = new Map<number, LogFailure>()
+    for (const { first, last, failure } of refused)
+      for (let position = first; position <= last; position++) refusals.set(position, failure)
     for (const { results, resolve } of this.#waiting.splice(0)) {
-      const failed = results.map((result) =>
-        E.isRight(result) && result.right.position > this.#durable
-          ? E.left(failureAt(result.right.position))
-          : result,
-      )
-      const isRefused = failed.some((result) => E.isLeft(result) && result.left === refused?.failure)
-      if (isRefused) this.#refused.push(() => resolve(failed))
-      else resolve(failed)
+      const failedWith = (failureAt: (position: number) => LogFailure): Results =>
+        results.map((result) =>
+          E.isRight(result) && result.right.position > this.#durable
+            ? E.left(failureAt(result.right.position))
+            : result,
+        )
+      const plain = failedWith(() => failure)
+      if (results.some((result) => E.isRight(result) && refusals.has(result.right.position)))
+        this.#refused.push({
+          results: failedWith((position) => refusals.get(position) ?? failure),
+          ...{ plain, resolve },
+        })
+      else resolve(plain)
     }
     this.#heads.clear()
     this.#uuids.clear()
@@ -93,7 +104,12 @@ export class UnderWay {
 
   /** Events are taken again. */
   begin(): void {
-    for (const tell of this.#refused.splice(0)) tell()
+    for (const { results, resolve } of this.#refused.splice(0)) resolve(results)
+  }
+
+  /** Events aren't taken for long: whom something was refused is told what the others were told, and may send it again. */
+  putOff(): void {
+    for (const { plain, resolve } of this.#refused.splice(0)) resolve(plain)
   }
 
   /** Resolves when nothing is under way. */

@@ -22,11 +22,15 @@ export interface WriterOptions {
   /** Milliseconds for which an append is tried again while the server is away. */
   readonly patienceMs: number
   readonly monotonicMs: () => number
-  /**
-   * Told once, and nothing more is sent: what is under way may or may not be in the log; `failed`: what the call held that failed,
-   * a single event where it was refused.
-   */
-  readonly onFailed: (stream: string, failure: ConnectionFailure, failed: readonly Outgoing[]) => void
+  /** Told once, and nothing more is sent: what is under way may or may not be in the log, but for what was refused. */
+  readonly onFailed: (stream: string, failure: ConnectionFailure, refused: readonly RefusedEvent[]) => void
+}
+
+/** By the server, for itself alone. */
+export interface RefusedEvent {
+  readonly stream: string
+  readonly event: Outgoing
+  readonly failure: ConnectionFailure
 }
 
 interface Lane {
@@ -56,6 +60,7 @@ export class Writer {
   #isScheduled = false
   #sweepAt = SWEPT_LANES
   #isStopped = false
+  #refused: RefusedEvent[] = []
 
   constructor(options: WriterOptions) {
     this.#options = options
@@ -95,7 +100,7 @@ export class Writer {
   }
 
   #sendReady(): void {
-    while (this.#calls < MAX_CALLS && !this.#isStopped) {
+    while (this.#calls < MAX_CALLS && !this.#isStopped && this.#refused.length === 0) {
       const stream = this.#ready.shift()
       if (stream === undefined) return
       const lane = this.#lanes.get(stream)
@@ -106,54 +111,70 @@ export class Writer {
   }
 
   async #send(stream: string, lane: Lane): Promise<void> {
-    await this.#call(stream, lane, takeCall(lane.waiting, this.#options.maxCallBytes))
+    const { maxCallBytes } = this.#options
+    await this.#call(stream, lane, takeCall(lane.waiting, maxCallBytes))
+    if (this.#refused.some((refused) => refused.stream === stream))
+      await this.#callApart(stream, lane, takeCall(lane.waiting, maxCallBytes))
     this.#calls--
     if (this.#isStopped) return
+    const [refused] = this.#refused
+    if (refused !== undefined) {
+      if (this.#calls === 0) this.#fail(refused.stream, refused.failure)
+      return
+    }
     if (lane.waiting.length > 0) this.#ready.push(stream)
     else lane.isBusy = false
     this.#sendReady()
   }
 
-  /** What is refused together is sent one by one: no event is refused for its neighbour. */
   async #call(stream: string, lane: Lane, events: readonly Outgoing[]): Promise<void> {
-    const failure = await this.#append(
-      theirName(stream),
-      lane.theirs,
-      events.map((event) => proposed(event, this.#options.name)),
-    )
-    if (failure === undefined) {
-      lane.theirs += events.length
-    } else if (events.length > 1 && isRefusal(failure)) {
-      for (const event of events) if (!this.#isStopped) await this.#call(stream, lane, [event])
-    } else this.#fail(stream, failure, events)
+    const failure = await this.#append(stream, lane, events)
+    if (failure === undefined) return
+    if (!isRefusal(failure)) return this.#fail(stream, failure)
+    const [event] = events
+    if (event !== undefined && events.length === 1) this.#refused.push({ stream, event, failure })
+    else await this.#callApart(stream, lane, events)
+  }
+
+  /**
+   * What is refused together is sent one by one: no event is refused for its neighbour. Every refusal interrupts the log, so all of
+   * them are found, and told when the calls of the other streams are over too.
+   */
+  async #callApart(stream: string, lane: Lane, events: readonly Outgoing[]): Promise<void> {
+    for (const event of events) if (!this.#isStopped) await this.#call(stream, lane, [event])
   }
 
   async #append(
     stream: string,
-    expected: number,
-    events: readonly ProposedEvent[],
+    lane: Lane,
+    events: readonly Outgoing[],
   ): Promise<ConnectionFailure | undefined> {
+    const sent = events.map((event) => proposed(event, this.#options.name))
     const { connection, pause, monotonicMs, patienceMs } = this.#options
     const since = monotonicMs()
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(LONGEST_PAUSE_MS, 2 * pauseMs)) {
-      const result = await connection.append(stream, expected, events)
-      if (E.isRight(result)) return undefined
-      if (result.left._tag !== 'Away' || this.#isStopped || monotonicMs() - since > patienceMs)
-        return result.left
+      const result = await connection.append(theirName(stream), lane.theirs, sent)
+      if (E.isRight(result)) {
+        lane.theirs += events.length
+        return undefined
+      }
+      // Whoever was refused something doesn't wait for the server to come back.
+      const isImpatient = this.#isStopped || this.#refused.length > 0
+      if (result.left._tag !== 'Away' || isImpatient || monotonicMs() - since > patienceMs) return result.left
       await pause(pauseMs)
     }
   }
 
-  #fail(stream: string, failure: ConnectionFailure, events: readonly Outgoing[]): void {
+  #fail(stream: string, failure: ConnectionFailure): void {
     if (this.#isStopped) return
     this.stop()
-    this.#options.onFailed(stream, failure, events)
+    this.#options.onFailed(stream, failure, this.#refused)
   }
 }
 
-/** Of these events, by a server that is there. */
-export function isRefusal({ _tag }: ConnectionFailure): boolean {
-  return _tag === 'Refused' || _tag === 'TooLarge'
+/** Of these events, by a server that is there: where the call failed that carried them nobody looked at them. */
+function isRefusal(failure: ConnectionFailure): boolean {
+  return failure._tag === 'TooLarge' || (failure._tag === 'Refused' && failure.isOfCall !== true)
 }
 
 /** As many as one call takes, at least one. */
