@@ -45,7 +45,7 @@ const IDENTITIES_PER_KEY = 2
 const MAX_MACS = 2_000
 
 export interface VaultOptions {
-  /** Most keys kept unwrapped in memory, and half as many as the identities whose values are; default 100,000. */
+  /** Most keys kept unwrapped in memory, and of identities by their values twice as many; default 100,000. */
   readonly cacheEntries?: number | undefined
   /** What this process sealed lately. */
   readonly fresh?: Pick<FreshParts, 'get'> | undefined
